@@ -1,0 +1,29 @@
+//! The treaty language and the decision engine of Concord. Pure: no Kubernetes, no async, no clock, no randomness,
+//! no I/O; a program observes, calls [`decide::decide`] and makes the plan true.
+//!
+//! ```text
+//! Document --validate--> Treaty ─┐
+//!                     Snapshot ──┼─ decide ─> Plan ─ check ─> CheckedPlan
+//!                          now ──┘
+//! ```
+//!
+//! Words, as the field uses them: a *claim* is one gang's ask; a *gang* starts whole or not at all; a *guarantee* is
+//! what a member can always have; what is idle is *borrowed* by others and *reclaimed* with notice; a *ceiling* caps
+//! a member; the *basis* of a running claim says on whose account it runs.
+//!
+//! Start reading at [`decide`].
+#![forbid(unsafe_code)]
+
+pub mod check;
+pub mod decide;
+pub mod diagnostic;
+pub mod document;
+mod guarantee;
+mod occupancy;
+pub mod plan;
+pub mod reason;
+pub mod simulate;
+pub mod snapshot;
+mod surplus;
+pub mod treaty;
+pub mod units;

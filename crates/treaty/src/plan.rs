@@ -1,0 +1,88 @@
+//! What a decision wants done. A plan changes nothing by itself; the caller makes it true and has no choices left.
+
+use crate::reason::{ReclaimReason, WaitReason};
+use crate::snapshot::{Basis, Slot};
+use crate::units::{ClaimId, TimestampMillis};
+
+/// Result of one decision. A claim appears in at most one of the lists, except that a wait may follow a stop.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// Claims that start now.
+    pub admissions: Vec<Admission>,
+    /// Borrowers that are told to leave.
+    pub notices: Vec<Notice>,
+    /// Borrowers that were told to leave and may stay after all.
+    pub withdrawals: Vec<ClaimId>,
+    /// Claims to stop now.
+    pub stops: Vec<Stop>,
+    /// Claims that move between guaranteed and borrowed while they run.
+    pub basis_changes: Vec<BasisChange>,
+    /// Every claim that goes on waiting, with the reason.
+    pub waits: Vec<Wait>,
+}
+
+/// Start this claim there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admission {
+    /// Claim.
+    pub claim: ClaimId,
+    /// GPUs by node.
+    pub slots: Vec<Slot>,
+    /// On whose account.
+    pub basis: Basis,
+}
+
+/// Tell this borrower to leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// Borrower.
+    pub claim: ClaimId,
+    /// Latest end.
+    pub deadline: TimestampMillis,
+    /// Why.
+    pub reason: ReclaimReason,
+}
+
+/// Stop this claim and put it back in line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// Claim.
+    pub claim: ClaimId,
+    /// Why.
+    pub reason: ReclaimReason,
+    /// Whether it goes to the front of its member's line or to its place by submission.
+    pub to_front: bool,
+}
+
+/// Book a running claim differently.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BasisChange {
+    /// Claim.
+    pub claim: ClaimId,
+    /// New basis.
+    pub to: Basis,
+}
+
+/// Why a claim does not start now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// Claim.
+    pub claim: ClaimId,
+    /// Place in its member's line, from 1.
+    pub place: u32,
+    /// Why.
+    pub reason: WaitReason,
+}
+
+impl Plan {
+    /// True when there is nothing to do but wait.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        let Self { admissions, notices, withdrawals, stops, basis_changes, waits: _ } = self;
+        admissions.is_empty()
+            && notices.is_empty()
+            && withdrawals.is_empty()
+            && stops.is_empty()
+            && basis_changes.is_empty()
+    }
+}

@@ -1,0 +1,93 @@
+//! Builders for engine tests that read as verbs.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use concord_treaty::document::{Document, GpuCount, LendingDocument, MemberDocument, ReclaimDocument};
+use concord_treaty::plan::Plan;
+use concord_treaty::snapshot::{Basis, Claim, ClaimState, Gang, Holding, Node, Phase, Slot, Snapshot};
+use concord_treaty::treaty::Treaty;
+use concord_treaty::units::{ClaimId, MemberId, NodeName, TimestampMillis};
+
+pub fn document(guarantees: &[i64], notice_seconds: i64) -> Document {
+    let member = |(i, gpus): (usize, &i64)| MemberDocument {
+        name: format!("m{i}"),
+        guarantee: GpuCount { gpus: *gpus },
+        ceiling: None,
+        lending: None,
+    };
+    let members = guarantees.iter().enumerate().map(member).collect();
+    Document { title: "test".to_owned(), members, reclaim: ReclaimDocument { notice_seconds } }
+}
+
+pub fn with_ceiling(mut document: Document, member: usize, gpus: i64) -> Document {
+    document.members[member].ceiling = Some(GpuCount { gpus });
+    document
+}
+
+pub fn keeping(mut document: Document, member: usize, keep_gpus: i64) -> Document {
+    document.members[member].lending = Some(LendingDocument { keep_gpus });
+    document
+}
+
+pub fn treaty(document: &Document) -> Treaty {
+    Treaty::validate(document).expect("a sound treaty")
+}
+
+pub fn nodes(count: usize, gpus: u32) -> Vec<Node> {
+    let node = |i| Node { name: NodeName::from(format!("n{i:03}").as_str()), gpus, schedulable: true };
+    (0..count).map(node).collect()
+}
+
+pub fn gang(pods: u32, gpus_per_pod: u32) -> Gang {
+    Gang { pods, gpus_per_pod }
+}
+
+pub fn waiting(id: &str, member: u16, gang: Gang, submitted_at: i64) -> Claim {
+    Claim {
+        id: ClaimId::from(id),
+        member: MemberId(member),
+        gang,
+        submitted_at: TimestampMillis(submitted_at),
+        state: ClaimState::Waiting { put_back: false },
+    }
+}
+
+pub fn put_back(mut claim: Claim) -> Claim {
+    claim.state = ClaimState::Waiting { put_back: true };
+    claim
+}
+
+pub fn running(mut claim: Claim, basis: Basis, nodes: &[&str], since: i64) -> Claim {
+    let gpus = claim.gang.gpus() / u32::try_from(nodes.len()).unwrap();
+    let slots = nodes.iter().map(|n| Slot { node: NodeName::from(*n), gpus }).collect();
+    claim.state =
+        ClaimState::Holding(Holding { slots, basis, since: TimestampMillis(since), phase: Phase::Running });
+    claim
+}
+
+pub fn in_phase(mut claim: Claim, to: Phase) -> Claim {
+    if let ClaimState::Holding(h) = &mut claim.state {
+        h.phase = to;
+    }
+    claim
+}
+
+/// One line an action: a plan as a reviewer reads it.
+pub fn told(plan: &Plan) -> Vec<String> {
+    let mut lines = Vec::new();
+    for a in &plan.admissions {
+        let nodes: Vec<String> = a.slots.iter().map(|s| format!("{}x{}", s.node, s.gpus)).collect();
+        lines.push(format!("start {} {:?} on {}", a.claim, a.basis, nodes.join("+")));
+    }
+    lines.extend(
+        plan.notices.iter().map(|n| format!("tell {} by {} {}", n.claim, n.deadline.0, n.reason.code())),
+    );
+    lines.extend(plan.withdrawals.iter().map(|c| format!("keep {c}")));
+    lines.extend(plan.stops.iter().map(|s| format!("stop {} {}", s.claim, s.reason.code())));
+    lines.extend(plan.basis_changes.iter().map(|c| format!("book {} {:?}", c.claim, c.to)));
+    lines.extend(plan.waits.iter().map(|w| format!("wait {} {} {}", w.claim, w.place, w.reason.code())));
+    lines
+}
+
+pub fn snapshot(nodes: &[Node], claims: &[Claim]) -> Snapshot {
+    Snapshot::new(nodes.to_vec(), claims.to_vec())
+}

@@ -1,0 +1,2 @@
+//! The Concord operator.
+fn main() {}
