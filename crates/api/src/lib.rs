@@ -1,1 +1,21 @@
-//! Kubernetes types of Concord.
+//! Kubernetes types of Concord, shared by its programs, and the names that they use in a cluster.
+#![forbid(unsafe_code)]
+
+pub mod claim;
+pub mod conditions;
+pub mod names;
+pub mod project;
+pub mod treaty;
+
+pub use claim::{ClaimBasis, ClaimPhase, GpuClaim, GpuClaimSpec, GpuClaimStatus};
+pub use project::{Project, ProjectSpec, ProjectStatus};
+pub use treaty::{Treaty, TreatySpec, TreatyStatus};
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+
+/// All CRDs, in the order in which people should read them.
+#[must_use]
+pub fn custom_resource_definitions() -> Vec<CustomResourceDefinition> {
+    vec![Treaty::crd(), Project::crd(), GpuClaim::crd()]
+}

@@ -1,0 +1,171 @@
+//! GpuClaim: one gang's ask, and the whole story of how it was answered.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The ask. Made by the operator from a Job; never changed.
+#[derive(CustomResource, JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[kube(
+    group = "concord.dev",
+    version = "v1alpha1",
+    kind = "GpuClaim",
+    plural = "gpuclaims",
+    shortname = "gc",
+    namespaced,
+    doc = "One gang's ask for GPUs: where it stands, why, and what it used.",
+    status = "GpuClaimStatus",
+    category = "concord",
+    printcolumn = r#"{"name":"Member","type":"string","jsonPath":".spec.member"}"#,
+    printcolumn = r#"{"name":"GPUs","type":"integer","jsonPath":".spec.gpus"}"#,
+    printcolumn = r#"{"name":"State","type":"string","jsonPath":".status.state"}"#,
+    printcolumn = r#"{"name":"Basis","type":"string","jsonPath":".status.basis"}"#,
+    printcolumn = r#"{"name":"Place","type":"integer","jsonPath":".status.place"}"#,
+    printcolumn = r#"{"name":"Wait","type":"string","jsonPath":".status.wait"}"#,
+    printcolumn = r#"{"name":"Reason","type":"string","jsonPath":".status.reason"}"#,
+    printcolumn = r#"{"name":"Nodes","type":"string","priority":1,"jsonPath":".status.placement[*].node"}"#,
+    printcolumn = r#"{"name":"Message","type":"string","priority":1,"jsonPath":".status.message"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
+)]
+#[schemars(extend("x-kubernetes-validations" = [
+    {"rule": "self == oldSelf", "message": "a claim's spec cannot be changed; delete the Job and submit another"},
+    {"rule": "self.gpus == self.pods * self.gpusPerPod", "message": "gpus must be pods times gpusPerPod"},
+]))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GpuClaimSpec {
+    /// Member whose quota it uses.
+    #[schemars(length(min = 1, max = 63))]
+    pub member: String,
+    /// Project that asks.
+    #[schemars(length(min = 1, max = 63))]
+    pub project: String,
+    /// Pods that start together.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub pods: i64,
+    /// GPUs of each pod.
+    #[schemars(range(min = 1, max = 1_000))]
+    pub gpus_per_pod: i64,
+    /// GPUs of the gang.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub gpus: i64,
+    /// Job that runs on it.
+    pub job: JobReference,
+    /// When the Job was submitted; the place in line goes by it.
+    pub submitted_at: Time,
+}
+
+/// The Job behind a claim.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JobReference {
+    /// Name in the claim's namespace.
+    pub name: String,
+    /// UID, so that a Job of the same name made later is another one.
+    pub uid: String,
+}
+
+/// The answer. Written by the operator only.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Default, PartialEq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GpuClaimStatus {
+    /// Where the claim stands.
+    pub state: ClaimPhase,
+    /// Place in its member's line, from 1; only while queued. Refreshed every few seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<i64>,
+    /// Time from submission to the last admission, or up to the last refresh while queued; for people, such as `3m20s`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait: Option<String>,
+    /// Why it stands there: CamelCase code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The reason in a sentence, with what would change it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Treaty clause behind the reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clause: Option<String>,
+    /// On whose account it runs; only while it has GPUs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub basis: Option<ClaimBasis>,
+    /// GPUs by node; only while it has GPUs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub placement: Vec<Placement>,
+    /// Start of the current or last admission.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admitted_at: Option<MicroTime>,
+    /// When it must have left; only after notice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notice_deadline: Option<MicroTime>,
+    /// Stands in front of its member's line, because it had to give way to another member.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub put_back: bool,
+    /// How often it was stopped and put back in line.
+    pub reclaims: i64,
+    /// How often it was admitted on borrowed GPUs.
+    pub borrows: i64,
+    /// GPU-milliseconds of all ended admissions, each booked once when its GPUs are free again.
+    pub used_gpu_milliseconds: i64,
+    /// Part of `usedGpuMilliseconds` that ended in a reclaim.
+    pub reclaimed_gpu_milliseconds: i64,
+    /// End of the Job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<MicroTime>,
+    /// `Admitted` and `Finished`, as the standard conditions of Kubernetes.
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// State of a claim.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ClaimPhase {
+    /// In line.
+    #[default]
+    Queued,
+    /// Has GPUs.
+    Admitted,
+    /// Has GPUs and was told to leave.
+    Reclaiming,
+    /// Was stopped; its pods are not all gone.
+    Stopping,
+    /// Its Job completed.
+    Succeeded,
+    /// Its Job failed.
+    Failed,
+}
+
+/// On whose account a claim runs.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimBasis {
+    /// Inside its member's guarantee.
+    Guaranteed,
+    /// On GPUs that other members have idle.
+    Borrowed,
+}
+
+/// GPUs on one node.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct Placement {
+    /// Node.
+    pub node: String,
+    /// GPUs there.
+    pub gpus: i64,
+}
+
+impl ClaimPhase {
+    /// True when nothing will change any more.
+    #[must_use]
+    pub const fn is_finished(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed)
+    }
+}
+
+/// Condition types of a claim.
+pub mod conditions {
+    /// The claim has GPUs.
+    pub const ADMITTED: &str = "Admitted";
+    /// The Job ended.
+    pub const FINISHED: &str = "Finished";
+}

@@ -1,0 +1,22 @@
+//! Every name that Concord puts into a cluster, once.
+
+/// API group of all kinds.
+pub const GROUP: &str = "concord.dev";
+/// Extended resource of one GPU, as NVIDIA's device plugin names it.
+pub const GPU_RESOURCE: &str = "nvidia.com/gpu";
+/// Field manager and Event reporter of the operator.
+pub const OPERATOR: &str = "concord-operator";
+/// User as which the operator reaches the API server; admission policies let only this user start work.
+pub const OPERATOR_USER: &str = "system:serviceaccount:concord-system:concord-operator";
+
+/// Namespace label: the project that owns it. Set by the operator, guarded by an admission policy.
+pub const LABEL_PROJECT: &str = "concord.dev/project";
+/// Namespace and claim label: the member on whose quota the project runs.
+pub const LABEL_MEMBER: &str = "concord.dev/member";
+/// Node label: the member that contributed the node.
+pub const LABEL_OWNER: &str = "concord.dev/owner";
+/// Node label that the scheduler matches placements against.
+pub const LABEL_HOSTNAME: &str = "kubernetes.io/hostname";
+
+/// Label of the ClusterRole that the operator binds to a project's people.
+pub const ROLE_RESEARCHER: &str = "concord-researcher";

@@ -1,0 +1,77 @@
+//! Project: a group of people with a purpose, and the namespace in which they work.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Who works on what, on which member's quota. The operator gives the project a namespace of its name.
+#[derive(CustomResource, JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
+#[kube(
+    group = "concord.dev",
+    version = "v1alpha1",
+    kind = "Project",
+    doc = "A project: people, purpose and the namespace in which they work on one member's quota.",
+    status = "ProjectStatus",
+    category = "concord",
+    printcolumn = r#"{"name":"Member","type":"string","jsonPath":".spec.member"}"#,
+    printcolumn = r#"{"name":"Namespace","type":"string","jsonPath":".status.namespace"}"#,
+    printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name":"Reason","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].reason"}"#,
+    printcolumn = r#"{"name":"Purpose","type":"string","priority":1,"jsonPath":".spec.purpose"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
+)]
+#[schemars(extend("x-kubernetes-validations" = [
+    {"rule": "self.member == oldSelf.member", "message": "member cannot be changed: a project's use is booked on one member; make a new project"},
+]))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProjectSpec {
+    /// Member on whose quota the project runs.
+    #[schemars(length(min = 1, max = 63))]
+    pub member: String,
+    /// What the GPUs are for, in a sentence that may be published.
+    #[schemars(length(min = 1, max = 500))]
+    pub purpose: String,
+    /// Who may submit and watch work.
+    #[serde(default)]
+    #[schemars(length(max = 200))]
+    pub people: Vec<Person>,
+}
+
+/// A user or a group, as the API server's authentication names it.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Person {
+    /// `User` or `Group`.
+    pub kind: PersonKind,
+    /// Name.
+    #[schemars(length(min = 1, max = 253))]
+    #[schemars(extend("x-kubernetes-validations" = [
+        {"rule": "!self.startsWith('system:')", "message": "system users and groups cannot belong to a project"},
+    ]))]
+    pub name: String,
+}
+
+/// Kind of a [`Person`].
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PersonKind {
+    /// One user.
+    User,
+    /// Everybody in a group.
+    Group,
+}
+
+/// What the operator says of a project.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Default, PartialEq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ProjectStatus {
+    /// Generation of the spec that the rest describes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// `Ready`: the namespace exists and its people may work there, else why not.
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// Namespace of the project.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
