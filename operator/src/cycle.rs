@@ -1,0 +1,473 @@
+//! The operator's whole life: observe, decide, check, apply, report, again and again.
+//!
+//! One cycle looks at the whole pool. It holds no rules: what happens is decided by [`concord_treaty::decide`], and
+//! nothing is remembered that the API server does not also know, so that a restart changes nothing.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use concord_api::{GpuClaim, GpuClaimStatus, Treaty};
+use concord_treaty::check::CheckedPlan;
+use concord_treaty::decide::decide;
+use concord_treaty::plan::{Plan, Wait};
+use concord_treaty::snapshot::{ClaimState, Phase, Snapshot};
+use concord_treaty::treaty::Treaty as Rules;
+use futures::{Stream, StreamExt};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::jiff::Timestamp;
+use kube::{Api, ResourceExt};
+use tokio::sync::watch;
+
+use crate::announce::Announcer;
+use crate::metrics::Metrics;
+use crate::placement;
+use crate::projects;
+use crate::report::{self, Reporter};
+use crate::transitions::{self, JobOrder, Transition};
+use crate::upkeep::{Chore, next_chore};
+use crate::view::Key;
+use crate::world::{Sighting, World, millis};
+use crate::write::{WriteError, Writer};
+
+/// Writes in flight at once; more only queue inside the API server.
+const WRITES_IN_FLIGHT_MAX: usize = 16;
+/// Sightings that arrive this close together are decided together.
+const BATCH_WINDOW: Duration = Duration::from_millis(20);
+/// Longest time without a cycle; also the pause before a failed write is tried again.
+const TICK: Duration = Duration::from_secs(1);
+/// A claim takes at most: create, finish or requeue, and the order to its Job. What is left is done next cycle.
+const UPKEEP_ROUNDS_MAX: usize = 3;
+
+/// The operator.
+pub struct Operator {
+    writer: Writer,
+    metrics: Metrics,
+    announcer: Announcer,
+    readiness: watch::Sender<Vec<&'static str>>,
+    world: World,
+    reporter: Reporter,
+    /// Keys of which a write failed, to be tried again at the next tick.
+    failed: BTreeSet<Key>,
+    next_tick: Instant,
+    /// There is no lawful next step before something changes or a tick passes.
+    stalled: bool,
+    /// The last situation for which nothing was left to do, and why its claims wait.
+    quiet: Option<(Rules, Snapshot)>,
+    waits: Vec<Wait>,
+}
+
+impl Operator {
+    /// An operator that has seen nothing yet.
+    pub fn new(writer: Writer, metrics: Metrics, readiness: watch::Sender<Vec<&'static str>>) -> Self {
+        let (announcer, clock) = (Announcer::new(writer.client().clone()), Instant::now());
+        Self {
+            writer,
+            metrics,
+            announcer,
+            readiness,
+            world: World::default(),
+            reporter: Reporter::new(clock),
+            failed: BTreeSet::new(),
+            next_tick: clock + TICK,
+            stalled: false,
+            quiet: None,
+            waits: Vec::new(),
+        }
+    }
+
+    /// Runs until the stream of sightings ends.
+    pub async fn run(mut self, mut sightings: impl Stream<Item = Sighting> + Unpin) {
+        while self.observe(&mut sightings).await {
+            let now = Timestamp::now();
+            let Some((rules, snapshot)) = self.situation() else {
+                self.report_no_treaty(now).await;
+                continue;
+            };
+            if self.has_news(&rules, &snapshot, now) {
+                let plan = self.decide(&rules, &snapshot, now);
+                let Some(plan) = self.check(&rules, &snapshot, plan, now) else {
+                    self.stalled = true;
+                    continue;
+                };
+                let done = self.apply(&rules, &plan, now).await;
+                if done && plan.plan().is_quiet() {
+                    self.quiet = Some((rules.clone(), snapshot.clone()));
+                }
+                self.waits.clone_from(&plan.plan().waits);
+            }
+            self.report(&rules, &snapshot, now).await;
+        }
+    }
+
+    /// Step 1 (client): takes in what happened, and does what follows from it without a decision.
+    async fn observe(&mut self, sightings: &mut (impl Stream<Item = Sighting> + Unpin)) -> bool {
+        if !self.take_in(sightings).await {
+            return false;
+        }
+        let missing = self.world.missing();
+        self.readiness.send_if_modified(|told| std::mem::replace(told, missing.clone()) != missing);
+        if !missing.is_empty() {
+            return true;
+        }
+        if Instant::now() >= self.next_tick {
+            self.next_tick = Instant::now() + TICK;
+            self.stalled = false;
+            self.world.touched.append(&mut self.failed);
+        }
+        self.read_uncertain().await;
+        self.set_up_projects().await;
+        for _ in 0..UPKEEP_ROUNDS_MAX {
+            if !self.do_chores().await {
+                break;
+            }
+        }
+        true
+    }
+
+    /// Step 2 (pure): one decision over the whole pool.
+    fn decide(&self, rules: &Rules, snapshot: &Snapshot, now: Timestamp) -> Plan {
+        let _timer = self.metrics.decide_seconds.start_timer();
+        self.metrics.decisions.inc();
+        decide(rules, snapshot, millis(now))
+    }
+
+    /// Step 3 (pure): nothing is applied that breaks a promise.
+    fn check(&self, rules: &Rules, snapshot: &Snapshot, plan: Plan, now: Timestamp) -> Option<CheckedPlan> {
+        match CheckedPlan::new(rules, snapshot, millis(now), plan) {
+            Ok(plan) => Some(plan),
+            Err(violations) => {
+                for violation in violations {
+                    tracing::error!(%violation, "plan refused; nothing was applied");
+                    self.metrics.violations.with_label_values(&[violation.rule]).inc();
+                }
+                None
+            }
+        }
+    }
+
+    /// Step 4 (client): makes the plan true, each claim first and its Job second, so that a crash in between leaves
+    /// a claim that says what its Job has to do. False when something failed.
+    async fn apply(&mut self, rules: &Rules, plan: &CheckedPlan, now: Timestamp) -> bool {
+        self.count(rules, plan.plan());
+        let transitions = transitions::of_plan(&self.world, rules, plan, now);
+        let world = &self.world;
+        let work = transitions.into_iter().map(|(key, t)| carry_out(&self.writer, world, key, t));
+        let written: Vec<_> = futures::stream::iter(work).buffer_unordered(WRITES_IN_FLIGHT_MAX).collect().await;
+        let mut all_done = true;
+        for (key, outcome) in written {
+            all_done &= self.absorb(key, outcome);
+        }
+        all_done
+    }
+
+    /// Step 5 (client): tells people, at a bounded rate.
+    async fn report(&mut self, rules: &Rules, snapshot: &Snapshot, now: Timestamp) {
+        let clock = Instant::now();
+        if !self.reporter.is_due(clock) {
+            return;
+        }
+        report::gauge(&self.metrics, rules, snapshot, now);
+        let refreshes = self.reporter.refreshes(&self.world, rules, &self.waits, clock, now);
+        let (writer, world) = (&self.writer, &self.world);
+        let work = refreshes.into_iter().map(|(key, status)| set_status(writer, world, key, status));
+        let written: Vec<_> = futures::stream::iter(work).buffer_unordered(WRITES_IN_FLIGHT_MAX).collect().await;
+        for (key, outcome) in written {
+            self.absorb(key, outcome);
+        }
+        let ruling = self.world.treaty_in_force().map(|(t, _)| t.name_any());
+        let in_force = ruling.as_deref().map(|name| (name, rules, snapshot));
+        self.report_treaties(report::treaty_statuses(&self.world, in_force, now)).await;
+    }
+
+    /// Without a treaty in force nothing is decided; the treaties that there are say why they are not.
+    async fn report_no_treaty(&mut self, now: Timestamp) {
+        self.stalled = true;
+        let listed = self.world.missing().is_empty() && self.world.treaty_in_force().is_none();
+        if listed && self.reporter.is_due(Instant::now()) {
+            self.report_treaties(report::treaty_statuses(&self.world, None, now)).await;
+        }
+    }
+
+    async fn take_in(&mut self, sightings: &mut (impl Stream<Item = Sighting> + Unpin)) -> bool {
+        let wake = tokio::time::sleep_until(self.wake_at().into());
+        tokio::select! {
+            sighting = sightings.next() => match sighting {
+                Some(sighting) => self.world.see(sighting),
+                None => return false,
+            },
+            () = wake => return true,
+        }
+        let window = tokio::time::sleep(BATCH_WINDOW);
+        tokio::pin!(window);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut window => return true,
+                sighting = sightings.next() => match sighting {
+                    Some(sighting) => self.world.see(sighting),
+                    None => return false,
+                },
+            }
+        }
+    }
+
+    /// At once while there is something left to do, at the next deadline or tick otherwise.
+    fn wake_at(&self) -> Instant {
+        let clock = Instant::now();
+        let busy = self.quiet.is_none() && !self.stalled && self.failed.is_empty() && self.world.uncertain.is_empty();
+        if busy {
+            return clock;
+        }
+        let deadlines = self.quiet.iter().flat_map(|(_, s)| &s.claims).filter_map(|c| match &c.state {
+            ClaimState::Holding(h) => match h.phase {
+                Phase::Noticed { deadline } => Some(deadline),
+                Phase::Running | Phase::Stopping => None,
+            },
+            ClaimState::Waiting { .. } => None,
+        });
+        let until = |at: concord_treaty::units::TimestampMillis| {
+            let left = at.0 - Timestamp::now().as_millisecond();
+            clock + Duration::from_millis(u64::try_from(left).unwrap_or(0))
+        };
+        deadlines.map(until).min().map_or(self.next_tick, |at| at.min(self.next_tick))
+    }
+
+    /// The engine's input, or `None` while it would be guesswork.
+    fn situation(&self) -> Option<(Rules, Snapshot)> {
+        if !self.world.missing().is_empty() || !self.world.uncertain.is_empty() {
+            return None;
+        }
+        let (_, rules) = self.world.treaty_in_force()?;
+        let snapshot = self.world.snapshot(&rules);
+        Some((rules, snapshot))
+    }
+
+    /// False when the last decision found nothing to do and nothing has changed since.
+    fn has_news(&mut self, rules: &Rules, snapshot: &Snapshot, now: Timestamp) -> bool {
+        let Some((known_rules, known)) = &self.quiet else { return true };
+        let due = |c: &concord_treaty::snapshot::Claim| {
+            c.holding().is_some_and(|h| matches!(h.phase, Phase::Noticed { deadline } if deadline <= millis(now)))
+        };
+        let news = known_rules != rules || known != snapshot || snapshot.claims.iter().any(due);
+        if news {
+            self.quiet = None;
+        }
+        news
+    }
+
+    /// Reads again what a write of unknown outcome may have changed.
+    async fn read_uncertain(&mut self) {
+        for key in std::mem::take(&mut self.world.uncertain) {
+            let client = self.writer.client();
+            let claims: Api<GpuClaim> = Api::namespaced(client.clone(), &key.namespace);
+            let jobs: Api<Job> = Api::namespaced(client.clone(), &key.namespace);
+            let both = async { tokio::try_join!(claims.get_opt(&key.name), jobs.get_opt(&key.name)) };
+            match tokio::time::timeout(TICK, both).await {
+                Ok(Ok((claim, job))) => {
+                    self.world.replace(&key, claim.as_ref(), job.as_ref());
+                }
+                Ok(Err(error)) => {
+                    tracing::warn!(%key, %error, "cannot read what became of a write; trying again");
+                    self.world.uncertain.insert(key);
+                }
+                Err(_) => {
+                    self.world.uncertain.insert(key);
+                }
+            }
+        }
+    }
+
+    async fn set_up_projects(&mut self) {
+        let Some((_, rules)) = self.world.treaty_in_force() else { return };
+        for name in std::mem::take(&mut self.world.touched_projects) {
+            let Some(project) = self.world.projects.get(&name).cloned() else { continue };
+            if project.metadata.deletion_timestamp.is_some() {
+                continue;
+            }
+            let known = rules.member_id(&project.spec.member).is_some();
+            match projects::set_up(&self.writer, &project, known, Timestamp::now()).await {
+                Ok(project) => self.world.absorb_project(project),
+                Err(error) => {
+                    tracing::warn!(project = %name, error = chain(&error), "project not set up; trying again");
+                    self.world.touched_projects.insert(name);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// One chore for each touched key; true when any was done, so that there may be more.
+    async fn do_chores(&mut self) -> bool {
+        let now = Timestamp::now();
+        let touched = std::mem::take(&mut self.world.touched);
+        let chores: Vec<(Key, Chore)> =
+            touched.into_iter().filter_map(|key| next_chore(&self.world, &key, now).map(|chore| (key, chore))).collect();
+        let any = !chores.is_empty();
+        let (writer, world) = (&self.writer, &self.world);
+        let work = chores.into_iter().map(|(key, chore)| do_chore(writer, world, key, chore));
+        let written: Vec<_> = futures::stream::iter(work).buffer_unordered(WRITES_IN_FLIGHT_MAX).collect().await;
+        for (key, outcome) in written {
+            self.absorb(key, outcome);
+        }
+        any
+    }
+
+    /// Takes in the answers to one key's writes; false when one failed.
+    fn absorb(&mut self, key: Key, written: Written) -> bool {
+        let Written { claim, job, failure, announce, not_yet } = written;
+        if let Some(claim) = &claim {
+            self.world.absorb_claim(claim);
+        }
+        if let Some(job) = &job {
+            self.world.absorb_job(job);
+        }
+        if let (true, Some(claim)) = (announce, &claim) {
+            self.announcer.tell(claim);
+        }
+        if not_yet {
+            self.failed.insert(key.clone());
+        }
+        match failure {
+            None => true,
+            Some(error) => {
+                tracing::warn!(%key, error = chain(&error), "write failed; trying again");
+                if matches!(error, WriteError::Unknown { .. }) {
+                    self.world.uncertain.insert(key.clone());
+                }
+                self.failed.insert(key);
+                false
+            }
+        }
+    }
+
+    async fn report_treaties(&mut self, statuses: Vec<(String, concord_api::TreatyStatus)>) {
+        let api: Api<Treaty> = Api::all(self.writer.client().clone());
+        for (name, status) in statuses {
+            match self.writer.apply_status(&api, "Treaty", &name, serde_json::json!(status)).await {
+                Ok(treaty) => self.world.absorb_treaty(treaty),
+                Err(error) => tracing::warn!(treaty = %name, error = chain(&error), "status not written"),
+            }
+        }
+    }
+
+    fn count(&self, rules: &Rules, plan: &Plan) {
+        for admission in &plan.admissions {
+            let member = self.world.claims.get(&Key::from_claim_id(&admission.claim)).map_or("", |c| c.spec.member.as_str());
+            self.metrics.admissions.with_label_values(&[member, &format!("{:?}", admission.basis).to_lowercase()]).inc();
+        }
+        for notice in &plan.notices {
+            self.metrics.reclaims.with_label_values(&[notice.reason.code(), "notice"]).inc();
+            tracing::info!(claim = %notice.claim, reason = notice.reason.sentence(rules), "told to leave");
+        }
+        for stop in &plan.stops {
+            self.metrics.reclaims.with_label_values(&[stop.reason.code(), "stop"]).inc();
+            tracing::info!(claim = %stop.claim, reason = stop.reason.sentence(rules), "stopped");
+        }
+        if !plan.is_quiet() {
+            let (started, told, stopped) = (plan.admissions.len(), plan.notices.len(), plan.stops.len());
+            tracing::info!(started, told, stopped, waiting = plan.waits.len(), "decided");
+        }
+    }
+}
+
+/// What a key's writes gave.
+#[derive(Default)]
+struct Written {
+    claim: Option<GpuClaim>,
+    job: Option<Job>,
+    failure: Option<WriteError>,
+    announce: bool,
+    /// Nothing failed, but it is too early.
+    not_yet: bool,
+}
+
+async fn carry_out(writer: &Writer, world: &World, key: Key, transition: Transition) -> (Key, Written) {
+    let Transition { status, job: order, announce } = transition;
+    let Some(claim) = world.claims.get(&key) else { return (key, Written::default()) };
+    let placement = status.placement.clone();
+    let mut written = Written { announce, ..Written::default() };
+    match writer.set_claim_status(&key, claim, status).await {
+        Ok(claim) => written.claim = Some(claim),
+        Err(error) => {
+            written.failure = Some(error);
+            return (key, written);
+        }
+    }
+    let outcome = match order {
+        JobOrder::Nothing => return (key, written),
+        JobOrder::Start => start_job(writer, world, &key, &placement).await,
+        JobOrder::Suspend => suspend_job(writer, world, &key).await,
+    };
+    written.note_job(outcome);
+    (key, written)
+}
+
+impl Written {
+    fn note_job(&mut self, outcome: Result<Option<Job>, WriteError>) {
+        match outcome {
+            Ok(job) => self.job = job,
+            Err(error) => self.failure = Some(error),
+        }
+    }
+}
+
+async fn start_job(writer: &Writer, world: &World, key: &Key, on: &[concord_api::claim::Placement]) -> Result<Option<Job>, WriteError> {
+    let Some(job) = world.jobs.get(key) else { return Ok(None) };
+    writer.patch_job(key, &job.uid, placement::start(on, job.affinity.as_ref())).await.map(Some)
+}
+
+async fn suspend_job(writer: &Writer, world: &World, key: &Key) -> Result<Option<Job>, WriteError> {
+    let Some(job) = world.jobs.get(key) else { return Ok(None) };
+    writer.patch_job(key, &job.uid, placement::suspend()).await.map(Some)
+}
+
+async fn set_status(writer: &Writer, world: &World, key: Key, status: GpuClaimStatus) -> (Key, Written) {
+    let mut written = Written::default();
+    if let Some(claim) = world.claims.get(&key) {
+        match writer.set_claim_status(&key, claim, status).await {
+            Ok(claim) => written.claim = Some(claim),
+            Err(error) => written.failure = Some(error),
+        }
+    }
+    (key, written)
+}
+
+async fn do_chore(writer: &Writer, world: &World, key: Key, chore: Chore) -> (Key, Written) {
+    let mut written = Written::default();
+    let claim = world.claims.get(&key);
+    let outcome = match (chore, claim) {
+        (Chore::CreateClaim(claim), _) => writer.create_claim(&claim).await.map(|c| written.claim = Some(c)),
+        (Chore::SetStatus(status), Some(claim)) => {
+            writer.set_claim_status(&key, claim, *status).await.map(|c| written.claim = Some(c))
+        }
+        (Chore::SetStatusWhenPodsAreGone(status), Some(claim)) => {
+            match writer.pods_are_gone(&key, &claim.spec.job.uid).await {
+                Ok(true) => writer.set_claim_status(&key, claim, *status).await.map(|c| written.claim = Some(c)),
+                Ok(false) => {
+                    written.not_yet = true;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            }
+        }
+        (Chore::StartJob, Some(claim)) => {
+            start_job(writer, world, &key, &claim.status.placement).await.map(|job| written.job = job)
+        }
+        (Chore::SuspendJob, _) => suspend_job(writer, world, &key).await.map(|job| written.job = job),
+        (Chore::RemoveFinalizer, Some(claim)) => writer.remove_finalizer(&key, claim).await.map(|c| written.claim = Some(c)),
+        (_, None) => Ok(()),
+    };
+    written.failure = outcome.err();
+    (key, written)
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}

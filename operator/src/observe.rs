@@ -1,0 +1,56 @@
+//! The only reader: five watches merged into one stream of sightings.
+
+use concord_api::{GpuClaim, Project, Treaty};
+use futures::stream::{BoxStream, SelectAll, Stream};
+use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Node;
+use kube::core::DeserializeGuard;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::{WatchStreamExt, reflector::Lookup};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+
+use crate::world::Sighting;
+
+/// Everything that the operator looks at. The stream never ends; a broken watch is opened again with a back-off.
+pub fn sightings(client: &Client) -> SelectAll<BoxStream<'static, Sighting>> {
+    let streams: Vec<BoxStream<'static, Sighting>> = vec![
+        seen::<Treaty>(Api::all(client.clone())).map(Sighting::Treaty).boxed(),
+        seen::<Project>(Api::all(client.clone())).map(Sighting::Project).boxed(),
+        seen::<Node>(Api::all(client.clone())).map(Sighting::Node).boxed(),
+        seen::<Job>(Api::all(client.clone())).map(Sighting::Job).boxed(),
+        seen::<GpuClaim>(Api::all(client.clone())).map(Sighting::Claim).boxed(),
+    ];
+    futures::stream::select_all(streams)
+}
+
+/// One kind's events. An object that cannot be read is skipped with a warning: one bad object never stops the rest.
+fn seen<K>(api: Api<DeserializeGuard<K>>) -> impl Stream<Item = Event<K>>
+where
+    K: Resource + Lookup + DeserializeOwned + Clone + std::fmt::Debug + Send + 'static,
+    <K as Resource>::DynamicType: Default + Clone + Eq + std::hash::Hash,
+    DeserializeGuard<K>: Resource<DynamicType = <K as Resource>::DynamicType>,
+{
+    watcher(api, watcher::Config::default())
+        .default_backoff()
+        .inspect_err(|error| tracing::warn!(kind = std::any::type_name::<K>(), %error, "watch interrupted; opening it again"))
+        .filter_map(|event| async move { readable(event.ok()?) })
+}
+
+fn readable<K: Resource>(event: Event<DeserializeGuard<K>>) -> Option<Event<K>> {
+    let unwrap = |guard: DeserializeGuard<K>| match guard.0 {
+        Ok(object) => Some(object),
+        Err(invalid) => {
+            tracing::warn!(name = ?invalid.metadata.name, namespace = ?invalid.metadata.namespace, error = %invalid.error, "unreadable object skipped");
+            None
+        }
+    };
+    match event {
+        Event::Init => Some(Event::Init),
+        Event::InitDone => Some(Event::InitDone),
+        Event::InitApply(guard) => unwrap(guard).map(Event::InitApply),
+        Event::Apply(guard) => unwrap(guard).map(Event::Apply),
+        Event::Delete(guard) => unwrap(guard).map(Event::Delete),
+    }
+}

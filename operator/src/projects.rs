@@ -1,0 +1,99 @@
+//! Projects: each gets a namespace of its name, in which its people may work.
+
+use concord_api::names::{LABEL_MEMBER, LABEL_PROJECT, ROLE_RESEARCHER};
+use concord_api::project::PersonKind;
+use concord_api::{Project, ProjectStatus, conditions};
+use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::rbac::v1::RoleBinding;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::Timestamp;
+use kube::{Api, Resource, ResourceExt};
+use serde_json::{Value, json};
+
+use crate::write::{WriteError, Writer};
+
+/// Makes the project's namespace and rights, and says in its status how that went.
+///
+/// # Errors
+/// When the API server did not answer or refused; the caller tries again later.
+pub async fn set_up(writer: &Writer, project: &Project, member_known: bool, now: Timestamp) -> Result<Project, WriteError> {
+    let name = project.name_any();
+    let namespaces: Api<Namespace> = Api::all(writer.client().clone());
+    let verdict = if !member_known {
+        Err(("UnknownMember", format!("no treaty in force has a member {:?}", project.spec.member)))
+    } else if is_reserved(&name) {
+        Err(("NameReserved", format!("{name:?} is reserved for the cluster; make a project with another name")))
+    } else if belongs_to_others(&namespaces, &name).await {
+        Err(("NamespaceTaken", format!("a namespace {name:?} exists that no project owns; make a project with another name")))
+    } else {
+        writer.apply(&namespaces, "namespace", &name, namespace(project)).await?;
+        let bindings: Api<RoleBinding> = Api::namespaced(writer.client().clone(), &name);
+        writer.apply(&bindings, "rolebinding", "concord-people", binding(project)).await?;
+        Ok(())
+    };
+    let mut status = project.status.clone().unwrap_or_default();
+    let before = status.clone();
+    status.observed_generation = project.metadata.generation;
+    status.namespace = verdict.is_ok().then(|| name.clone()).or(status.namespace);
+    let (ready, reason, message) = match &verdict {
+        Ok(()) => (true, "NamespaceReady", format!("{} may work in namespace {name}", people(project))),
+        Err((reason, message)) => (false, *reason, message.clone()),
+    };
+    conditions::set(&mut status.conditions, "Ready", ready, reason, &message, &Time(now), project.metadata.generation);
+    if status == before {
+        return Ok(project.clone());
+    }
+    let projects: Api<Project> = Api::all(writer.client().clone());
+    writer.apply_status(&projects, "Project", &name, body(&status)).await
+}
+
+fn body(status: &ProjectStatus) -> Value {
+    json!(status)
+}
+
+async fn belongs_to_others(namespaces: &Api<Namespace>, name: &str) -> bool {
+    match namespaces.get_opt(name).await {
+        Ok(Some(found)) => found.labels().get(LABEL_PROJECT).map(String::as_str) != Some(name),
+        Ok(None) | Err(_) => false,
+    }
+}
+
+fn is_reserved(name: &str) -> bool {
+    name == "default" || name.starts_with("kube-") || name.starts_with("concord-")
+}
+
+fn namespace(project: &Project) -> Value {
+    let name = project.name_any();
+    json!({
+        "apiVersion": "v1", "kind": "Namespace",
+        "metadata": {
+            "name": name,
+            "labels": {LABEL_PROJECT: name, LABEL_MEMBER: project.spec.member},
+            "ownerReferences": [project.controller_owner_ref(&())],
+        },
+    })
+}
+
+fn binding(project: &Project) -> Value {
+    let subject = |p: &concord_api::project::Person| {
+        let kind = match p.kind {
+            PersonKind::User => "User",
+            PersonKind::Group => "Group",
+        };
+        json!({"kind": kind, "name": p.name, "apiGroup": "rbac.authorization.k8s.io"})
+    };
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+        "metadata": {"name": "concord-people"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": ROLE_RESEARCHER},
+        "subjects": project.spec.people.iter().map(subject).collect::<Vec<_>>(),
+    })
+}
+
+fn people(project: &Project) -> String {
+    match project.spec.people.len() {
+        0 => "nobody yet".to_owned(),
+        1 => "1 person or group".to_owned(),
+        n => format!("{n} people and groups"),
+    }
+}

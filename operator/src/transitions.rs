@@ -1,0 +1,160 @@
+//! A checked plan in the words of claims: which status each claim gets, and what its Job is told. Pure.
+
+use std::collections::BTreeMap;
+
+use concord_api::claim::{Placement, conditions};
+use concord_api::{ClaimBasis, ClaimPhase, GpuClaimStatus};
+use concord_treaty::check::CheckedPlan;
+use concord_treaty::plan::{Admission, Notice, Plan, Stop};
+use concord_treaty::snapshot::Basis;
+use concord_treaty::treaty::{Clause, Treaty};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+
+use crate::upkeep::{explain, set_condition};
+use crate::view::{ClaimView, Key};
+use crate::world::World;
+
+/// What happens to one claim.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Transition {
+    /// New status.
+    pub status: GpuClaimStatus,
+    /// What the Job is told afterwards.
+    pub job: JobOrder,
+    /// What people are told, if it concerns them: an Event's reason and note come from the status.
+    pub announce: bool,
+}
+
+/// What a Job is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobOrder {
+    /// Nothing.
+    Nothing,
+    /// Start on the placement of the status.
+    Start,
+    /// Suspend.
+    Suspend,
+}
+
+/// Puts the plan into one status a claim, so that each claim is written once.
+pub fn of_plan(world: &World, treaty: &Treaty, plan: &CheckedPlan, now: Timestamp) -> BTreeMap<Key, Transition> {
+    // No `..`: a new part of plans must not be forgotten here. Waits are told by the report.
+    let Plan { admissions, notices, withdrawals, stops, basis_changes, waits: _ } = plan.plan();
+    let mut changes = Changes { world, by_key: BTreeMap::new() };
+    for change in basis_changes {
+        changes.edit(&Key::from_claim_id(&change.claim), |t, _| t.status.basis = Some(basis(change.to)));
+    }
+    for admission in admissions {
+        changes.edit(&Key::from_claim_id(&admission.claim), |t, claim| admit(t, claim, treaty, admission, now));
+    }
+    for notice in notices {
+        changes.edit(&Key::from_claim_id(&notice.claim), |t, _| tell(t, treaty, notice));
+    }
+    for id in withdrawals {
+        changes.edit(&Key::from_claim_id(id), |t, _| {
+            t.status.state = ClaimPhase::Admitted;
+            t.status.notice_deadline = None;
+            t.announce = true;
+            explain(&mut t.status, "NoticeWithdrawn", "nobody needs its GPUs back any more");
+        });
+    }
+    for stop in stops {
+        changes.edit(&Key::from_claim_id(&stop.claim), |t, _| halt(t, treaty, stop));
+    }
+    changes.by_key
+}
+
+struct Changes<'a> {
+    world: &'a World,
+    by_key: BTreeMap<Key, Transition>,
+}
+
+impl Changes<'_> {
+    fn edit(&mut self, key: &Key, change: impl FnOnce(&mut Transition, &ClaimView)) {
+        let Some(claim) = self.world.claims.get(key) else { return };
+        let transition = self.by_key.entry(key.clone()).or_insert_with(|| Transition {
+            status: claim.status.clone(),
+            job: JobOrder::Nothing,
+            announce: false,
+        });
+        change(transition, claim);
+    }
+}
+
+fn admit(transition: &mut Transition, claim: &ClaimView, treaty: &Treaty, admission: &Admission, now: Timestamp) {
+    let status = &mut transition.status;
+    let place = |s: &concord_treaty::snapshot::Slot| Placement { node: s.node.to_string(), gpus: i64::from(s.gpus) };
+    status.state = ClaimPhase::Admitted;
+    status.place = None;
+    status.put_back = false;
+    status.placement = admission.slots.iter().map(place).collect();
+    status.basis = Some(basis(admission.basis));
+    status.admitted_at = Some(MicroTime(now));
+    status.wait = Some(short_duration(now.duration_since(claim.spec.submitted_at.0)));
+    let member = treaty.member_id(&claim.spec.member);
+    let (reason, message) = match admission.basis {
+        Basis::Guaranteed => ("AdmittedInGuarantee", "runs inside its member's guarantee and will not be reclaimed".to_owned()),
+        Basis::Borrowed => {
+            status.borrows += 1;
+            let notice = treaty.reclaim_notice().0 / 1000;
+            ("AdmittedBorrowed", format!("runs on idle GPUs of other members; they may be reclaimed with {notice} s notice"))
+        }
+    };
+    explain(status, reason, &message);
+    let clause = if admission.basis == Basis::Guaranteed { member.map(Clause::Guarantee) } else { Some(Clause::Reclaim) };
+    status.clause = clause.map(|c| treaty.clause_id(c));
+    set_condition(status, conditions::ADMITTED, true, now);
+    transition.job = JobOrder::Start;
+}
+
+fn tell(transition: &mut Transition, treaty: &Treaty, notice: &Notice) {
+    let status = &mut transition.status;
+    status.state = ClaimPhase::Reclaiming;
+    status.notice_deadline = Timestamp::from_millisecond(notice.deadline.0).ok().map(MicroTime);
+    explain(status, notice.reason.code(), &format!("must end within {} s: {}", treaty.reclaim_notice().0 / 1000, notice.reason.sentence(treaty)));
+    status.clause = Some(treaty.clause_id(notice.reason.clause()));
+    transition.announce = true;
+}
+
+fn halt(transition: &mut Transition, treaty: &Treaty, stop: &Stop) {
+    let status = &mut transition.status;
+    status.state = ClaimPhase::Stopping;
+    status.notice_deadline = None;
+    status.put_back = stop.to_front;
+    let place = if stop.to_front { "to the front of the line" } else { "to its place in line" };
+    explain(status, stop.reason.code(), &format!("stopped and put back {place}: {}", stop.reason.sentence(treaty)));
+    status.clause = Some(treaty.clause_id(stop.reason.clause()));
+    transition.job = JobOrder::Suspend;
+    transition.announce = true;
+}
+
+const fn basis(basis: Basis) -> ClaimBasis {
+    match basis {
+        Basis::Guaranteed => ClaimBasis::Guaranteed,
+        Basis::Borrowed => ClaimBasis::Borrowed,
+    }
+}
+
+/// Two units at most, as `kubectl` prints ages: `45s`, `3m20s`, `2h5m`, `4d1h`.
+pub fn short_duration(length: SignedDuration) -> String {
+    let seconds = length.as_secs().max(0);
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m{}s", seconds % 60),
+        (0, ..) => format!("{hours}h{minutes}m"),
+        _ => format!("{days}d{hours}h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_two_units_at_most() {
+        let printed = [0, 59, 200, 7_500, 350_000].map(|s| short_duration(SignedDuration::from_secs(s)));
+        assert_eq!(printed, ["0s", "59s", "3m20s", "2h5m", "4d1h"]);
+    }
+}

@@ -1,0 +1,188 @@
+//! What follows from a Job and its claim without any decision: claims for new Jobs, the booking of what ended, and
+//! the second half of writes that a crash cut off. A pure function of one key's objects, so that a restart simply
+//! does what is left to do.
+
+use concord_api::claim::{JobReference, conditions};
+use concord_api::names::{GROUP, LABEL_MEMBER};
+use concord_api::{ClaimPhase, GpuClaim, GpuClaimSpec, GpuClaimStatus, Project};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, OwnerReference, Time};
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kube::api::ObjectMeta;
+
+use crate::view::{ClaimView, JobView, Key};
+use crate::world::World;
+
+/// Keeps a claim until its GPUs are free and its use is booked.
+pub const FINALIZER: &str = "concord.dev/booking";
+
+/// One thing to do for one key.
+#[derive(Debug, Clone)]
+pub enum Chore {
+    /// A Job has no claim yet.
+    CreateClaim(Box<GpuClaim>),
+    /// The claim's story goes on.
+    SetStatus(Box<GpuClaimStatus>),
+    /// The Job must be started where its claim says.
+    StartJob,
+    /// The Job must be suspended.
+    SuspendJob,
+    /// The claim's story goes on as soon as a look at the API shows that no pod of its Job is left.
+    SetStatusWhenPodsAreGone(Box<GpuClaimStatus>),
+    /// The claim is finished, booked and deleted: let it go.
+    RemoveFinalizer,
+}
+
+/// The next chore of a key, if there is one; after it is done, ask again.
+pub fn next_chore(world: &World, key: &Key, now: Timestamp) -> Option<Chore> {
+    match (world.jobs.get(key), world.claims.get(key)) {
+        (None, None) => None,
+        (Some(job), None) => new_claim(world.project_of(&key.namespace)?, key, job).map(Chore::CreateClaim),
+        (None, Some(claim)) => after_job(claim, now),
+        (Some(job), Some(claim)) if job.uid != claim.spec.job.uid => after_job(claim, now),
+        (Some(job), Some(claim)) => follow_job(job, claim, now),
+    }
+}
+
+/// The Job of this claim does not exist any more; the claim soon will not either, by garbage collection.
+fn after_job(claim: &ClaimView, now: Timestamp) -> Option<Chore> {
+    if !claim.status.placement.is_empty() {
+        return Some(Chore::SetStatusWhenPodsAreGone(Box::new(released(&claim.status, now))));
+    }
+    claim.kept.then_some(Chore::RemoveFinalizer)
+}
+
+fn follow_job(job: &JobView, claim: &ClaimView, now: Timestamp) -> Option<Chore> {
+    let status = &claim.status;
+    if let Some(end) = job.end {
+        if status.state.is_finished() {
+            return let_go(claim);
+        }
+        let phase = if end.succeeded { ClaimPhase::Succeeded } else { ClaimPhase::Failed };
+        // A Job's end is known to the second only; when it was seen at once, our own clock is the better one.
+        let ended_at = now.min(end.at.checked_add(SignedDuration::from_secs(1)).unwrap_or(now));
+        return Some(Chore::SetStatus(Box::new(finished(status, phase, ended_at))));
+    }
+    match status.state {
+        ClaimPhase::Queued if !job.suspend => Some(Chore::SuspendJob),
+        ClaimPhase::Queued => let_go(claim),
+        // Deleted while it runs: stopped like a reclaimed one; the Job then gets a new claim.
+        ClaimPhase::Admitted | ClaimPhase::Reclaiming if claim.deleting => {
+            Some(Chore::SetStatus(Box::new(GpuClaimStatus { state: ClaimPhase::Stopping, ..status.clone() })))
+        }
+        ClaimPhase::Admitted | ClaimPhase::Reclaiming => job.suspend.then_some(Chore::StartJob),
+        ClaimPhase::Stopping if !job.suspend => Some(Chore::SuspendJob),
+        ClaimPhase::Stopping => {
+            let since = job.at_rest_since?;
+            let next = Box::new(requeued(status, now));
+            // A suspension older than the admission may be the one before it, not yet replaced by the controller.
+            let fresh = status.admitted_at.as_ref().is_none_or(|admitted| since.as_second() >= admitted.0.as_second());
+            Some(if fresh { Chore::SetStatus(next) } else { Chore::SetStatusWhenPodsAreGone(next) })
+        }
+        ClaimPhase::Succeeded | ClaimPhase::Failed => None,
+    }
+}
+
+fn let_go(claim: &ClaimView) -> Option<Chore> {
+    (claim.deleting && claim.kept).then_some(Chore::RemoveFinalizer)
+}
+
+fn new_claim(project: &Project, key: &Key, job: &JobView) -> Option<Box<GpuClaim>> {
+    if job.end.is_some() || job.deleting {
+        return None;
+    }
+    let member = project.spec.member.clone();
+    let gang = job.gang;
+    let owner = OwnerReference {
+        api_version: "batch/v1".to_owned(),
+        kind: "Job".to_owned(),
+        name: key.name.clone(),
+        uid: job.uid.clone(),
+        controller: Some(true),
+        block_owner_deletion: Some(false),
+    };
+    let metadata = ObjectMeta {
+        name: Some(key.name.clone()),
+        namespace: Some(key.namespace.clone()),
+        labels: Some([(LABEL_MEMBER.to_owned(), member.clone())].into()),
+        owner_references: Some(vec![owner]),
+        finalizers: Some(vec![FINALIZER.to_owned()]),
+        ..ObjectMeta::default()
+    };
+    let spec = GpuClaimSpec {
+        member,
+        project: key.namespace.clone(),
+        pods: i64::from(gang.pods),
+        gpus_per_pod: i64::from(gang.gpus_per_pod),
+        gpus: i64::from(gang.pods) * i64::from(gang.gpus_per_pod),
+        job: JobReference { name: key.name.clone(), uid: job.uid.clone() },
+        submitted_at: Time(job.created_at),
+    };
+    Some(Box::new(GpuClaim { metadata, spec, status: None }))
+}
+
+/// The claim's Job has ended; its GPUs are free.
+fn finished(status: &GpuClaimStatus, phase: ClaimPhase, ended_at: Timestamp) -> GpuClaimStatus {
+    let mut next = booked(status, ended_at, false);
+    let (reason, message) = match phase {
+        ClaimPhase::Succeeded => ("JobSucceeded", "the Job completed"),
+        _ => ("JobFailed", "the Job failed; see its own status for why"),
+    };
+    next.state = phase;
+    next.finished_at = Some(MicroTime(ended_at));
+    explain(&mut next, reason, message);
+    set_condition(&mut next, conditions::ADMITTED, false, ended_at);
+    set_condition(&mut next, conditions::FINISHED, true, ended_at);
+    next
+}
+
+/// The claim's pods are gone after a reclaim; it stands in line again.
+fn requeued(status: &GpuClaimStatus, now: Timestamp) -> GpuClaimStatus {
+    let mut next = booked(status, now, true);
+    next.state = ClaimPhase::Queued;
+    next.reclaims += 1;
+    set_condition(&mut next, conditions::ADMITTED, false, now);
+    next
+}
+
+/// The Job was deleted and its pods are gone.
+fn released(status: &GpuClaimStatus, now: Timestamp) -> GpuClaimStatus {
+    let mut next = finished(status, ClaimPhase::Failed, now);
+    explain(&mut next, "JobDeleted", "the Job was deleted");
+    set_condition(&mut next, conditions::FINISHED, true, now);
+    next
+}
+
+/// Books the ended admission, once: the placement that it is booked from is cleared in the same write.
+fn booked(status: &GpuClaimStatus, ended_at: Timestamp, reclaimed: bool) -> GpuClaimStatus {
+    let gpus: i64 = status.placement.iter().map(|p| p.gpus).sum();
+    let ran = status.admitted_at.as_ref().map_or(0, |since| ended_at.as_millisecond() - since.0.as_millisecond());
+    let used = gpus.saturating_mul(ran.max(0));
+    let mut next = status.clone();
+    next.used_gpu_milliseconds += used;
+    next.reclaimed_gpu_milliseconds += if reclaimed { used } else { 0 };
+    next.placement.clear();
+    next.basis = None;
+    next.notice_deadline = None;
+    next.place = None;
+    next
+}
+
+/// Sets reason and sentence; the clause is the caller's, if there is one.
+pub fn explain(status: &mut GpuClaimStatus, reason: &str, message: &str) {
+    status.reason = Some(reason.to_owned());
+    status.message = Some(message.to_owned());
+    status.clause = None;
+}
+
+/// Sets a condition from the status's own reason and sentence.
+pub fn set_condition(status: &mut GpuClaimStatus, kind: &str, value: bool, now: Timestamp) {
+    let reason = status.reason.clone().unwrap_or_else(|| "Unknown".to_owned());
+    let message = status.message.clone().unwrap_or_default();
+    concord_api::conditions::set(&mut status.conditions, kind, value, &reason, &message, &Time(now), None);
+}
+
+/// API version of our own kinds.
+pub fn api_version() -> String {
+    format!("{GROUP}/v1alpha1")
+}
+

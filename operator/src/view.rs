@@ -1,0 +1,178 @@
+//! What the operator keeps of the objects that it watches: the few fields that decide anything. Full objects of
+//! 100,000 claims would take 870 MiB.
+
+use concord_api::names::GPU_RESOURCE;
+use concord_api::{GpuClaim, GpuClaimSpec, GpuClaimStatus};
+use concord_treaty::snapshot::Gang;
+use concord_treaty::units::ClaimId;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Affinity, Container, Node, PodSpec};
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
+use std::fmt;
+
+/// Namespace and name; a claim has the key of its Job.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+impl Key {
+    /// Key of a namespaced object.
+    pub fn of<K: kube::Resource>(object: &K) -> Self {
+        let meta = object.meta();
+        Self { namespace: meta.namespace.clone().unwrap_or_default(), name: meta.name.clone().unwrap_or_default() }
+    }
+
+    /// The engine's name for the claim.
+    pub fn claim_id(&self) -> ClaimId {
+        ClaimId::from(self.to_string().as_str())
+    }
+
+    /// The key behind the engine's name.
+    pub fn from_claim_id(id: &ClaimId) -> Self {
+        let (namespace, name) = id.0.split_once('/').unwrap_or_default();
+        Self { namespace: namespace.to_owned(), name: name.to_owned() }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// A Job that asks for GPUs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobView {
+    /// UID.
+    pub uid: String,
+    /// Orders two sightings of the same object.
+    pub resource_version: u64,
+    /// Submitted.
+    pub created_at: Timestamp,
+    /// `spec.suspend`.
+    pub suspend: bool,
+    /// Marked for deletion.
+    pub deleting: bool,
+    /// How and when it ended.
+    pub end: Option<JobEnd>,
+    /// Since when the Job controller has it suspended with no pod left.
+    pub at_rest_since: Option<Timestamp>,
+    /// Pods that run together and their size.
+    pub gang: Gang,
+    /// The author's own affinity, kept when the placement is added.
+    pub affinity: Option<Affinity>,
+}
+
+/// End of a Job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobEnd {
+    /// Complete, not failed.
+    pub succeeded: bool,
+    /// Whole second in which it ended.
+    pub at: Timestamp,
+}
+
+/// A claim as the operator last saw or wrote it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClaimView {
+    /// UID.
+    pub uid: String,
+    /// Precondition of the next write, and order of sightings.
+    pub resource_version: u64,
+    /// Marked for deletion.
+    pub deleting: bool,
+    /// Kept by our finalizer until its GPUs are free and its use is booked.
+    pub kept: bool,
+    /// Ask.
+    pub spec: GpuClaimSpec,
+    /// Answer.
+    pub status: GpuClaimStatus,
+}
+
+/// A node with GPUs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeView {
+    /// Allocatable GPUs.
+    pub gpus: u32,
+    /// Ready and not cordoned.
+    pub schedulable: bool,
+}
+
+impl JobView {
+    /// `None` when the Job asks for no GPUs.
+    pub fn of(job: &Job) -> Option<Self> {
+        let spec = job.spec.as_ref()?;
+        let gpus_per_pod = spec.template.spec.as_ref().map_or(0, gpus_of_pod);
+        if gpus_per_pod == 0 {
+            return None;
+        }
+        let parallelism = spec.parallelism.unwrap_or(1);
+        let pods = spec.completions.map_or(parallelism, |c| c.min(parallelism));
+        let status = job.status.as_ref();
+        let condition = |kind: &str| {
+            let found = status?.conditions.as_ref()?.iter().find(|c| c.type_ == kind && c.status == "True")?;
+            Some(found.last_transition_time.as_ref().map_or(Timestamp::UNIX_EPOCH, |t| t.0))
+        };
+        let pods_left = status.map_or(0, |s| s.active.unwrap_or(0) + s.terminating.unwrap_or(0));
+        let end = |succeeded| move |at| JobEnd { succeeded, at };
+        Some(Self {
+            uid: job.uid().unwrap_or_default(),
+            resource_version: version(job.resource_version()),
+            created_at: job.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |t| t.0),
+            suspend: spec.suspend.unwrap_or(false),
+            deleting: job.metadata.deletion_timestamp.is_some(),
+            end: condition("Complete").map(end(true)).or_else(|| condition("Failed").map(end(false))),
+            at_rest_since: condition("Suspended").filter(|_| pods_left == 0),
+            gang: Gang { pods: u32::try_from(pods).unwrap_or(0), gpus_per_pod },
+            affinity: spec.template.spec.as_ref().and_then(|s| s.affinity.clone()),
+        })
+    }
+}
+
+impl ClaimView {
+    /// Drops the metadata that nobody reads.
+    pub fn of(claim: &GpuClaim) -> Self {
+        Self {
+            uid: claim.uid().unwrap_or_default(),
+            resource_version: version(claim.resource_version()),
+            deleting: claim.metadata.deletion_timestamp.is_some(),
+            kept: claim.finalizers().iter().any(|f| f == crate::upkeep::FINALIZER),
+            spec: claim.spec.clone(),
+            status: claim.status.clone().unwrap_or_default(),
+        }
+    }
+}
+
+impl NodeView {
+    /// `None` when the node has no GPUs.
+    pub fn of(node: &Node) -> Option<Self> {
+        let status = node.status.as_ref()?;
+        let gpus = status.allocatable.as_ref()?.get(GPU_RESOURCE)?.0.parse().ok().filter(|g| *g > 0)?;
+        let ready = status.conditions.iter().flatten().any(|c| c.type_ == "Ready" && c.status == "True");
+        let cordoned = node.spec.as_ref().and_then(|s| s.unschedulable).unwrap_or(false);
+        Some(Self { gpus, schedulable: ready && !cordoned })
+    }
+}
+
+/// GPUs that the scheduler will count for one pod: the sum of its containers, or its largest init container.
+fn gpus_of_pod(spec: &PodSpec) -> u32 {
+    let of = |c: &Container| {
+        let resources = c.resources.as_ref();
+        let listed = resources.and_then(|r| r.limits.as_ref()?.get(GPU_RESOURCE));
+        // A quantity that is no plain number is larger than any node, so that the engine refuses it with a reason.
+        listed.map_or(0, |q| q.0.parse().unwrap_or(u32::MAX))
+    };
+    let together = spec.containers.iter().map(of).fold(0, u32::saturating_add);
+    let before = spec.init_containers.iter().flatten().map(of).max().unwrap_or(0);
+    together.max(before)
+}
+
+/// Resource versions of one kind can be ordered since Kubernetes 1.35 (KEP-5504).
+fn version(text: Option<String>) -> u64 {
+    text.and_then(|v| v.parse().ok()).unwrap_or(0)
+}

@@ -1,0 +1,155 @@
+//! Every write to the API server, with a timeout, a counter and a rule for unknown outcomes.
+
+use std::time::Duration;
+
+use concord_api::names::OPERATOR;
+use concord_api::{GpuClaim, GpuClaimStatus};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
+use kube::{Client, ResourceExt};
+use serde_json::{Value, json};
+
+use crate::metrics::Metrics;
+use crate::upkeep::api_version;
+use crate::view::{ClaimView, Key};
+
+/// A write that takes longer is given up; what it did is then unknown.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why a write did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The API server said no and changed nothing.
+    #[error("{verb} {kind} {key} was refused")]
+    Refused {
+        /// What was tried.
+        verb: &'static str,
+        /// Of what.
+        kind: &'static str,
+        /// Which.
+        key: String,
+        /// Its answer.
+        #[source]
+        source: Box<kube::Error>,
+    },
+    /// No answer, or one that leaves open whether anything changed, or somebody else was faster.
+    #[error("{verb} {kind} {key}: the outcome is unknown ({detail})")]
+    Unknown {
+        /// What was tried.
+        verb: &'static str,
+        /// Of what.
+        kind: &'static str,
+        /// Which.
+        key: String,
+        /// What is known.
+        detail: String,
+    },
+}
+
+/// Writes as the operator.
+#[derive(Clone)]
+pub struct Writer {
+    client: Client,
+    metrics: Metrics,
+}
+
+impl Writer {
+    /// A writer with its own counters.
+    pub const fn new(client: Client, metrics: Metrics) -> Self {
+        Self { client, metrics }
+    }
+
+    /// The client, for reads.
+    pub const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Makes a claim.
+    pub async fn create_claim(&self, claim: &GpuClaim) -> Result<GpuClaim, WriteError> {
+        let api: Api<GpuClaim> = Api::namespaced(self.client.clone(), &claim.namespace().unwrap_or_default());
+        let params = PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() };
+        self.timed("create", "gpuclaim", &Key::of(claim).to_string(), api.create(&params, claim)).await
+    }
+
+    /// Replaces a claim's status, if nobody has changed the claim since it was last seen.
+    pub async fn set_claim_status(&self, key: &Key, seen: &ClaimView, status: GpuClaimStatus) -> Result<GpuClaim, WriteError> {
+        let api: Api<GpuClaim> = Api::namespaced(self.client.clone(), &key.namespace);
+        let mut claim = GpuClaim::new(&key.name, seen.spec.clone());
+        claim.metadata.namespace = Some(key.namespace.clone());
+        claim.metadata.resource_version = Some(seen.resource_version.to_string());
+        claim.metadata.uid = Some(seen.uid.clone());
+        claim.status = Some(status);
+        let params = PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() };
+        self.timed("status", "gpuclaim", &key.to_string(), api.replace_status(&key.name, &params, &claim)).await
+    }
+
+    /// Lets a finished claim go.
+    pub async fn remove_finalizer(&self, key: &Key, seen: &ClaimView) -> Result<GpuClaim, WriteError> {
+        let api: Api<GpuClaim> = Api::namespaced(self.client.clone(), &key.namespace);
+        let version = seen.resource_version.to_string();
+        let patch = json!({"metadata": {"finalizers": null, "resourceVersion": version, "uid": seen.uid}});
+        let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
+        self.timed("release", "gpuclaim", &key.to_string(), api.patch(&key.name, &params, &Patch::Merge(patch))).await
+    }
+
+    /// Changes a Job's spec; the UID makes sure that it is the Job that was meant.
+    pub async fn patch_job(&self, key: &Key, uid: &str, spec: Value) -> Result<Job, WriteError> {
+        let api: Api<Job> = Api::namespaced(self.client.clone(), &key.namespace);
+        let patch = json!({"metadata": {"uid": uid}, "spec": spec});
+        let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
+        self.timed("patch", "job", &key.to_string(), api.patch(&key.name, &params, &Patch::Merge(patch))).await
+    }
+
+    /// Server-side apply of an object that the operator owns as a whole.
+    pub async fn apply<K>(&self, api: &Api<K>, kind: &'static str, name: &str, body: Value) -> Result<K, WriteError>
+    where
+        K: Clone + serde::de::DeserializeOwned + std::fmt::Debug,
+    {
+        let params = PatchParams::apply(OPERATOR).force();
+        self.timed("apply", kind, name, api.patch(name, &params, &Patch::Apply(body))).await
+    }
+
+    /// Server-side apply of a status of our own kinds.
+    pub async fn apply_status<K>(&self, api: &Api<K>, kind: &'static str, name: &str, status: Value) -> Result<K, WriteError>
+    where
+        K: Clone + serde::de::DeserializeOwned + std::fmt::Debug,
+    {
+        let body = json!({"apiVersion": api_version(), "kind": kind, "metadata": {"name": name}, "status": status});
+        let params = PatchParams::apply(OPERATOR).force();
+        self.timed("status", kind, name, api.patch_status(name, &params, &Patch::Apply(body))).await
+    }
+
+    /// True when no pod of the Job is left, finished ones aside.
+    pub async fn pods_are_gone(&self, key: &Key, job_uid: &str) -> Result<bool, WriteError> {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), &key.namespace);
+        let params = ListParams::default().labels(&format!("batch.kubernetes.io/controller-uid={job_uid}"));
+        let pods = self.timed("list", "pod", &key.to_string(), api.list(&params)).await?;
+        let over = |p: &Pod| matches!(p.status.as_ref().and_then(|s| s.phase.as_deref()), Some("Succeeded" | "Failed"));
+        Ok(pods.items.iter().all(over))
+    }
+
+    async fn timed<T>(
+        &self,
+        verb: &'static str,
+        kind: &'static str,
+        key: &str,
+        call: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, WriteError> {
+        let answer = tokio::time::timeout(WRITE_TIMEOUT, call).await;
+        let unknown = |detail: String| WriteError::Unknown { verb, kind, key: key.to_owned(), detail };
+        let (outcome, result) = match answer {
+            Ok(Ok(value)) => ("ok", Ok(value)),
+            Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409 | 500..) => {
+                ("conflict", Err(unknown(status.message.clone())))
+            }
+            Ok(Err(source @ kube::Error::Api(_))) => {
+                ("refused", Err(WriteError::Refused { verb, kind, key: key.to_owned(), source: Box::new(source) }))
+            }
+            Ok(Err(other)) => ("failed", Err(unknown(other.to_string()))),
+            Err(_) => ("timeout", Err(unknown(format!("no answer in {} s", WRITE_TIMEOUT.as_secs())))),
+        };
+        self.metrics.writes.with_label_values(&[verb, kind, outcome]).inc();
+        result
+    }
+}
