@@ -1,0 +1,33 @@
+//! The local pool: a real Kubernetes control plane with simulated GPU nodes, on one machine.
+//!
+//! ```text
+//! Toolchain (Go builds, cached) ─┐
+//! Certificates, Tokens ──────────┼─> ControlPlane::start ─> etcd ─> kube-apiserver ─> controllers, scheduler, kwok
+//! Options (identities, …) ───────┘                       └─> one kubeconfig per identity
+//! ```
+//!
+//! `make up` starts it detached; integration tests start one each and own it. Read [`control_plane`] first.
+
+pub mod certificates;
+pub mod components;
+pub mod control_plane;
+mod files;
+pub mod identity;
+pub mod kubeconfig;
+pub mod kwok;
+pub mod nodes;
+mod ports;
+pub mod prerequisites;
+pub mod probe;
+pub mod process;
+pub mod processes;
+pub mod progress;
+pub mod toolchain;
+
+pub use control_plane::{ControlPlane, Options, Ports};
+pub use identity::Identity;
+pub use nodes::SimulatedNode;
+pub use process::Launch;
+pub use processes::{Lifetime, Processes};
+pub use progress::Progress;
+pub use toolchain::{Tool, Toolchain};
