@@ -152,7 +152,8 @@ impl Operator {
         let transitions = transitions::of_plan(&self.world, rules, plan, now);
         let world = &self.world;
         let work = transitions.into_iter().map(|(key, t)| carry_out(&self.writer, world, key, t));
-        let written: Vec<_> = futures::stream::iter(work).buffer_unordered(WRITES_IN_FLIGHT_MAX).collect().await;
+        let written: Vec<_> =
+            futures::stream::iter(work).buffer_unordered(WRITES_IN_FLIGHT_MAX).collect().await;
         let mut all_done = true;
         for (key, outcome) in written {
             all_done &= self.absorb(key, outcome);
@@ -170,7 +171,8 @@ impl Operator {
         let refreshes = self.reporter.refreshes(&self.world, rules, &self.waits, clock, now);
         let (writer, world) = (&self.writer, &self.world);
         let work = refreshes.into_iter().map(|(key, status)| set_status(writer, world, key, status));
-        let written: Vec<_> = futures::stream::iter(work).buffer_unordered(WRITES_IN_FLIGHT_MAX).collect().await;
+        let written: Vec<_> =
+            futures::stream::iter(work).buffer_unordered(WRITES_IN_FLIGHT_MAX).collect().await;
         for (key, outcome) in written {
             self.absorb(key, outcome);
         }
@@ -214,7 +216,10 @@ impl Operator {
     /// At once while there is something left to do, at the next deadline or tick otherwise.
     fn wake_at(&self) -> Instant {
         let clock = Instant::now();
-        let busy = self.quiet.is_none() && !self.stalled && self.failed.is_empty() && self.world.uncertain.is_empty();
+        let busy = self.quiet.is_none()
+            && !self.stalled
+            && self.failed.is_empty()
+            && self.world.uncertain.is_empty();
         if busy {
             return clock;
         }
@@ -246,7 +251,8 @@ impl Operator {
     fn has_news(&mut self, rules: &Rules, snapshot: &Snapshot, now: Timestamp) -> bool {
         let Some((known_rules, known)) = &self.quiet else { return true };
         let due = |c: &concord_treaty::snapshot::Claim| {
-            c.holding().is_some_and(|h| matches!(h.phase, Phase::Noticed { deadline } if deadline <= millis(now)))
+            c.holding()
+                .is_some_and(|h| matches!(h.phase, Phase::Noticed { deadline } if deadline <= millis(now)))
         };
         let news = known_rules != rules || known != snapshot || snapshot.claims.iter().any(due);
         if news {
@@ -300,12 +306,15 @@ impl Operator {
     async fn do_chores(&mut self) -> bool {
         let now = Timestamp::now();
         let touched = std::mem::take(&mut self.world.touched);
-        let chores: Vec<(Key, Chore)> =
-            touched.into_iter().filter_map(|key| next_chore(&self.world, &key, now).map(|chore| (key, chore))).collect();
+        let chores: Vec<(Key, Chore)> = touched
+            .into_iter()
+            .filter_map(|key| next_chore(&self.world, &key, now).map(|chore| (key, chore)))
+            .collect();
         let any = !chores.is_empty();
         let (writer, world) = (&self.writer, &self.world);
         let work = chores.into_iter().map(|(key, chore)| do_chore(writer, world, key, chore));
-        let written: Vec<_> = futures::stream::iter(work).buffer_unordered(WRITES_IN_FLIGHT_MAX).collect().await;
+        let written: Vec<_> =
+            futures::stream::iter(work).buffer_unordered(WRITES_IN_FLIGHT_MAX).collect().await;
         for (key, outcome) in written {
             self.absorb(key, outcome);
         }
@@ -352,8 +361,15 @@ impl Operator {
 
     fn count(&self, rules: &Rules, plan: &Plan) {
         for admission in &plan.admissions {
-            let member = self.world.claims.get(&Key::from_claim_id(&admission.claim)).map_or("", |c| c.spec.member.as_str());
-            self.metrics.admissions.with_label_values(&[member, &format!("{:?}", admission.basis).to_lowercase()]).inc();
+            let member = self
+                .world
+                .claims
+                .get(&Key::from_claim_id(&admission.claim))
+                .map_or("", |c| c.spec.member.as_str());
+            self.metrics
+                .admissions
+                .with_label_values(&[member, &format!("{:?}", admission.basis).to_lowercase()])
+                .inc();
         }
         for notice in &plan.notices {
             self.metrics.reclaims.with_label_values(&[notice.reason.code(), "notice"]).inc();
@@ -411,7 +427,12 @@ impl Written {
     }
 }
 
-async fn start_job(writer: &Writer, world: &World, key: &Key, on: &[concord_api::claim::Placement]) -> Result<Option<Job>, WriteError> {
+async fn start_job(
+    writer: &Writer,
+    world: &World,
+    key: &Key,
+    on: &[concord_api::claim::Placement],
+) -> Result<Option<Job>, WriteError> {
     let Some(job) = world.jobs.get(key) else { return Ok(None) };
     writer.patch_job(key, &job.uid, placement::start(on, job.affinity.as_ref())).await.map(Some)
 }
@@ -442,7 +463,9 @@ async fn do_chore(writer: &Writer, world: &World, key: Key, chore: Chore) -> (Ke
         }
         (Chore::SetStatusWhenPodsAreGone(status), Some(claim)) => {
             match writer.pods_are_gone(&key, &claim.spec.job.uid).await {
-                Ok(true) => writer.set_claim_status(&key, claim, *status).await.map(|c| written.claim = Some(c)),
+                Ok(true) => {
+                    writer.set_claim_status(&key, claim, *status).await.map(|c| written.claim = Some(c))
+                }
                 Ok(false) => {
                     written.not_yet = true;
                     Ok(())
@@ -454,7 +477,9 @@ async fn do_chore(writer: &Writer, world: &World, key: Key, chore: Chore) -> (Ke
             start_job(writer, world, &key, &claim.status.placement).await.map(|job| written.job = job)
         }
         (Chore::SuspendJob, _) => suspend_job(writer, world, &key).await.map(|job| written.job = job),
-        (Chore::RemoveFinalizer, Some(claim)) => writer.remove_finalizer(&key, claim).await.map(|c| written.claim = Some(c)),
+        (Chore::RemoveFinalizer, Some(claim)) => {
+            writer.remove_finalizer(&key, claim).await.map(|c| written.claim = Some(c))
+        }
         (_, None) => Ok(()),
     };
     written.failure = outcome.err();

@@ -22,7 +22,11 @@ use tokio::sync::watch;
 
 /// Allocates a pool's GPUs between the members of a treaty.
 #[derive(Parser)]
-#[command(version, about, after_help = "The cluster is found as kubectl finds it: KUBECONFIG, ~/.kube/config, or the pod's service account.\n\nTry it on a local pool: make up")]
+#[command(
+    version,
+    about,
+    after_help = "The cluster is found as kubectl finds it: KUBECONFIG, ~/.kube/config, or the pod's service account.\n\nTry it on a local pool: make up"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -45,13 +49,15 @@ enum Command {
 async fn main() -> anyhow::Result<()> {
     let Command::Run { listen, log_json } = Arguments::parse().command;
     start_log(log_json);
-    let mut config = kube::Config::infer().await.context("no cluster found: set KUBECONFIG or run inside a cluster")?;
+    let mut config =
+        kube::Config::infer().await.context("no cluster found: set KUBECONFIG or run inside a cluster")?;
     // The client would retry a write for minutes by itself; the cycle retries with what is true by then.
     config.default_retry = false;
     let client = kube::Client::try_from(config).context("the cluster's configuration cannot be used")?;
     let metrics = metrics::Metrics::new()?;
     let (readiness, ready) = watch::channel(vec!["start"]);
-    let operator = cycle::Operator::new(write::Writer::new(client.clone(), metrics.clone()), metrics.clone(), readiness);
+    let operator =
+        cycle::Operator::new(write::Writer::new(client.clone(), metrics.clone()), metrics.clone(), readiness);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, "concord-operator starts");
     tokio::select! {
         () = operator.run(observe::sightings(&client)) => anyhow::bail!("the watches ended"),
@@ -72,7 +78,8 @@ async fn stop_signal() -> std::io::Result<()> {
 }
 
 fn start_log(json: bool) {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,kube=warn".into());
+    let filter =
+        tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,kube=warn".into());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if json { log.json().init() } else { log.init() }
 }

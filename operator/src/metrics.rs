@@ -53,7 +53,9 @@ impl Metrics {
         registry.register(Box::new(decisions.clone()))?;
         // 100 us to 6.5 s.
         let buckets = prometheus::exponential_buckets(0.0001, 4.0, 9)?;
-        let decide_seconds = Histogram::with_opts(HistogramOpts::new("decide_seconds", "Time of one decision and its check.").buckets(buckets))?;
+        let decide_seconds = Histogram::with_opts(
+            HistogramOpts::new("decide_seconds", "Time of one decision and its check.").buckets(buckets),
+        )?;
         registry.register(Box::new(decide_seconds.clone()))?;
         Ok(Self {
             writes: counters("writes_total", "Writes to the API server.", &["verb", "kind", "outcome"])?,
@@ -65,7 +67,10 @@ impl Metrics {
             gpus_in_use: gauges("gpus_in_use", "GPUs in use.", &["member", "basis"])?,
             gpus_capacity: gauge("gpus_capacity", "GPUs of schedulable nodes.")?,
             claims_queued: gauges("claims_queued", "Claims in line.", &["member"])?,
-            last_cycle_timestamp_seconds: gauge("last_cycle_timestamp_seconds", "End of the last cycle, seconds since the epoch.")?,
+            last_cycle_timestamp_seconds: gauge(
+                "last_cycle_timestamp_seconds",
+                "End of the last cycle, seconds since the epoch.",
+            )?,
             registry,
         })
     }

@@ -15,7 +15,10 @@ pub fn start(placement: &[Placement], author: Option<&Affinity>) -> Value {
     };
     let mut affinity = author.cloned().unwrap_or_default();
     let node_affinity = affinity.node_affinity.get_or_insert_default();
-    let terms = &mut node_affinity.required_during_scheduling_ignored_during_execution.get_or_insert_default().node_selector_terms;
+    let terms = &mut node_affinity
+        .required_during_scheduling_ignored_during_execution
+        .get_or_insert_default()
+        .node_selector_terms;
     if terms.is_empty() {
         terms.push(Default::default());
     }

@@ -16,15 +16,26 @@ use crate::write::{WriteError, Writer};
 ///
 /// # Errors
 /// When the API server did not answer or refused; the caller tries again later.
-pub async fn set_up(writer: &Writer, project: &Project, member_known: bool, now: Timestamp) -> Result<Project, WriteError> {
+pub async fn set_up(
+    writer: &Writer,
+    project: &Project,
+    member_known: bool,
+    now: Timestamp,
+) -> Result<Project, WriteError> {
     let name = project.name_any();
     let namespaces: Api<Namespace> = Api::all(writer.client().clone());
     let verdict = if !member_known {
         Err(("UnknownMember", format!("no treaty in force has a member {:?}", project.spec.member)))
     } else if is_reserved(&name) {
-        Err(("NameReserved", format!("{name:?} is reserved for the cluster; make a project with another name")))
+        Err((
+            "NameReserved",
+            format!("{name:?} is reserved for the cluster; make a project with another name"),
+        ))
     } else if belongs_to_others(&namespaces, &name).await {
-        Err(("NamespaceTaken", format!("a namespace {name:?} exists that no project owns; make a project with another name")))
+        Err((
+            "NamespaceTaken",
+            format!("a namespace {name:?} exists that no project owns; make a project with another name"),
+        ))
     } else {
         writer.apply(&namespaces, "namespace", &name, namespace(project)).await?;
         let bindings: Api<RoleBinding> = Api::namespaced(writer.client().clone(), &name);
@@ -39,7 +50,15 @@ pub async fn set_up(writer: &Writer, project: &Project, member_known: bool, now:
         Ok(()) => (true, "NamespaceReady", format!("{} may work in namespace {name}", people(project))),
         Err((reason, message)) => (false, *reason, message.clone()),
     };
-    conditions::set(&mut status.conditions, "Ready", ready, reason, &message, &Time(now), project.metadata.generation);
+    conditions::set(
+        &mut status.conditions,
+        "Ready",
+        ready,
+        reason,
+        &message,
+        &Time(now),
+        project.metadata.generation,
+    );
     if status == before {
         return Ok(project.clone());
     }

@@ -48,13 +48,24 @@ impl Reporter {
     }
 
     /// The statuses to refresh now: claims never told anything first, then changed ones, front of the line first.
-    pub fn refreshes(&mut self, world: &World, rules: &Rules, waits: &[Wait], clock: Instant, now: Timestamp) -> Vec<(Key, GpuClaimStatus)> {
-        self.refreshed_at.retain(|key, _| world.claims.get(key).is_some_and(|c| c.status.state == ClaimPhase::Queued));
+    pub fn refreshes(
+        &mut self,
+        world: &World,
+        rules: &Rules,
+        waits: &[Wait],
+        clock: Instant,
+        now: Timestamp,
+    ) -> Vec<(Key, GpuClaimStatus)> {
+        self.refreshed_at
+            .retain(|key, _| world.claims.get(key).is_some_and(|c| c.status.state == ClaimPhase::Queued));
         let mut due = Vec::new();
         for wait in waits {
             let key = Key::from_claim_id(&wait.claim);
-            let Some(claim) = world.claims.get(&key).filter(|c| c.status.state == ClaimPhase::Queued) else { continue };
-            let told = claim.status.reason.as_deref() == Some(wait.reason.code()) && claim.status.place == Some(i64::from(wait.place));
+            let Some(claim) = world.claims.get(&key).filter(|c| c.status.state == ClaimPhase::Queued) else {
+                continue;
+            };
+            let told = claim.status.reason.as_deref() == Some(wait.reason.code())
+                && claim.status.place == Some(i64::from(wait.place));
             let recent = self.refreshed_at.get(&key).is_some_and(|at| clock < *at + REFRESH_INTERVAL);
             if told && recent {
                 continue;
@@ -77,14 +88,20 @@ impl Reporter {
 }
 
 /// Status of every treaty: the one in force with its figures, the others with the reason why not.
-pub fn treaty_statuses(world: &World, in_force: Option<(&str, &Rules, &Snapshot)>, now: Timestamp) -> Vec<(String, TreatyStatus)> {
+pub fn treaty_statuses(
+    world: &World,
+    in_force: Option<(&str, &Rules, &Snapshot)>,
+    now: Timestamp,
+) -> Vec<(String, TreatyStatus)> {
     let mut changed = Vec::new();
     for (name, treaty) in &world.treaties {
         let before = treaty.status.clone().unwrap_or_default();
         let mut status = before.clone();
         status.observed_generation = treaty.metadata.generation;
         match in_force {
-            Some((ruling, rules, snapshot)) if ruling == name => figures(&mut status, treaty, rules, snapshot, now),
+            Some((ruling, rules, snapshot)) if ruling == name => {
+                figures(&mut status, treaty, rules, snapshot, now)
+            }
             _ => refusal(&mut status, treaty, in_force.map(|(ruling, ..)| ruling), now),
         }
         if status != before {
@@ -115,12 +132,28 @@ fn figures(status: &mut TreatyStatus, treaty: &Treaty, rules: &Rules, snapshot: 
 
 fn refusal(status: &mut TreatyStatus, treaty: &Treaty, ruling: Option<&str>, now: Timestamp) {
     let (reason, message) = match (Rules::validate(&treaty.spec.document()), ruling) {
-        (Err(faults), _) => ("Invalid", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")),
-        (Ok(_), Some(other)) => ("AnotherTreatyInForce", format!("treaty {other:?} is older and in force; change that one")),
+        (Err(faults), _) => {
+            ("Invalid", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        }
+        (Ok(_), Some(other)) => {
+            ("AnotherTreatyInForce", format!("treaty {other:?} is older and in force; change that one"))
+        }
         (Ok(_), None) => ("Pending", "the operator has not read the pool yet".to_owned()),
     };
-    *status = TreatyStatus { observed_generation: status.observed_generation, conditions: std::mem::take(&mut status.conditions), ..Default::default() };
-    conditions::set(&mut status.conditions, "InForce", false, reason, &message, &Time(now), treaty.metadata.generation);
+    *status = TreatyStatus {
+        observed_generation: status.observed_generation,
+        conditions: std::mem::take(&mut status.conditions),
+        ..Default::default()
+    };
+    conditions::set(
+        &mut status.conditions,
+        "InForce",
+        false,
+        reason,
+        &message,
+        &Time(now),
+        treaty.metadata.generation,
+    );
 }
 
 fn member_use(rules: &Rules, snapshot: &Snapshot, id: concord_treaty::units::MemberId) -> MemberUse {
@@ -147,11 +180,13 @@ fn capacity(snapshot: &Snapshot) -> i64 {
 pub fn gauge(metrics: &Metrics, rules: &Rules, snapshot: &Snapshot, now: Timestamp) {
     for id in rules.member_ids() {
         let usage = member_use(rules, snapshot, id);
-        metrics.gpus_in_use.with_label_values(&[usage.name.as_str(), "guaranteed"]).set(usage.guaranteed_gpus);
+        metrics
+            .gpus_in_use
+            .with_label_values(&[usage.name.as_str(), "guaranteed"])
+            .set(usage.guaranteed_gpus);
         metrics.gpus_in_use.with_label_values(&[usage.name.as_str(), "borrowed"]).set(usage.borrowed_gpus);
         metrics.claims_queued.with_label_values(&[&usage.name]).set(usage.queued_claims);
     }
     metrics.gpus_capacity.set(capacity(snapshot));
     metrics.last_cycle_timestamp_seconds.set(now.as_second());
 }
-

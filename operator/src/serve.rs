@@ -28,7 +28,10 @@ pub async fn serve(listen: SocketAddr, metrics: Metrics, readiness: Readiness) -
             (StatusCode::SERVICE_UNAVAILABLE, format!("waiting for {}", waiting.join(", ")))
         }
     };
-    let app = Router::new().route("/metrics", get(text)).route("/healthz", get(|| async { "ok" })).route("/readyz", get(ready));
+    let app = Router::new()
+        .route("/metrics", get(text))
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(ready));
     let listener = tokio::net::TcpListener::bind(listen).await?;
     axum::serve(listener, app).await
 }

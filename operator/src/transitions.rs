@@ -38,7 +38,12 @@ pub enum JobOrder {
 }
 
 /// Puts the plan into one status a claim, so that each claim is written once.
-pub fn of_plan(world: &World, treaty: &Treaty, plan: &CheckedPlan, now: Timestamp) -> BTreeMap<Key, Transition> {
+pub fn of_plan(
+    world: &World,
+    treaty: &Treaty,
+    plan: &CheckedPlan,
+    now: Timestamp,
+) -> BTreeMap<Key, Transition> {
     // No `..`: a new part of plans must not be forgotten here. Waits are told by the report.
     let Plan { admissions, notices, withdrawals, stops, basis_changes, waits: _ } = plan.plan();
     let mut changes = Changes { world, by_key: BTreeMap::new() };
@@ -46,7 +51,8 @@ pub fn of_plan(world: &World, treaty: &Treaty, plan: &CheckedPlan, now: Timestam
         changes.edit(&Key::from_claim_id(&change.claim), |t, _| t.status.basis = Some(basis(change.to)));
     }
     for admission in admissions {
-        changes.edit(&Key::from_claim_id(&admission.claim), |t, claim| admit(t, claim, treaty, admission, now));
+        changes
+            .edit(&Key::from_claim_id(&admission.claim), |t, claim| admit(t, claim, treaty, admission, now));
     }
     for notice in notices {
         changes.edit(&Key::from_claim_id(&notice.claim), |t, _| tell(t, treaty, notice));
@@ -82,9 +88,16 @@ impl Changes<'_> {
     }
 }
 
-fn admit(transition: &mut Transition, claim: &ClaimView, treaty: &Treaty, admission: &Admission, now: Timestamp) {
+fn admit(
+    transition: &mut Transition,
+    claim: &ClaimView,
+    treaty: &Treaty,
+    admission: &Admission,
+    now: Timestamp,
+) {
     let status = &mut transition.status;
-    let place = |s: &concord_treaty::snapshot::Slot| Placement { node: s.node.to_string(), gpus: i64::from(s.gpus) };
+    let place =
+        |s: &concord_treaty::snapshot::Slot| Placement { node: s.node.to_string(), gpus: i64::from(s.gpus) };
     status.state = ClaimPhase::Admitted;
     status.place = None;
     status.put_back = false;
@@ -94,15 +107,24 @@ fn admit(transition: &mut Transition, claim: &ClaimView, treaty: &Treaty, admiss
     status.wait = Some(short_duration(now.duration_since(claim.spec.submitted_at.0)));
     let member = treaty.member_id(&claim.spec.member);
     let (reason, message) = match admission.basis {
-        Basis::Guaranteed => ("AdmittedInGuarantee", "runs inside its member's guarantee and will not be reclaimed".to_owned()),
+        Basis::Guaranteed => {
+            ("AdmittedInGuarantee", "runs inside its member's guarantee and will not be reclaimed".to_owned())
+        }
         Basis::Borrowed => {
             status.borrows += 1;
             let notice = treaty.reclaim_notice().0 / 1000;
-            ("AdmittedBorrowed", format!("runs on idle GPUs of other members; they may be reclaimed with {notice} s notice"))
+            (
+                "AdmittedBorrowed",
+                format!("runs on idle GPUs of other members; they may be reclaimed with {notice} s notice"),
+            )
         }
     };
     explain(status, reason, &message);
-    let clause = if admission.basis == Basis::Guaranteed { member.map(Clause::Guarantee) } else { Some(Clause::Reclaim) };
+    let clause = if admission.basis == Basis::Guaranteed {
+        member.map(Clause::Guarantee)
+    } else {
+        Some(Clause::Reclaim)
+    };
     status.clause = clause.map(|c| treaty.clause_id(c));
     set_condition(status, conditions::ADMITTED, true, now);
     transition.job = JobOrder::Start;
@@ -112,7 +134,15 @@ fn tell(transition: &mut Transition, treaty: &Treaty, notice: &Notice) {
     let status = &mut transition.status;
     status.state = ClaimPhase::Reclaiming;
     status.notice_deadline = Timestamp::from_millisecond(notice.deadline.0).ok().map(MicroTime);
-    explain(status, notice.reason.code(), &format!("must end within {} s: {}", treaty.reclaim_notice().0 / 1000, notice.reason.sentence(treaty)));
+    explain(
+        status,
+        notice.reason.code(),
+        &format!(
+            "must end within {} s: {}",
+            treaty.reclaim_notice().0 / 1000,
+            notice.reason.sentence(treaty)
+        ),
+    );
     status.clause = Some(treaty.clause_id(notice.reason.clause()));
     transition.announce = true;
 }
@@ -123,7 +153,11 @@ fn halt(transition: &mut Transition, treaty: &Treaty, stop: &Stop) {
     status.notice_deadline = None;
     status.put_back = stop.to_front;
     let place = if stop.to_front { "to the front of the line" } else { "to its place in line" };
-    explain(status, stop.reason.code(), &format!("stopped and put back {place}: {}", stop.reason.sentence(treaty)));
+    explain(
+        status,
+        stop.reason.code(),
+        &format!("stopped and put back {place}: {}", stop.reason.sentence(treaty)),
+    );
     status.clause = Some(treaty.clause_id(stop.reason.clause()));
     transition.job = JobOrder::Suspend;
     transition.announce = true;

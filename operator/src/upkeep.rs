@@ -75,7 +75,10 @@ fn follow_job(job: &JobView, claim: &ClaimView, now: Timestamp) -> Option<Chore>
             let since = job.at_rest_since?;
             let next = Box::new(requeued(status, now));
             // A suspension older than the admission may be the one before it, not yet replaced by the controller.
-            let fresh = status.admitted_at.as_ref().is_none_or(|admitted| since.as_second() >= admitted.0.as_second());
+            let fresh = status
+                .admitted_at
+                .as_ref()
+                .is_none_or(|admitted| since.as_second() >= admitted.0.as_second());
             Some(if fresh { Chore::SetStatus(next) } else { Chore::SetStatusWhenPodsAreGone(next) })
         }
         ClaimPhase::Succeeded | ClaimPhase::Failed => None,
@@ -155,7 +158,8 @@ fn released(status: &GpuClaimStatus, now: Timestamp) -> GpuClaimStatus {
 /// Books the ended admission, once: the placement that it is booked from is cleared in the same write.
 fn booked(status: &GpuClaimStatus, ended_at: Timestamp, reclaimed: bool) -> GpuClaimStatus {
     let gpus: i64 = status.placement.iter().map(|p| p.gpus).sum();
-    let ran = status.admitted_at.as_ref().map_or(0, |since| ended_at.as_millisecond() - since.0.as_millisecond());
+    let ran =
+        status.admitted_at.as_ref().map_or(0, |since| ended_at.as_millisecond() - since.0.as_millisecond());
     let used = gpus.saturating_mul(ran.max(0));
     let mut next = status.clone();
     next.used_gpu_milliseconds += used;
@@ -185,4 +189,3 @@ pub fn set_condition(status: &mut GpuClaimStatus, kind: &str, value: bool, now: 
 pub fn api_version() -> String {
     format!("{GROUP}/v1alpha1")
 }
-

@@ -24,7 +24,10 @@ impl Key {
     /// Key of a namespaced object.
     pub fn of<K: kube::Resource>(object: &K) -> Self {
         let meta = object.meta();
-        Self { namespace: meta.namespace.clone().unwrap_or_default(), name: meta.name.clone().unwrap_or_default() }
+        Self {
+            namespace: meta.namespace.clone().unwrap_or_default(),
+            name: meta.name.clone().unwrap_or_default(),
+        }
     }
 
     /// The engine's name for the claim.
@@ -115,7 +118,8 @@ impl JobView {
         let pods = spec.completions.map_or(parallelism, |c| c.min(parallelism));
         let status = job.status.as_ref();
         let condition = |kind: &str| {
-            let found = status?.conditions.as_ref()?.iter().find(|c| c.type_ == kind && c.status == "True")?;
+            let found =
+                status?.conditions.as_ref()?.iter().find(|c| c.type_ == kind && c.status == "True")?;
             Some(found.last_transition_time.as_ref().map_or(Timestamp::UNIX_EPOCH, |t| t.0))
         };
         let pods_left = status.map_or(0, |s| s.active.unwrap_or(0) + s.terminating.unwrap_or(0));

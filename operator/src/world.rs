@@ -102,7 +102,8 @@ impl World {
             Event::Delete(job) => self.forget_job(&Key::of(&job), &job.uid().unwrap_or_default()),
             Event::InitDone => {
                 self.listing.jobs.complete_once = true;
-                let gone: Vec<Key> = self.jobs.keys().filter(|k| !self.listing.jobs.seen.contains(*k)).cloned().collect();
+                let gone: Vec<Key> =
+                    self.jobs.keys().filter(|k| !self.listing.jobs.seen.contains(*k)).cloned().collect();
                 for key in gone {
                     self.jobs.remove(&key);
                     self.touched.insert(key);
@@ -142,7 +143,8 @@ impl World {
             Event::Delete(claim) => self.forget_claim(&Key::of(&claim), &claim.uid().unwrap_or_default()),
             Event::InitDone => {
                 self.listing.claims.complete_once = true;
-                let gone: Vec<Key> = self.claims.keys().filter(|k| !self.listing.claims.seen.contains(*k)).cloned().collect();
+                let gone: Vec<Key> =
+                    self.claims.keys().filter(|k| !self.listing.claims.seen.contains(*k)).cloned().collect();
                 for key in gone {
                     self.claims.remove(&key);
                     self.touched.insert(key);
@@ -325,12 +327,13 @@ fn state_of(claim: &ClaimView) -> ClaimState {
         // A claim that somebody deletes keeps its GPUs until its pods are gone, but nobody needs to tell it.
         _ if claim.deleting => Phase::Stopping,
         ClaimPhase::Admitted => Phase::Running,
-        ClaimPhase::Reclaiming => {
-            Phase::Noticed { deadline: status.notice_deadline.as_ref().map_or(TimestampMillis::default(), |t| millis(t.0)) }
-        }
+        ClaimPhase::Reclaiming => Phase::Noticed {
+            deadline: status.notice_deadline.as_ref().map_or(TimestampMillis::default(), |t| millis(t.0)),
+        },
         ClaimPhase::Stopping => Phase::Stopping,
     };
-    let slots = status.placement.iter().map(|p| Slot { node: NodeName::from(p.node.as_str()), gpus: gpus(p.gpus) });
+    let slots =
+        status.placement.iter().map(|p| Slot { node: NodeName::from(p.node.as_str()), gpus: gpus(p.gpus) });
     let basis = match status.basis {
         Some(ClaimBasis::Guaranteed) => Basis::Guaranteed,
         Some(ClaimBasis::Borrowed) | None => Basis::Borrowed,

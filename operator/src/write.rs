@@ -73,7 +73,12 @@ impl Writer {
     }
 
     /// Replaces a claim's status, if nobody has changed the claim since it was last seen.
-    pub async fn set_claim_status(&self, key: &Key, seen: &ClaimView, status: GpuClaimStatus) -> Result<GpuClaim, WriteError> {
+    pub async fn set_claim_status(
+        &self,
+        key: &Key,
+        seen: &ClaimView,
+        status: GpuClaimStatus,
+    ) -> Result<GpuClaim, WriteError> {
         let api: Api<GpuClaim> = Api::namespaced(self.client.clone(), &key.namespace);
         let mut claim = GpuClaim::new(&key.name, seen.spec.clone());
         claim.metadata.namespace = Some(key.namespace.clone());
@@ -81,7 +86,8 @@ impl Writer {
         claim.metadata.uid = Some(seen.uid.clone());
         claim.status = Some(status);
         let params = PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() };
-        self.timed("status", "gpuclaim", &key.to_string(), api.replace_status(&key.name, &params, &claim)).await
+        self.timed("status", "gpuclaim", &key.to_string(), api.replace_status(&key.name, &params, &claim))
+            .await
     }
 
     /// Lets a finished claim go.
@@ -90,7 +96,13 @@ impl Writer {
         let version = seen.resource_version.to_string();
         let patch = json!({"metadata": {"finalizers": null, "resourceVersion": version, "uid": seen.uid}});
         let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
-        self.timed("release", "gpuclaim", &key.to_string(), api.patch(&key.name, &params, &Patch::Merge(patch))).await
+        self.timed(
+            "release",
+            "gpuclaim",
+            &key.to_string(),
+            api.patch(&key.name, &params, &Patch::Merge(patch)),
+        )
+        .await
     }
 
     /// Changes a Job's spec; the UID makes sure that it is the Job that was meant.
@@ -98,11 +110,18 @@ impl Writer {
         let api: Api<Job> = Api::namespaced(self.client.clone(), &key.namespace);
         let patch = json!({"metadata": {"uid": uid}, "spec": spec});
         let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
-        self.timed("patch", "job", &key.to_string(), api.patch(&key.name, &params, &Patch::Merge(patch))).await
+        self.timed("patch", "job", &key.to_string(), api.patch(&key.name, &params, &Patch::Merge(patch)))
+            .await
     }
 
     /// Server-side apply of an object that the operator owns as a whole.
-    pub async fn apply<K>(&self, api: &Api<K>, kind: &'static str, name: &str, body: Value) -> Result<K, WriteError>
+    pub async fn apply<K>(
+        &self,
+        api: &Api<K>,
+        kind: &'static str,
+        name: &str,
+        body: Value,
+    ) -> Result<K, WriteError>
     where
         K: Clone + serde::de::DeserializeOwned + std::fmt::Debug,
     {
@@ -111,11 +130,18 @@ impl Writer {
     }
 
     /// Server-side apply of a status of our own kinds.
-    pub async fn apply_status<K>(&self, api: &Api<K>, kind: &'static str, name: &str, status: Value) -> Result<K, WriteError>
+    pub async fn apply_status<K>(
+        &self,
+        api: &Api<K>,
+        kind: &'static str,
+        name: &str,
+        status: Value,
+    ) -> Result<K, WriteError>
     where
         K: Clone + serde::de::DeserializeOwned + std::fmt::Debug,
     {
-        let body = json!({"apiVersion": api_version(), "kind": kind, "metadata": {"name": name}, "status": status});
+        let body =
+            json!({"apiVersion": api_version(), "kind": kind, "metadata": {"name": name}, "status": status});
         let params = PatchParams::apply(OPERATOR).force();
         self.timed("status", kind, name, api.patch_status(name, &params, &Patch::Apply(body))).await
     }
@@ -125,7 +151,9 @@ impl Writer {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), &key.namespace);
         let params = ListParams::default().labels(&format!("batch.kubernetes.io/controller-uid={job_uid}"));
         let pods = self.timed("list", "pod", &key.to_string(), api.list(&params)).await?;
-        let over = |p: &Pod| matches!(p.status.as_ref().and_then(|s| s.phase.as_deref()), Some("Succeeded" | "Failed"));
+        let over = |p: &Pod| {
+            matches!(p.status.as_ref().and_then(|s| s.phase.as_deref()), Some("Succeeded" | "Failed"))
+        };
         Ok(pods.items.iter().all(over))
     }
 
@@ -143,9 +171,10 @@ impl Writer {
             Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409 | 500..) => {
                 ("conflict", Err(unknown(status.message.clone())))
             }
-            Ok(Err(source @ kube::Error::Api(_))) => {
-                ("refused", Err(WriteError::Refused { verb, kind, key: key.to_owned(), source: Box::new(source) }))
-            }
+            Ok(Err(source @ kube::Error::Api(_))) => (
+                "refused",
+                Err(WriteError::Refused { verb, kind, key: key.to_owned(), source: Box::new(source) }),
+            ),
             Ok(Err(other)) => ("failed", Err(unknown(other.to_string()))),
             Err(_) => ("timeout", Err(unknown(format!("no answer in {} s", WRITE_TIMEOUT.as_secs())))),
         };

@@ -1,0 +1,258 @@
+//! A real control plane with Concord installed and the operator's own binary running against it.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
+
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use concord_api::{ClaimPhase, GpuClaim};
+use concord_pool::{ControlPlane, Identity, Options, SimulatedNode, Tool, nodes};
+use k8s_openapi::api::batch::v1::Job;
+use kube::api::{ListParams, PostParams};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+
+pub const PATIENCE: Duration = Duration::from_secs(60);
+const OPERATOR: &str = "operator";
+const RESEARCHER: &str = "researcher";
+
+pub struct Pool {
+    plane: Option<ControlPlane>,
+    folder: tempfile::TempDir,
+    operator: Option<Child>,
+    pub admin: Client,
+    /// Acts as a person of every project.
+    pub researcher: Client,
+}
+
+impl Pool {
+    /// `node_count` nodes of 8 GPUs, the treaty and one project `<member>-lab` a member.
+    pub async fn start(node_count: usize, members: &[(&str, u32)], notice_seconds: u32) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = Options::for_test(folder.path());
+        let account = concord_api::names::OPERATOR_USER;
+        options.identities = vec![
+            Identity::admin(),
+            Identity::new(OPERATOR).user(account).group("system:serviceaccounts"),
+            Identity::new(RESEARCHER).user("researcher"),
+        ];
+        let plane = ControlPlane::start(options).await.unwrap();
+        let admin = plane.client(Identity::ADMIN).await.unwrap();
+        let researcher = plane.client(RESEARCHER).await.unwrap();
+        let mut pool = Self { plane: Some(plane), folder, operator: None, admin, researcher };
+        pool.install();
+        let wanted: Vec<SimulatedNode> = (0..node_count).map(node).collect();
+        nodes::create(&pool.admin, &wanted).await.unwrap();
+        nodes::wait_ready(&pool.admin, node_count, |_, _| ()).await.unwrap();
+        pool.apply(&treaty(members, notice_seconds));
+        for (member, _) in members {
+            pool.apply(&project(member));
+        }
+        pool.start_operator();
+        for (member, _) in members {
+            pool.wait_for_project(member).await;
+        }
+        pool
+    }
+
+    fn plane(&self) -> &ControlPlane {
+        self.plane.as_ref().expect("runs until stop()")
+    }
+
+    fn install(&self) {
+        let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/../helm/concord");
+        self.kubectl(&["create", "namespace", "concord-system"]);
+        self.kubectl(&["apply", "-f", &format!("{chart}/crds")]);
+        self.kubectl(&[
+            "wait",
+            "--for=condition=Established",
+            "--timeout=60s",
+            "-f",
+            &format!("{chart}/crds"),
+        ]);
+        for file in ["rbac", "admission-policies"] {
+            self.kubectl(&["apply", "-f", &format!("{chart}/templates/{file}.yaml")]);
+        }
+    }
+
+    pub fn kubectl(&self, arguments: &[&str]) -> String {
+        let (out, ok) = self.try_kubectl(Identity::ADMIN, arguments, None);
+        assert!(ok, "kubectl {arguments:?}: {out}");
+        out
+    }
+
+    pub fn apply(&self, object: &Value) {
+        let (out, ok) = self.try_kubectl(Identity::ADMIN, &["apply", "-f", "-"], Some(object));
+        assert!(ok, "{out}");
+    }
+
+    /// Output with errors, and whether it succeeded.
+    pub fn try_kubectl(&self, identity: &str, arguments: &[&str], input: Option<&Value>) -> (String, bool) {
+        let mut child = Command::new(self.plane().toolchain().path(Tool::Kubectl))
+            .arg("--kubeconfig")
+            .arg(self.plane().kubeconfig(identity))
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        if let Some(input) = input {
+            stdin.write_all(input.to_string().as_bytes()).unwrap();
+        }
+        drop(stdin);
+        let done = child.wait_with_output().unwrap();
+        let text = [done.stdout, done.stderr].concat();
+        (String::from_utf8_lossy(&text).into_owned(), done.status.success())
+    }
+
+    pub fn start_operator(&mut self) {
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.folder.path().join("operator.log"))
+            .unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_concord-operator"))
+            .args(["run", "--listen", "127.0.0.1:0"])
+            .env("KUBECONFIG", self.plane().kubeconfig(OPERATOR))
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.operator = Some(child);
+    }
+
+    /// As `kill -9` does it.
+    pub fn kill_operator(&mut self) {
+        if let Some(mut child) = self.operator.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    pub fn operator_log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("operator.log")).unwrap_or_default()
+    }
+
+    async fn wait_for_project(&self, member: &str) {
+        let projects: Api<concord_api::Project> = Api::all(self.admin.clone());
+        self.eventually(&format!("project {member}-lab is ready"), async || {
+            let status = projects.get(&format!("{member}-lab")).await.unwrap().status?;
+            let ready = status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
+            ready.then_some(())
+        })
+        .await;
+    }
+
+    /// Asks again until there is an answer; panics with the operator's log when there is none in time.
+    pub async fn eventually<T>(&self, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+        let start = Instant::now();
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            assert!(
+                start.elapsed() < PATIENCE,
+                "not in {PATIENCE:?}: {what}\n{}\n{}",
+                self.claims_table(),
+                self.operator_log()
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    pub fn claims_table(&self) -> String {
+        self.try_kubectl(Identity::ADMIN, &["get", "gpuclaims", "-A", "-o", "wide"], None).0
+    }
+
+    /// Submits a Job as a person of the member's project would.
+    pub async fn submit(&self, member: &str, name: &str, pods: u32, gpus: u32, run_seconds: f64) -> Job {
+        let jobs: Api<Job> = Api::namespaced(self.researcher.clone(), &format!("{member}-lab"));
+        jobs.create(&PostParams::default(), &job(name, pods, gpus, run_seconds)).await.unwrap()
+    }
+
+    pub async fn claim(&self, member: &str, name: &str) -> Option<GpuClaim> {
+        let claims: Api<GpuClaim> = Api::namespaced(self.admin.clone(), &format!("{member}-lab"));
+        claims.get_opt(name).await.unwrap()
+    }
+
+    pub async fn wait_for_state(&self, member: &str, name: &str, state: ClaimPhase) -> GpuClaim {
+        self.eventually(&format!("claim {member}-lab/{name} is {state:?}"), async || {
+            let claim = self.claim(member, name).await?;
+            (claim.status.as_ref()?.state == state).then_some(claim)
+        })
+        .await
+    }
+
+    /// GPUs of pods that are bound to a node and not finished, by node; from pods alone.
+    pub async fn gpus_by_node(&self) -> std::collections::BTreeMap<String, u32> {
+        let pods: Api<k8s_openapi::api::core::v1::Pod> = Api::all(self.admin.clone());
+        let mut used = std::collections::BTreeMap::new();
+        for pod in pods.list(&ListParams::default()).await.unwrap() {
+            let (Some(spec), Some(status)) = (pod.spec, pod.status) else { continue };
+            let over = matches!(status.phase.as_deref(), Some("Succeeded" | "Failed"));
+            let Some(node) = spec.node_name.filter(|_| !over) else { continue };
+            let limits = spec
+                .containers
+                .iter()
+                .filter_map(|c| c.resources.as_ref()?.limits.as_ref()?.get("nvidia.com/gpu"));
+            *used.entry(node).or_default() += limits.map(|q| q.0.parse::<u32>().unwrap()).sum::<u32>();
+        }
+        used
+    }
+
+    pub async fn stop(mut self) {
+        self.kill_operator();
+        self.plane.take().unwrap().stop().await.unwrap();
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.kill_operator();
+    }
+}
+
+fn node(index: usize) -> SimulatedNode {
+    let name = format!("node-{index:03}");
+    SimulatedNode {
+        name,
+        owner: "pool".to_owned(),
+        gpu_class: "simulated".to_owned(),
+        rack: "r0".to_owned(),
+        gpus: 8,
+    }
+}
+
+pub fn treaty(members: &[(&str, u32)], notice_seconds: u32) -> Value {
+    let members: Vec<Value> =
+        members.iter().map(|(name, gpus)| json!({"name": name, "guarantee": {"gpus": gpus}})).collect();
+    json!({
+        "apiVersion": "concord.dev/v1alpha1", "kind": "Treaty", "metadata": {"name": "test"},
+        "spec": {"title": "Treaty of a test", "members": members, "reclaim": {"noticeSeconds": notice_seconds}},
+    })
+}
+
+fn project(member: &str) -> Value {
+    json!({
+        "apiVersion": "concord.dev/v1alpha1", "kind": "Project", "metadata": {"name": format!("{member}-lab")},
+        "spec": {"member": member, "purpose": "tests", "people": [{"kind": "User", "name": "researcher"}]},
+    })
+}
+
+pub fn job(name: &str, pods: u32, gpus: u32, run_seconds: f64) -> Job {
+    let object = json!({
+        "metadata": {"name": name},
+        "spec": {
+            "completionMode": "Indexed", "parallelism": pods, "completions": pods,
+            "template": {
+                "metadata": {"annotations": {concord_pool::kwok::RUN_DURATION: format!("{run_seconds}s")}},
+                "spec": {
+                    "restartPolicy": "Never", "automountServiceAccountToken": false,
+                    "containers": [{"name": "train", "image": "training", "resources": {"limits": {"nvidia.com/gpu": gpus.to_string()}}}],
+                },
+            },
+        },
+    });
+    serde_json::from_value(object).unwrap()
+}
