@@ -189,3 +189,6 @@ pub fn set_condition(status: &mut GpuClaimStatus, kind: &str, value: bool, now: 
 pub fn api_version() -> String {
     format!("{GROUP}/v1alpha1")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! Upkeep of one key, one situation a test.
+
+use concord_api::claim::Placement;
+use concord_treaty::snapshot::Gang;
+use serde_json::json;
+
+use super::*;
+use crate::view::JobEnd;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn key() -> Key {
+    Key { namespace: "lab".to_owned(), name: "train".to_owned() }
+}
+
+fn job() -> JobView {
+    JobView {
+        uid: "u1".to_owned(),
+        resource_version: 1,
+        created_at: at(10),
+        suspend: true,
+        deleting: false,
+        end: None,
+        at_rest_since: None,
+        gang: Gang { pods: 2, gpus_per_pod: 8 },
+        affinity: None,
+    }
+}
+
+fn claim(state: ClaimPhase) -> ClaimView {
+    let spec = json!({"member": "a", "project": "lab", "pods": 2, "gpusPerPod": 8, "gpus": 16,
+        "job": {"name": "train", "uid": "u1"}, "submittedAt": "1970-01-01T00:00:10Z"});
+    let holds = matches!(state, ClaimPhase::Admitted | ClaimPhase::Reclaiming | ClaimPhase::Stopping);
+    let place = |node: &str| Placement { node: node.to_owned(), gpus: 8 };
+    let status = GpuClaimStatus {
+        state,
+        placement: if holds { vec![place("n1"), place("n2")] } else { Vec::new() },
+        admitted_at: holds.then(|| MicroTime(at(100))),
+        ..GpuClaimStatus::default()
+    };
+    let spec = serde_json::from_value(spec).unwrap();
+    ClaimView { uid: "c1".to_owned(), resource_version: 1, deleting: false, kept: true, spec, status }
+}
+
+fn world(job: Option<JobView>, claim: Option<ClaimView>) -> World {
+    let mut world = World::default();
+    world.jobs.extend(job.map(|j| (key(), j)));
+    world.claims.extend(claim.map(|c| (key(), c)));
+    let project = json!({"metadata": {"name": "lab"}, "spec": {"member": "a", "purpose": "x"},
+        "status": {"namespace": "lab", "conditions": []}});
+    world.projects.insert("lab".to_owned(), serde_json::from_value(project).unwrap());
+    world
+}
+
+fn chore(job: Option<JobView>, claim: Option<ClaimView>) -> Option<Chore> {
+    next_chore(&world(job, claim), &key(), at(200))
+}
+
+#[test]
+fn a_new_job_gets_a_claim_that_asks_for_what_it_asks() {
+    let Some(Chore::CreateClaim(made)) = chore(Some(job()), None) else { panic!("no claim") };
+    assert_eq!((made.spec.gpus, made.spec.member.as_str(), made.spec.job.uid.as_str()), (16, "a", "u1"));
+    assert_eq!(made.metadata.finalizers, Some(vec![FINALIZER.to_owned()]));
+    assert_eq!(made.metadata.owner_references.unwrap()[0].uid, "u1");
+}
+
+#[test]
+fn a_job_outside_any_project_gets_none() {
+    let mut outside = world(Some(job()), None);
+    outside.projects.clear();
+    assert!(next_chore(&outside, &key(), at(200)).is_none());
+}
+
+#[test]
+fn half_done_starts_and_stops_are_finished_after_a_crash() {
+    let suspended = chore(Some(job()), Some(claim(ClaimPhase::Admitted)));
+    assert!(matches!(suspended, Some(Chore::StartJob)));
+    let running = JobView { suspend: false, ..job() };
+    assert!(chore(Some(running.clone()), Some(claim(ClaimPhase::Admitted))).is_none());
+    assert!(matches!(chore(Some(running.clone()), Some(claim(ClaimPhase::Stopping))), Some(Chore::SuspendJob)));
+    assert!(matches!(chore(Some(running), Some(claim(ClaimPhase::Queued))), Some(Chore::SuspendJob)));
+}
+
+#[test]
+fn gpus_are_free_only_when_the_pods_are_gone_and_use_is_booked_once() {
+    assert!(chore(Some(job()), Some(claim(ClaimPhase::Stopping))).is_none());
+    let at_rest = JobView { at_rest_since: Some(at(150)), ..job() };
+    let Some(Chore::SetStatus(next)) = chore(Some(at_rest), Some(claim(ClaimPhase::Stopping))) else { panic!("not requeued") };
+    assert_eq!((next.state, next.reclaims), (ClaimPhase::Queued, 1));
+    // 16 GPUs from second 100 to 200.
+    assert_eq!((next.used_gpu_milliseconds, next.reclaimed_gpu_milliseconds), (1_600_000, 1_600_000));
+    assert!(next.placement.is_empty() && next.basis.is_none());
+}
+
+#[test]
+fn a_suspension_older_than_the_admission_is_not_trusted() {
+    let stale = JobView { at_rest_since: Some(at(99)), ..job() };
+    let next = chore(Some(stale), Some(claim(ClaimPhase::Stopping)));
+    assert!(matches!(next, Some(Chore::SetStatusWhenPodsAreGone(_))), "{next:?}");
+}
+
+#[test]
+fn an_end_is_booked_at_the_jobs_own_time_when_it_was_seen_late() {
+    let ended = |second| JobView { suspend: false, end: Some(JobEnd { succeeded: true, at: at(second) }), ..job() };
+    for (second, used) in [(150, 51), (200, 100)] {
+        let Some(Chore::SetStatus(next)) = chore(Some(ended(second)), Some(claim(ClaimPhase::Admitted))) else { panic!() };
+        assert_eq!((next.state, next.used_gpu_milliseconds), (ClaimPhase::Succeeded, 16_000 * used));
+        assert_eq!(next.reclaimed_gpu_milliseconds, 0);
+    }
+    assert!(chore(Some(ended(150)), Some(claim(ClaimPhase::Succeeded))).is_none(), "booked once");
+}
+
+#[test]
+fn a_job_that_ends_while_it_is_being_stopped_has_ended() {
+    let ended = JobView { end: Some(JobEnd { succeeded: false, at: at(150) }), ..job() };
+    let Some(Chore::SetStatus(next)) = chore(Some(ended), Some(claim(ClaimPhase::Stopping))) else { panic!() };
+    assert_eq!(next.state, ClaimPhase::Failed);
+}
+
+#[test]
+fn a_deleted_job_releases_its_gpus_after_a_look_at_its_pods() {
+    let next = chore(None, Some(claim(ClaimPhase::Admitted)));
+    let Some(Chore::SetStatusWhenPodsAreGone(status)) = next else { panic!("{next:?}") };
+    assert_eq!((status.state, status.used_gpu_milliseconds), (ClaimPhase::Failed, 1_600_000));
+    assert!(matches!(chore(None, Some(claim(ClaimPhase::Queued))), Some(Chore::RemoveFinalizer)));
+    let let_go = ClaimView { kept: false, ..claim(ClaimPhase::Queued) };
+    assert!(chore(None, Some(let_go)).is_none(), "nothing is done twice");
+}
+
+#[test]
+fn another_job_of_the_same_name_waits_for_the_old_claim_to_go() {
+    let other = JobView { uid: "u2".to_owned(), ..job() };
+    assert!(matches!(chore(Some(other), Some(claim(ClaimPhase::Succeeded))), Some(Chore::RemoveFinalizer)));
+}
+
+#[test]
+fn a_claim_deleted_by_hand_stops_its_job_before_it_goes() {
+    let deleted = |state| ClaimView { deleting: true, ..claim(state) };
+    let running = JobView { suspend: false, ..job() };
+    let Some(Chore::SetStatus(next)) = chore(Some(running), Some(deleted(ClaimPhase::Admitted))) else { panic!() };
+    assert_eq!(next.state, ClaimPhase::Stopping);
+    assert!(matches!(chore(Some(job()), Some(deleted(ClaimPhase::Queued))), Some(Chore::RemoveFinalizer)));
+}
