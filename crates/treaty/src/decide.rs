@@ -5,10 +5,10 @@
 //!
 //! 1. Claims on lost nodes stop; what exceeds a lowered guarantee counts as borrowed, what exceeds a ceiling leaves.
 //! 2. A running borrower moves into its member's guarantee when that has room and nobody before it in line waits.
-//! 3. Guarantees: each member's line in order, strictly, on nodes bound to the member; borrowers in the way are told
+//! 3. Guarantees: each member's claims by submission, strictly, on nodes bound to the member; borrowers in the way are told
 //!    to leave, and the place is promised so that nobody else takes it meanwhile.
-//! 4. Surplus: the member with the smallest borrowed share of its guarantee goes next; its first claim that fits
-//!    starts.
+//! 4. Surplus: the member with the smallest borrowed share of its guarantee goes next; its first claim in line that
+//!    fits starts. Claims put back after a reclaim stand in front.
 //! 5. Notices are given, withdrawn where no longer needed, and carried out at their deadline.
 //!
 //! A start may make room for another decision (a large claim that borrows no longer blocks its line), so a caller
@@ -16,7 +16,7 @@
 //!
 //! No loop of reclaims is possible: only guaranteed claims cause a reclaim, only borrowed ones suffer it, and a
 //! guaranteed claim becomes borrowed only when the treaty itself changes. A member's own borrower leaves only for a
-//! claim that stands before it in line and goes back behind it, so that it cannot take the place again.
+//! claim that was submitted before it, so that it cannot take the place again.
 
 use std::collections::HashSet;
 
@@ -116,12 +116,12 @@ impl<'a> Round<'a> {
         for member in self.occupancy.treaty.member_ids() {
             let guarantee = self.occupancy.treaty.member(member).guarantee;
             let able = |&&i: &&usize| self.occupancy.claim(i).gang.gpus() <= guarantee;
-            let first_in_line =
-                self.lines[member.index()].iter().find(able).map(|&i| self.occupancy.claim(i).line_key());
+            let line = self.by_submission(member);
+            let first_in_line = line.iter().find(able).map(|&i| self.occupancy.claim(i).submission_key());
             for index in self.holders(member, Basis::Borrowed, false) {
                 let room = guarantee.saturating_sub(self.occupancy.members[member.index()].guaranteed);
                 // Somebody before it in line has the better right to the room.
-                if first_in_line.is_some_and(|first| first < self.occupancy.claim(index).line_key()) {
+                if first_in_line.is_some_and(|first| first < self.occupancy.claim(index).submission_key()) {
                     continue;
                 }
                 if !self.occupancy.is_leaving(index)
@@ -137,7 +137,7 @@ impl<'a> Round<'a> {
     fn serve_guarantees(&mut self) {
         for member in self.members_by_satisfaction() {
             let guarantee = self.occupancy.treaty.member(member).guarantee;
-            for index in self.lines[member.index()].clone() {
+            for index in self.by_submission(member) {
                 let gang = self.occupancy.claim(index).gang;
                 if gang.gpus() > guarantee || !self.occupancy.could_ever_fit(gang) {
                     continue; // can only borrow, or never start; must not block the line
@@ -260,6 +260,14 @@ impl<'a> Round<'a> {
                 self.plan.waits.push(Wait { claim: self.occupancy.claim(index).id.clone(), place, reason });
             }
         }
+    }
+
+    /// The member's line in the order of its rights: a claim that once ran on borrowed GPUs does not thereby pass an
+    /// earlier one to the guarantee.
+    fn by_submission(&self, member: MemberId) -> Vec<usize> {
+        let mut line = self.lines[member.index()].clone();
+        line.sort_by_key(|&i| self.occupancy.claim(i).submission_key());
+        line
     }
 
     fn admit(&mut self, index: usize, basis: Basis, places: &[(usize, Gpus)]) {

@@ -136,11 +136,11 @@ fn find_whole_nodes(occupancy: &Occupancy<'_>, claim: usize, count: u32) -> Opti
     Some(GuaranteedPlace { places, victims })
 }
 
-/// A borrower that stays may be told to leave; one of the same member only for a claim before it in line.
+/// A borrower that stays may be told to leave; one of the same member only for an earlier claim.
 fn may_be_reclaimed(occupancy: &Occupancy<'_>, borrower: usize, claim: usize) -> bool {
     let (borrower_claim, for_claim) = (occupancy.claim(borrower), occupancy.claim(claim));
     let own = borrower_claim.member == for_claim.member;
-    !occupancy.is_leaving(borrower) && (!own || for_claim.line_key() < borrower_claim.line_key())
+    !occupancy.is_leaving(borrower) && (!own || for_claim.submission_key() < borrower_claim.submission_key())
 }
 
 fn gpus_on(occupancy: &Occupancy<'_>, claim: usize, n: usize) -> Gpus {

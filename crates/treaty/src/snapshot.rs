@@ -51,7 +51,7 @@ pub struct Gang {
 pub enum ClaimState {
     /// In line.
     Waiting {
-        /// Put back in front of all others of its member after a reclaim.
+        /// Put back after a reclaim: first of its member for the next idle GPUs.
         put_back: bool,
     },
     /// Has GPUs.
@@ -143,8 +143,14 @@ impl Holding {
 }
 
 impl Claim {
-    /// Position in its member's line: put-back claims first, then by submission, then by name. For a claim that
-    /// holds GPUs: where it would stand if it were sent back to its place.
+    /// Position in its member's line for the guarantee: by submission, then by name. A claim that once ran on
+    /// borrowed GPUs does not thereby pass an earlier one.
+    #[must_use]
+    pub const fn submission_key(&self) -> (TimestampMillis, &ClaimId) {
+        (self.submitted_at, &self.id)
+    }
+
+    /// Position in its member's line for idle GPUs: put-back claims first, then by submission, then by name.
     #[must_use]
     pub const fn line_key(&self) -> (bool, TimestampMillis, &ClaimId) {
         let put_back = matches!(self.state, ClaimState::Waiting { put_back: true });

@@ -229,14 +229,16 @@ proptest! {
             let plan = pool.settle(|_, _, _| Ok(()))?;
             for member in treaty.member_ids() {
                 let guarantee = treaty.member(member).guarantee;
-                let mut waits = plan.waits.iter().filter_map(|w| pool.snapshot.claims.iter().find(|c| c.id == w.claim).map(|c| (c, w)));
-                let head = waits.find(|(c, _)| c.member == member && c.gang.gpus() <= guarantee && c.gang.whole_nodes(NODE_GPUS).is_ok());
+                let waits = plan.waits.iter().filter_map(|w| pool.snapshot.claims.iter().find(|c| c.id == w.claim).map(|c| (c, w)));
+                let mut waits: Vec<_> = waits.collect();
+                waits.sort_by_key(|(c, _)| c.submission_key());
+                let head = waits.into_iter().find(|(c, _)| c.member == member && c.gang.gpus() <= guarantee && c.gang.whole_nodes(NODE_GPUS).is_ok());
                 let Some((head, wait)) = head else { continue };
                 if wait.reason == WaitReason::WaitingForReclaim || matches!(wait.reason, WaitReason::CeilingReached(_)) {
                     continue;
                 }
                 // An earlier claim of the member that runs on borrowed GPUs may stand in the way; alone it would too.
-                let earlier = |c: &&Claim| c.member == member && c.holding().is_some_and(|h| h.basis == Basis::Borrowed) && c.line_key() < head.line_key();
+                let earlier = |c: &&Claim| c.member == member && c.holding().is_some_and(|h| h.basis == Basis::Borrowed) && c.submission_key() < head.submission_key();
                 if pool.snapshot.claims.iter().any(|c| earlier(&c)) {
                     continue;
                 }

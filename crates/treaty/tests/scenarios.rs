@@ -93,14 +93,25 @@ fn the_cheapest_borrower_leaves_and_only_as_many_as_needed() {
 }
 
 #[test]
-fn a_put_back_claim_stands_in_front() {
+fn a_put_back_claim_is_first_for_idle_gpus() {
+    let claims = [
+        running(waiting("a", 0, gang(1, 8), 1), Basis::Guaranteed, &["n000"], 1),
+        waiting("early", 0, gang(1, 8), 2),
+        put_back(waiting("late", 0, gang(1, 8), 3)),
+    ];
+    let told = plan(&document(&[8, 8], 60), 2, &claims);
+    assert_eq!(told, ["start late Borrowed on n001x8", "wait early 1 NoIdleGpus"]);
+}
+
+#[test]
+fn a_put_back_claim_does_not_pass_an_earlier_one_to_the_guarantee() {
     let claims = [
         waiting("early", 0, gang(1, 8), 1),
         put_back(waiting("late", 0, gang(1, 8), 2)),
         running(waiting("b", 1, gang(1, 8), 3), Basis::Guaranteed, &["n001"], 3),
     ];
     let told = plan(&document(&[8, 8], 60), 2, &claims);
-    assert_eq!(told, ["start late Guaranteed on n000x8", "wait early 1 NoIdleGpus"]);
+    assert_eq!(told, ["start early Guaranteed on n000x8", "wait late 1 NoIdleGpus"]);
 }
 
 #[test]
