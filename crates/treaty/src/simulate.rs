@@ -1,7 +1,7 @@
 //! The same engine on a virtual clock: what a trace would have seen under a treaty.
 //!
-//! A partition (every member alone on its own nodes) is the same treaty with nothing lent and no ceiling above the
-//! guarantee, see [`partitioned`]. A stopped claim loses its work and starts again from nothing.
+//! [`replay_partitioned`] is the world without sharing: every member alone on nodes of its own, with the same engine,
+//! so that the difference is the sharing and nothing else. A stopped claim loses its work and starts from nothing.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,7 +11,7 @@ use crate::decide::decide;
 use crate::document::{Document, GpuCount};
 use crate::snapshot::{Basis, Claim, ClaimState, Gang, Holding, Node, Phase, Snapshot};
 use crate::treaty::Treaty;
-use crate::units::{ClaimId, DurationMillis, MemberId, TimestampMillis};
+use crate::units::{ClaimId, DurationMillis, Gpus, MemberId, NodeName, TimestampMillis};
 
 /// One job of a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +77,30 @@ pub fn partitioned(document: &Document) -> Document {
 /// The violations of the first plan that [`crate::check`] refuses; this would be a defect of the engine.
 pub fn replay(treaty: &Treaty, nodes: &[Node], jobs: &[TraceJob]) -> Result<Replay, Vec<Violation>> {
     Simulation::new(treaty, nodes, jobs).run()
+}
+
+/// Replays every member alone on as many nodes of `gpus_per_node` as its guarantee is worth.
+///
+/// # Errors
+/// As [`replay`].
+pub fn replay_partitioned(treaty: &Treaty, gpus_per_node: Gpus, jobs: &[TraceJob]) -> Result<Replay, Vec<Violation>> {
+    let outcome = Outcome { finished_at: None, reclaims: 0, borrowed: false };
+    let mut all = Replay { outcomes: vec![outcome; jobs.len()], useful_gpu_millis: 0, lost_gpu_millis: 0, decisions: 0 };
+    for id in treaty.member_ids() {
+        let count = treaty.member(id).guarantee / gpus_per_node.max(1);
+        let node = |n: Gpus| Node { name: NodeName::from(format!("{n:06}").as_str()), gpus: gpus_per_node, schedulable: true };
+        let nodes: Vec<Node> = (0..count).map(node).collect();
+        let own: Vec<usize> = (0..jobs.len()).filter(|&i| jobs[i].member == id).collect();
+        let mine: Vec<TraceJob> = own.iter().map(|&i| TraceJob { member: MemberId(0), ..jobs[i].clone() }).collect();
+        let Replay { outcomes, useful_gpu_millis, lost_gpu_millis, decisions } = replay(&treaty.alone(id), &nodes, &mine)?;
+        for (index, outcome) in own.into_iter().zip(outcomes) {
+            all.outcomes[index] = outcome;
+        }
+        all.useful_gpu_millis += useful_gpu_millis;
+        all.lost_gpu_millis += lost_gpu_millis;
+        all.decisions += decisions;
+    }
+    Ok(all)
 }
 
 struct Simulation<'a> {

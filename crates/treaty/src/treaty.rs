@@ -115,6 +115,18 @@ impl Treaty {
         found
     }
 
+    /// The same treaty as if that member had no partners; its id is then 0.
+    #[must_use]
+    pub fn alone(&self, id: MemberId) -> Self {
+        let member = Member { ceiling: None, ..self.member(id).clone() };
+        Self {
+            title: self.title.clone(),
+            id_by_name: [(member.name.clone(), MemberId(0))].into(),
+            members: vec![member],
+            reclaim_notice: self.reclaim_notice,
+        }
+    }
+
     /// Title, for people.
     #[must_use]
     pub fn title(&self) -> &str {

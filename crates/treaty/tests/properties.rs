@@ -8,7 +8,7 @@ use concord_treaty::decide::decide;
 use concord_treaty::document::Document;
 use concord_treaty::plan::Plan;
 use concord_treaty::reason::WaitReason;
-use concord_treaty::simulate::{TraceJob, replay};
+use concord_treaty::simulate::{TraceJob, replay, replay_partitioned};
 use concord_treaty::snapshot::{Basis, Claim, ClaimState, Gang, Holding, Phase, Snapshot};
 use concord_treaty::treaty::Treaty;
 use concord_treaty::units::{ClaimId, DurationMillis, MemberId, TimestampMillis};
@@ -269,6 +269,10 @@ proptest! {
             }
         }
         prop_assert_eq!(result.useful_gpu_millis, useful);
+        let alone = replay_partitioned(&treaty, NODE_GPUS, &jobs).unwrap();
+        for (job, (pooled, own)) in jobs.iter().zip(result.outcomes.iter().zip(&alone.outcomes)) {
+            prop_assert!(own.finished_at.is_none() || pooled.finished_at.is_some() || kept(&treaty), "{} ends alone but not in the pool", job.id);
+        }
     }
 }
 
