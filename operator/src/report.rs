@@ -100,7 +100,7 @@ pub fn treaty_statuses(
         status.observed_generation = treaty.metadata.generation;
         match in_force {
             Some((ruling, rules, snapshot)) if ruling == name => {
-                figures(&mut status, treaty, rules, snapshot, now)
+                figures(&mut status, treaty, rules, snapshot, now);
             }
             _ => refusal(&mut status, treaty, in_force.map(|(ruling, ..)| ruling), now),
         }

@@ -53,6 +53,7 @@ impl<K> Default for Relist<K> {
 
 /// One thing seen on a watch.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "one at a time, taken in at once; a box each would cost more")]
 pub enum Sighting {
     /// Jobs.
     Job(Event<Job>),

@@ -154,7 +154,7 @@ impl<'a> Judge<'a> {
                 match node {
                     None => self.report("UnknownNode", format!("{id} on {}", slot.node)),
                     Some(n) if !n.schedulable => {
-                        self.report("UnschedulableNode", format!("{id} on {}", slot.node))
+                        self.report("UnschedulableNode", format!("{id} on {}", slot.node));
                     }
                     // A gang over several nodes must own them, or the scheduler could mix it with others.
                     Some(n) if admission.slots.len() > 1 && slot.gpus != n.gpus => {

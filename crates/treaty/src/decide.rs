@@ -253,9 +253,7 @@ impl<'a> Round<'a> {
 
     fn record_waits(&mut self) {
         for (member, line) in self.occupancy.treaty.member_ids().zip(&self.lines) {
-            let mut place = 0;
-            for &index in line.iter().filter(|&&i| !self.admitted[i]) {
-                place += 1;
+            for (&index, place) in line.iter().filter(|&&i| !self.admitted[i]).zip(1..) {
                 let reason = self.waiting[index].clone().unwrap_or(WaitReason::NoIdleGpus(member));
                 self.plan.waits.push(Wait { claim: self.occupancy.claim(index).id.clone(), place, reason });
             }

@@ -3,7 +3,7 @@
 //! A node that carries guaranteed work of a member is *bound* to that member: no other member's guaranteed work
 //! goes there, borrowers may. Since every member binds at most as many nodes as its guarantee is worth, an unbound
 //! node can always be found for a member that is inside its guarantee, whatever the borrowers do. This is the cell
-//! argument of `HiveD` (OSDI'20) for one level of cells, the node.
+//! argument of HiveD (OSDI'20) for one level of cells, the node.
 
 use crate::reason::ReclaimReason;
 use crate::snapshot::{Basis, Claim, Gang, Phase, Slot, Snapshot};

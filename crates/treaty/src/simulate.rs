@@ -83,16 +83,31 @@ pub fn replay(treaty: &Treaty, nodes: &[Node], jobs: &[TraceJob]) -> Result<Repl
 ///
 /// # Errors
 /// As [`replay`].
-pub fn replay_partitioned(treaty: &Treaty, gpus_per_node: Gpus, jobs: &[TraceJob]) -> Result<Replay, Vec<Violation>> {
+pub fn replay_partitioned(
+    treaty: &Treaty,
+    gpus_per_node: Gpus,
+    jobs: &[TraceJob],
+) -> Result<Replay, Vec<Violation>> {
     let outcome = Outcome { finished_at: None, reclaims: 0, borrowed: false };
-    let mut all = Replay { outcomes: vec![outcome; jobs.len()], useful_gpu_millis: 0, lost_gpu_millis: 0, decisions: 0 };
+    let mut all = Replay {
+        outcomes: vec![outcome; jobs.len()],
+        useful_gpu_millis: 0,
+        lost_gpu_millis: 0,
+        decisions: 0,
+    };
     for id in treaty.member_ids() {
         let count = treaty.member(id).guarantee / gpus_per_node.max(1);
-        let node = |n: Gpus| Node { name: NodeName::from(format!("{n:06}").as_str()), gpus: gpus_per_node, schedulable: true };
+        let node = |n: Gpus| Node {
+            name: NodeName::from(format!("{n:06}").as_str()),
+            gpus: gpus_per_node,
+            schedulable: true,
+        };
         let nodes: Vec<Node> = (0..count).map(node).collect();
         let own: Vec<usize> = (0..jobs.len()).filter(|&i| jobs[i].member == id).collect();
-        let mine: Vec<TraceJob> = own.iter().map(|&i| TraceJob { member: MemberId(0), ..jobs[i].clone() }).collect();
-        let Replay { outcomes, useful_gpu_millis, lost_gpu_millis, decisions } = replay(&treaty.alone(id), &nodes, &mine)?;
+        let mine: Vec<TraceJob> =
+            own.iter().map(|&i| TraceJob { member: MemberId(0), ..jobs[i].clone() }).collect();
+        let Replay { outcomes, useful_gpu_millis, lost_gpu_millis, decisions } =
+            replay(&treaty.alone(id), &nodes, &mine)?;
         for (index, outcome) in own.into_iter().zip(outcomes) {
             all.outcomes[index] = outcome;
         }

@@ -123,7 +123,7 @@ impl Gang {
             return Ok(None);
         }
         let pods_per_node = cell / self.gpus_per_pod;
-        let fills = cell % self.gpus_per_pod == 0 && self.pods % pods_per_node == 0;
+        let fills = cell.is_multiple_of(self.gpus_per_pod) && self.pods.is_multiple_of(pods_per_node);
         if fills { Ok(Some(self.pods / pods_per_node)) } else { Err(UnsupportedShape) }
     }
 }

@@ -79,7 +79,10 @@ fn half_done_starts_and_stops_are_finished_after_a_crash() {
     assert!(matches!(suspended, Some(Chore::StartJob)));
     let running = JobView { suspend: false, ..job() };
     assert!(chore(Some(running.clone()), Some(claim(ClaimPhase::Admitted))).is_none());
-    assert!(matches!(chore(Some(running.clone()), Some(claim(ClaimPhase::Stopping))), Some(Chore::SuspendJob)));
+    assert!(matches!(
+        chore(Some(running.clone()), Some(claim(ClaimPhase::Stopping))),
+        Some(Chore::SuspendJob)
+    ));
     assert!(matches!(chore(Some(running), Some(claim(ClaimPhase::Queued))), Some(Chore::SuspendJob)));
 }
 
@@ -87,7 +90,9 @@ fn half_done_starts_and_stops_are_finished_after_a_crash() {
 fn gpus_are_free_only_when_the_pods_are_gone_and_use_is_booked_once() {
     assert!(chore(Some(job()), Some(claim(ClaimPhase::Stopping))).is_none());
     let at_rest = JobView { at_rest_since: Some(at(150)), ..job() };
-    let Some(Chore::SetStatus(next)) = chore(Some(at_rest), Some(claim(ClaimPhase::Stopping))) else { panic!("not requeued") };
+    let Some(Chore::SetStatus(next)) = chore(Some(at_rest), Some(claim(ClaimPhase::Stopping))) else {
+        panic!("not requeued")
+    };
     assert_eq!((next.state, next.reclaims), (ClaimPhase::Queued, 1));
     // 16 GPUs from second 100 to 200.
     assert_eq!((next.used_gpu_milliseconds, next.reclaimed_gpu_milliseconds), (1_600_000, 1_600_000));
@@ -103,9 +108,13 @@ fn a_suspension_older_than_the_admission_is_not_trusted() {
 
 #[test]
 fn an_end_is_booked_at_the_jobs_own_time_when_it_was_seen_late() {
-    let ended = |second| JobView { suspend: false, end: Some(JobEnd { succeeded: true, at: at(second) }), ..job() };
+    let ended =
+        |second| JobView { suspend: false, end: Some(JobEnd { succeeded: true, at: at(second) }), ..job() };
     for (second, used) in [(150, 51), (200, 100)] {
-        let Some(Chore::SetStatus(next)) = chore(Some(ended(second)), Some(claim(ClaimPhase::Admitted))) else { panic!() };
+        let Some(Chore::SetStatus(next)) = chore(Some(ended(second)), Some(claim(ClaimPhase::Admitted)))
+        else {
+            panic!()
+        };
         assert_eq!((next.state, next.used_gpu_milliseconds), (ClaimPhase::Succeeded, 16_000 * used));
         assert_eq!(next.reclaimed_gpu_milliseconds, 0);
     }
@@ -115,7 +124,9 @@ fn an_end_is_booked_at_the_jobs_own_time_when_it_was_seen_late() {
 #[test]
 fn a_job_that_ends_while_it_is_being_stopped_has_ended() {
     let ended = JobView { end: Some(JobEnd { succeeded: false, at: at(150) }), ..job() };
-    let Some(Chore::SetStatus(next)) = chore(Some(ended), Some(claim(ClaimPhase::Stopping))) else { panic!() };
+    let Some(Chore::SetStatus(next)) = chore(Some(ended), Some(claim(ClaimPhase::Stopping))) else {
+        panic!()
+    };
     assert_eq!(next.state, ClaimPhase::Failed);
 }
 
@@ -139,7 +150,9 @@ fn another_job_of_the_same_name_waits_for_the_old_claim_to_go() {
 fn a_claim_deleted_by_hand_stops_its_job_before_it_goes() {
     let deleted = |state| ClaimView { deleting: true, ..claim(state) };
     let running = JobView { suspend: false, ..job() };
-    let Some(Chore::SetStatus(next)) = chore(Some(running), Some(deleted(ClaimPhase::Admitted))) else { panic!() };
+    let Some(Chore::SetStatus(next)) = chore(Some(running), Some(deleted(ClaimPhase::Admitted))) else {
+        panic!()
+    };
     assert_eq!(next.state, ClaimPhase::Stopping);
     assert!(matches!(chore(Some(job()), Some(deleted(ClaimPhase::Queued))), Some(Chore::RemoveFinalizer)));
 }
