@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use concord_api::{GpuClaim, GpuClaimStatus, Treaty};
+use concord_api::{GpuClaim, Treaty};
 use concord_treaty::check::CheckedPlan;
 use concord_treaty::decide::decide;
 use concord_treaty::plan::{Plan, Wait};
@@ -18,12 +18,12 @@ use k8s_openapi::jiff::Timestamp;
 use kube::{Api, ResourceExt};
 use tokio::sync::watch;
 
+use crate::act::{Written, carry_out, do_chore, set_status};
 use crate::announce::Announcer;
 use crate::metrics::Metrics;
-use crate::placement;
 use crate::projects;
 use crate::report::{self, Reporter};
-use crate::transitions::{self, JobOrder, Transition};
+use crate::transitions;
 use crate::upkeep::{Chore, next_chore};
 use crate::view::Key;
 use crate::world::{Sighting, World, millis};
@@ -286,13 +286,16 @@ impl Operator {
     async fn set_up_projects(&mut self) {
         let Some((_, rules)) = self.world.treaty_in_force() else { return };
         for name in std::mem::take(&mut self.world.touched_projects) {
-            let Some(project) = self.world.projects.get(&name).cloned() else { continue };
+            let Some(project) = self.world.projects.get(&Key::cluster(&name)).map(|p| p.object.clone())
+            else {
+                continue;
+            };
             if project.metadata.deletion_timestamp.is_some() {
                 continue;
             }
             let known = rules.member_id(&project.spec.member).is_some();
             match projects::set_up(&self.writer, &project, known, Timestamp::now()).await {
-                Ok(project) => self.world.absorb_project(project),
+                Ok(project) => self.world.absorb_project(&project),
                 Err(error) => {
                     tracing::warn!(project = %name, error = chain(&error), "project not set up; trying again");
                     self.world.touched_projects.insert(name);
@@ -353,7 +356,7 @@ impl Operator {
         let api: Api<Treaty> = Api::all(self.writer.client().clone());
         for (name, status) in statuses {
             match self.writer.apply_status(&api, "Treaty", &name, serde_json::json!(status)).await {
-                Ok(treaty) => self.world.absorb_treaty(treaty),
+                Ok(treaty) => drop(self.world.treaties.absorb(&treaty)),
                 Err(error) => tracing::warn!(treaty = %name, error = chain(&error), "status not written"),
             }
         }
@@ -384,106 +387,6 @@ impl Operator {
             tracing::info!(started, told, stopped, waiting = plan.waits.len(), "decided");
         }
     }
-}
-
-/// What a key's writes gave.
-#[derive(Default)]
-struct Written {
-    claim: Option<GpuClaim>,
-    job: Option<Job>,
-    failure: Option<WriteError>,
-    announce: bool,
-    /// Nothing failed, but it is too early.
-    not_yet: bool,
-}
-
-async fn carry_out(writer: &Writer, world: &World, key: Key, transition: Transition) -> (Key, Written) {
-    let Transition { status, job: order, announce } = transition;
-    let Some(claim) = world.claims.get(&key) else { return (key, Written::default()) };
-    let placement = status.placement.clone();
-    let mut written = Written { announce, ..Written::default() };
-    match writer.set_claim_status(&key, claim, status).await {
-        Ok(claim) => written.claim = Some(claim),
-        Err(error) => {
-            written.failure = Some(error);
-            return (key, written);
-        }
-    }
-    let outcome = match order {
-        JobOrder::Nothing => return (key, written),
-        JobOrder::Start => start_job(writer, world, &key, &placement).await,
-        JobOrder::Suspend => suspend_job(writer, world, &key).await,
-    };
-    written.note_job(outcome);
-    (key, written)
-}
-
-impl Written {
-    fn note_job(&mut self, outcome: Result<Option<Job>, WriteError>) {
-        match outcome {
-            Ok(job) => self.job = job,
-            Err(error) => self.failure = Some(error),
-        }
-    }
-}
-
-async fn start_job(
-    writer: &Writer,
-    world: &World,
-    key: &Key,
-    on: &[concord_api::claim::Placement],
-) -> Result<Option<Job>, WriteError> {
-    let Some(job) = world.jobs.get(key) else { return Ok(None) };
-    writer.patch_job(key, &job.uid, placement::start(on, job.affinity.as_ref())).await.map(Some)
-}
-
-async fn suspend_job(writer: &Writer, world: &World, key: &Key) -> Result<Option<Job>, WriteError> {
-    let Some(job) = world.jobs.get(key) else { return Ok(None) };
-    writer.patch_job(key, &job.uid, placement::suspend()).await.map(Some)
-}
-
-async fn set_status(writer: &Writer, world: &World, key: Key, status: GpuClaimStatus) -> (Key, Written) {
-    let mut written = Written::default();
-    if let Some(claim) = world.claims.get(&key) {
-        match writer.set_claim_status(&key, claim, status).await {
-            Ok(claim) => written.claim = Some(claim),
-            Err(error) => written.failure = Some(error),
-        }
-    }
-    (key, written)
-}
-
-async fn do_chore(writer: &Writer, world: &World, key: Key, chore: Chore) -> (Key, Written) {
-    let mut written = Written::default();
-    let claim = world.claims.get(&key);
-    let outcome = match (chore, claim) {
-        (Chore::CreateClaim(claim), _) => writer.create_claim(&claim).await.map(|c| written.claim = Some(c)),
-        (Chore::SetStatus(status), Some(claim)) => {
-            writer.set_claim_status(&key, claim, *status).await.map(|c| written.claim = Some(c))
-        }
-        (Chore::SetStatusWhenPodsAreGone(status), Some(claim)) => {
-            match writer.pods_are_gone(&key, &claim.spec.job.uid).await {
-                Ok(true) => {
-                    writer.set_claim_status(&key, claim, *status).await.map(|c| written.claim = Some(c))
-                }
-                Ok(false) => {
-                    written.not_yet = true;
-                    Ok(())
-                }
-                Err(error) => Err(error),
-            }
-        }
-        (Chore::StartJob, Some(claim)) => {
-            start_job(writer, world, &key, &claim.status.placement).await.map(|job| written.job = job)
-        }
-        (Chore::SuspendJob, _) => suspend_job(writer, world, &key).await.map(|job| written.job = job),
-        (Chore::RemoveFinalizer, Some(claim)) => {
-            writer.remove_finalizer(&key, claim).await.map(|c| written.claim = Some(c))
-        }
-        (_, None) => Ok(()),
-    };
-    written.failure = outcome.err();
-    (key, written)
 }
 
 /// An error with its causes, on one line.

@@ -1,5 +1,6 @@
 //! `concord-operator`: keeps the treaty on a Kubernetes cluster.
 
+mod act;
 mod announce;
 mod cycle;
 mod metrics;
@@ -11,6 +12,7 @@ mod serve;
 mod transitions;
 mod upkeep;
 mod view;
+mod watched;
 mod world;
 mod write;
 

@@ -11,6 +11,7 @@ use concord_treaty::snapshot::{Basis, Claim, ClaimState, Snapshot};
 use concord_treaty::treaty::Treaty as Rules;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
 
 use crate::metrics::Metrics;
 use crate::transitions::short_duration;
@@ -94,7 +95,8 @@ pub fn treaty_statuses(
     now: Timestamp,
 ) -> Vec<(String, TreatyStatus)> {
     let mut changed = Vec::new();
-    for (name, treaty) in &world.treaties {
+    for treaty in world.treaties.values().map(|t| &t.object) {
+        let name = treaty.name_any();
         let before = treaty.status.clone().unwrap_or_default();
         let mut status = before.clone();
         status.observed_generation = treaty.metadata.generation;
@@ -105,7 +107,7 @@ pub fn treaty_statuses(
             _ => refusal(&mut status, treaty, in_force.map(|(ruling, ..)| ruling), now),
         }
         if status != before {
-            changed.push((name.clone(), status));
+            changed.push((name, status));
         }
     }
     changed

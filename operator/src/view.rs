@@ -30,6 +30,11 @@ impl Key {
         }
     }
 
+    /// Key of a cluster-scoped object.
+    pub fn cluster(name: &str) -> Self {
+        Self { namespace: String::new(), name: name.to_owned() }
+    }
+
     /// The engine's name for the claim.
     pub fn claim_id(&self) -> ClaimId {
         ClaimId::from(self.to_string().as_str())
@@ -46,6 +51,18 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.namespace, self.name)
     }
+}
+
+/// What is kept of one kind of object.
+pub trait View: Sized {
+    /// The kind.
+    type Object: kube::Resource;
+    /// `None` when the object does not concern the operator.
+    fn of(object: &Self::Object) -> Option<Self>;
+    /// UID.
+    fn uid(&self) -> &str;
+    /// Orders two sightings of the same object.
+    fn resource_version(&self) -> u64;
 }
 
 /// A Job that asks for GPUs.
@@ -100,15 +117,20 @@ pub struct ClaimView {
 /// A node with GPUs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeView {
+    /// UID.
+    pub uid: String,
+    /// Orders two sightings of the same object.
+    pub resource_version: u64,
     /// Allocatable GPUs.
     pub gpus: u32,
     /// Ready and not cordoned.
     pub schedulable: bool,
 }
 
-impl JobView {
-    /// `None` when the Job asks for no GPUs.
-    pub fn of(job: &Job) -> Option<Self> {
+impl View for JobView {
+    type Object = Job;
+
+    fn of(job: &Job) -> Option<Self> {
         let spec = job.spec.as_ref()?;
         let gpus_per_pod = spec.template.spec.as_ref().map_or(0, gpus_of_pod);
         if gpus_per_pod == 0 {
@@ -136,30 +158,85 @@ impl JobView {
             affinity: spec.template.spec.as_ref().and_then(|s| s.affinity.clone()),
         })
     }
+
+    fn uid(&self) -> &str {
+        &self.uid
+    }
+
+    fn resource_version(&self) -> u64 {
+        self.resource_version
+    }
 }
 
-impl ClaimView {
-    /// Drops the metadata that nobody reads.
-    pub fn of(claim: &GpuClaim) -> Self {
-        Self {
+impl View for ClaimView {
+    type Object = GpuClaim;
+
+    fn of(claim: &GpuClaim) -> Option<Self> {
+        Some(Self {
             uid: claim.uid().unwrap_or_default(),
             resource_version: version(claim.resource_version()),
             deleting: claim.metadata.deletion_timestamp.is_some(),
             kept: claim.finalizers().iter().any(|f| f == crate::upkeep::FINALIZER),
             spec: claim.spec.clone(),
             status: claim.status.clone().unwrap_or_default(),
-        }
+        })
+    }
+
+    fn uid(&self) -> &str {
+        &self.uid
+    }
+
+    fn resource_version(&self) -> u64 {
+        self.resource_version
     }
 }
 
-impl NodeView {
-    /// `None` when the node has no GPUs.
-    pub fn of(node: &Node) -> Option<Self> {
+impl View for NodeView {
+    type Object = Node;
+
+    fn of(node: &Node) -> Option<Self> {
         let status = node.status.as_ref()?;
         let gpus = status.allocatable.as_ref()?.get(GPU_RESOURCE)?.0.parse().ok().filter(|g| *g > 0)?;
         let ready = status.conditions.iter().flatten().any(|c| c.type_ == "Ready" && c.status == "True");
         let cordoned = node.spec.as_ref().and_then(|s| s.unschedulable).unwrap_or(false);
-        Some(Self { gpus, schedulable: ready && !cordoned })
+        let (uid, resource_version) = (node.uid().unwrap_or_default(), version(node.resource_version()));
+        Some(Self { uid, resource_version, gpus, schedulable: ready && !cordoned })
+    }
+
+    fn uid(&self) -> &str {
+        &self.uid
+    }
+
+    fn resource_version(&self) -> u64 {
+        self.resource_version
+    }
+}
+
+/// Objects of which everything is kept; there are few.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Whole<K> {
+    /// The object.
+    pub object: K,
+    uid: String,
+    resource_version: u64,
+}
+
+impl<K: kube::Resource + Clone> View for Whole<K> {
+    type Object = K;
+
+    fn of(object: &K) -> Option<Self> {
+        let meta = object.meta();
+        let (uid, resource_version) =
+            (meta.uid.clone().unwrap_or_default(), version(meta.resource_version.clone()));
+        Some(Self { object: object.clone(), uid, resource_version })
+    }
+
+    fn uid(&self) -> &str {
+        &self.uid
+    }
+
+    fn resource_version(&self) -> u64 {
+        self.resource_version
     }
 }
 

@@ -12,43 +12,22 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 
-use crate::view::{ClaimView, JobView, Key, NodeView};
+use crate::view::{ClaimView, JobView, Key, NodeView, Whole};
+use crate::watched::Watched;
 
 /// Everything watched. A key is *touched* when something about its Job or claim changed since the last upkeep.
 #[derive(Debug, Default)]
 pub struct World {
-    pub(crate) jobs: BTreeMap<Key, JobView>,
-    pub(crate) claims: BTreeMap<Key, ClaimView>,
-    pub(crate) nodes: BTreeMap<String, NodeView>,
-    pub(crate) projects: BTreeMap<String, Project>,
-    pub(crate) treaties: BTreeMap<String, Treaty>,
+    pub(crate) jobs: Watched<JobView>,
+    pub(crate) claims: Watched<ClaimView>,
+    pub(crate) nodes: Watched<NodeView>,
+    pub(crate) projects: Watched<Whole<Project>>,
+    pub(crate) treaties: Watched<Whole<Treaty>>,
     pub(crate) touched: BTreeSet<Key>,
+    /// Names of projects whose namespace must be looked after.
     pub(crate) touched_projects: BTreeSet<String>,
     /// Keys of which a write's outcome is unknown; nothing may be decided before they were read again.
     pub(crate) uncertain: BTreeSet<Key>,
-    listing: Listing,
-}
-
-/// Keys seen while a watch lists anew; what is not among them afterwards is gone.
-#[derive(Debug, Default)]
-struct Listing {
-    jobs: Relist<Key>,
-    claims: Relist<Key>,
-    nodes: Relist<String>,
-    projects: Relist<String>,
-    treaties: Relist<String>,
-}
-
-#[derive(Debug)]
-struct Relist<K> {
-    seen: BTreeSet<K>,
-    complete_once: bool,
-}
-
-impl<K> Default for Relist<K> {
-    fn default() -> Self {
-        Self { seen: BTreeSet::new(), complete_once: false }
-    }
 }
 
 /// One thing seen on a watch.
@@ -71,190 +50,63 @@ impl World {
     /// Takes in one sighting.
     pub fn see(&mut self, sighting: Sighting) {
         match sighting {
-            Sighting::Job(event) => self.see_job(event),
-            Sighting::Claim(event) => self.see_claim(event),
-            Sighting::Node(event) => self.see_node(event),
-            Sighting::Project(event) => self.see_project(event),
-            Sighting::Treaty(event) => self.see_treaty(event),
+            Sighting::Job(event) => self.touched.extend(self.jobs.see(event)),
+            Sighting::Claim(event) => self.touched.extend(self.claims.see(event)),
+            Sighting::Node(event) => drop(self.nodes.see(event)),
+            Sighting::Project(event) => {
+                for key in self.projects.see(event) {
+                    self.touch_namespace(&key.name);
+                    self.touched_projects.insert(key.name);
+                }
+            }
+            Sighting::Treaty(event) => {
+                // A changed treaty may know a project's member now, or not any more.
+                if !self.treaties.see(event).is_empty() {
+                    self.touched_projects.extend(self.projects.keys().map(|k| k.name.clone()));
+                }
+            }
         }
     }
 
     /// Watches that have not been listed yet; decisions wait for all of them.
     pub fn missing(&self) -> Vec<&'static str> {
-        let Listing { jobs, claims, nodes, projects, treaties } = &self.listing;
         let all = [
-            (jobs.complete_once, "jobs"),
-            (claims.complete_once, "gpuclaims"),
-            (nodes.complete_once, "nodes"),
-            (projects.complete_once, "projects"),
-            (treaties.complete_once, "treaties"),
+            (self.jobs.is_listed(), "jobs"),
+            (self.claims.is_listed(), "gpuclaims"),
+            (self.nodes.is_listed(), "nodes"),
+            (self.projects.is_listed(), "projects"),
+            (self.treaties.is_listed(), "treaties"),
         ];
-        all.into_iter().filter(|(done, _)| !done).map(|(_, name)| name).collect()
+        all.into_iter().filter(|(listed, _)| !listed).map(|(_, name)| name).collect()
     }
 
-    fn see_job(&mut self, event: Event<Job>) {
-        match event {
-            Event::Init => self.listing.jobs.seen.clear(),
-            Event::InitApply(job) => {
-                self.listing.jobs.seen.insert(Key::of(&job));
-                self.absorb_job(&job);
-            }
-            Event::Apply(job) => self.absorb_job(&job),
-            Event::Delete(job) => self.forget_job(&Key::of(&job), &job.uid().unwrap_or_default()),
-            Event::InitDone => {
-                self.listing.jobs.complete_once = true;
-                let gone: Vec<Key> =
-                    self.jobs.keys().filter(|k| !self.listing.jobs.seen.contains(*k)).cloned().collect();
-                for key in gone {
-                    self.jobs.remove(&key);
-                    self.touched.insert(key);
-                }
-            }
-        }
-    }
-
-    /// Takes in a Job from a watch or from the answer to a write, if it is newer than what is known.
+    /// Takes in the answer to a write of a Job.
     pub fn absorb_job(&mut self, job: &Job) {
-        let Some(view) = JobView::of(job) else { return };
-        let key = Key::of(job);
-        let known = self.jobs.get(&key);
-        if known.is_some_and(|k| k.uid == view.uid && k.resource_version >= view.resource_version) {
-            return;
-        }
-        self.jobs.insert(key.clone(), view);
-        self.touched.insert(key);
+        self.touched.extend(self.jobs.absorb(job));
     }
 
-    /// Removes a Job, unless another of the same name has taken its place.
-    pub fn forget_job(&mut self, key: &Key, uid: &str) {
-        if self.jobs.get(key).is_some_and(|k| k.uid == uid) {
-            self.jobs.remove(key);
-            self.touched.insert(key.clone());
-        }
-    }
-
-    fn see_claim(&mut self, event: Event<GpuClaim>) {
-        match event {
-            Event::Init => self.listing.claims.seen.clear(),
-            Event::InitApply(claim) => {
-                self.listing.claims.seen.insert(Key::of(&claim));
-                self.absorb_claim(&claim);
-            }
-            Event::Apply(claim) => self.absorb_claim(&claim),
-            Event::Delete(claim) => self.forget_claim(&Key::of(&claim), &claim.uid().unwrap_or_default()),
-            Event::InitDone => {
-                self.listing.claims.complete_once = true;
-                let gone: Vec<Key> =
-                    self.claims.keys().filter(|k| !self.listing.claims.seen.contains(*k)).cloned().collect();
-                for key in gone {
-                    self.claims.remove(&key);
-                    self.touched.insert(key);
-                }
-            }
-        }
-    }
-
-    /// Takes in a claim from a watch or from the answer to a write, if it is newer than what is known.
+    /// Takes in the answer to a write of a claim.
     pub fn absorb_claim(&mut self, claim: &GpuClaim) {
-        let (key, view) = (Key::of(claim), ClaimView::of(claim));
-        let known = self.claims.get(&key);
-        if known.is_some_and(|k| k.uid == view.uid && k.resource_version >= view.resource_version) {
-            return;
+        self.touched.extend(self.claims.absorb(claim));
+    }
+
+    /// Takes in the answer to a write of a project's status; its Jobs may now get claims.
+    pub fn absorb_project(&mut self, project: &Project) {
+        for key in self.projects.absorb(project) {
+            self.touch_namespace(&key.name);
         }
-        self.claims.insert(key.clone(), view);
-        self.touched.insert(key);
-    }
-
-    /// Removes a claim, unless another of the same name has taken its place.
-    pub fn forget_claim(&mut self, key: &Key, uid: &str) {
-        if self.claims.get(key).is_some_and(|k| k.uid == uid) {
-            self.claims.remove(key);
-            self.touched.insert(key.clone());
-        }
-    }
-
-    fn see_node(&mut self, event: Event<k8s_openapi::api::core::v1::Node>) {
-        match event {
-            Event::Init => self.listing.nodes.seen.clear(),
-            Event::InitApply(node) | Event::Apply(node) => {
-                let name = node.name_any();
-                self.listing.nodes.seen.insert(name.clone());
-                match NodeView::of(&node) {
-                    Some(view) => self.nodes.insert(name, view),
-                    None => self.nodes.remove(&name),
-                };
-            }
-            Event::Delete(node) => {
-                self.nodes.remove(&node.name_any());
-            }
-            Event::InitDone => {
-                self.listing.nodes.complete_once = true;
-                self.nodes.retain(|name, _| self.listing.nodes.seen.contains(name));
-            }
-        }
-    }
-
-    fn see_project(&mut self, event: Event<Project>) {
-        match event {
-            Event::Init => self.listing.projects.seen.clear(),
-            Event::InitApply(project) | Event::Apply(project) => {
-                let name = project.name_any();
-                self.listing.projects.seen.insert(name.clone());
-                self.touch_namespace(&name);
-                self.touched_projects.insert(name.clone());
-                self.projects.insert(name, project);
-            }
-            Event::Delete(project) => {
-                self.projects.remove(&project.name_any());
-            }
-            Event::InitDone => {
-                self.listing.projects.complete_once = true;
-                self.projects.retain(|name, _| self.listing.projects.seen.contains(name));
-            }
-        }
-    }
-
-    fn see_treaty(&mut self, event: Event<Treaty>) {
-        match event {
-            Event::Init => self.listing.treaties.seen.clear(),
-            Event::InitApply(treaty) | Event::Apply(treaty) => {
-                let name = treaty.name_any();
-                self.listing.treaties.seen.insert(name.clone());
-                self.touched_projects.extend(self.projects.keys().cloned());
-                self.treaties.insert(name, treaty);
-            }
-            Event::Delete(treaty) => {
-                self.treaties.remove(&treaty.name_any());
-            }
-            Event::InitDone => {
-                self.listing.treaties.complete_once = true;
-                self.treaties.retain(|name, _| self.listing.treaties.seen.contains(name));
-            }
-        }
-    }
-
-    /// Takes in the answer to a write of a project's status.
-    pub fn absorb_project(&mut self, project: Project) {
-        let name = project.name_any();
-        self.touch_namespace(&name);
-        self.projects.insert(name, project);
-    }
-
-    /// Takes in the answer to a write of a treaty's status.
-    pub fn absorb_treaty(&mut self, treaty: Treaty) {
-        self.treaties.insert(treaty.name_any(), treaty);
     }
 
     /// Takes in both objects of a key as they were just read.
     pub fn replace(&mut self, key: &Key, claim: Option<&GpuClaim>, job: Option<&Job>) {
         match claim {
-            Some(claim) => self.absorb_claim(claim),
-            None => drop(self.claims.remove(key)),
-        }
+            Some(claim) => self.claims.absorb(claim),
+            None => self.claims.forget(key),
+        };
         match job {
-            Some(job) => self.absorb_job(job),
-            None => drop(self.jobs.remove(key)),
-        }
+            Some(job) => self.jobs.absorb(job),
+            None => self.jobs.forget(key),
+        };
         self.touched.insert(key.clone());
     }
 
@@ -265,7 +117,7 @@ impl World {
 
     /// The project that owns a namespace, once the operator has set it up.
     pub fn project_of(&self, namespace: &str) -> Option<&Project> {
-        let project = self.projects.get(namespace)?;
+        let project = &self.projects.get(&Key::cluster(namespace))?.object;
         let owned = project.status.as_ref()?.namespace.as_deref() == Some(namespace);
         owned.then_some(project)
     }
@@ -275,6 +127,7 @@ impl World {
         let mut sound: Vec<(&Treaty, Rules)> = self
             .treaties
             .values()
+            .map(|t| &t.object)
             .filter_map(|t| Rules::validate(&t.spec.document()).ok().map(|rules| (t, rules)))
             .collect();
         sound.sort_by_key(|(t, _)| (t.creation_timestamp().map(|time| time.0), t.name_any()));
@@ -286,7 +139,7 @@ impl World {
     pub fn snapshot(&self, rules: &Rules) -> Snapshot {
         let mut foreign: BTreeMap<&str, Gpus> = BTreeMap::new();
         let mut claims = Vec::new();
-        for (key, claim) in &self.claims {
+        for (key, claim) in self.claims.iter() {
             match rules.member_id(&claim.spec.member) {
                 _ if claim.status.state.is_finished() => {}
                 Some(member) if !claim.deleting || !claim.status.placement.is_empty() => {
@@ -306,9 +159,9 @@ impl World {
                 }
             }
         }
-        let nodes = self.nodes.iter().map(|(name, node)| Node {
-            name: NodeName::from(name.as_str()),
-            gpus: node.gpus.saturating_sub(foreign.get(name.as_str()).copied().unwrap_or(0)),
+        let nodes = self.nodes.iter().map(|(key, node)| Node {
+            name: NodeName::from(key.name.as_str()),
+            gpus: node.gpus.saturating_sub(foreign.get(key.name.as_str()).copied().unwrap_or(0)),
             schedulable: node.schedulable,
         });
         Snapshot::new(nodes.collect(), claims)

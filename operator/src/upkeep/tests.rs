@@ -46,11 +46,15 @@ fn claim(state: ClaimPhase) -> ClaimView {
 
 fn world(job: Option<JobView>, claim: Option<ClaimView>) -> World {
     let mut world = World::default();
-    world.jobs.extend(job.map(|j| (key(), j)));
-    world.claims.extend(claim.map(|c| (key(), c)));
+    if let Some(job) = job {
+        world.jobs.put(key(), job);
+    }
+    if let Some(claim) = claim {
+        world.claims.put(key(), claim);
+    }
     let project = json!({"metadata": {"name": "lab"}, "spec": {"member": "a", "purpose": "x"},
         "status": {"namespace": "lab", "conditions": []}});
-    world.projects.insert("lab".to_owned(), serde_json::from_value(project).unwrap());
+    world.projects.absorb(&serde_json::from_value(project).unwrap());
     world
 }
 
@@ -69,7 +73,7 @@ fn a_new_job_gets_a_claim_that_asks_for_what_it_asks() {
 #[test]
 fn a_job_outside_any_project_gets_none() {
     let mut outside = world(Some(job()), None);
-    outside.projects.clear();
+    outside.projects.forget(&Key::cluster("lab"));
     assert!(next_chore(&outside, &key(), at(200)).is_none());
 }
 

@@ -1,0 +1,119 @@
+//! What one key's writes are, in their order: the claim first, its Job second.
+
+use concord_api::claim::Placement;
+use concord_api::{GpuClaim, GpuClaimStatus};
+use k8s_openapi::api::batch::v1::Job;
+
+use crate::placement;
+use crate::transitions::{JobOrder, Transition};
+use crate::upkeep::Chore;
+use crate::view::Key;
+use crate::world::World;
+use crate::write::{WriteError, Writer};
+
+/// What a key's writes gave.
+#[derive(Debug, Default)]
+pub struct Written {
+    /// The claim as it now is.
+    pub claim: Option<GpuClaim>,
+    /// The Job as it now is.
+    pub job: Option<Job>,
+    /// What went wrong.
+    pub failure: Option<WriteError>,
+    /// Whether people are told.
+    pub announce: bool,
+    /// Nothing failed, but it is too early.
+    pub not_yet: bool,
+}
+
+/// Writes a claim's new status and then tells its Job.
+pub async fn carry_out(writer: &Writer, world: &World, key: Key, transition: Transition) -> (Key, Written) {
+    let Transition { status, job: order, announce } = transition;
+    let Some(claim) = world.claims.get(&key) else { return (key, Written::default()) };
+    let placement = status.placement.clone();
+    let mut written = Written { announce, ..Written::default() };
+    match writer.set_claim_status(&key, claim, status).await {
+        Ok(claim) => written.claim = Some(claim),
+        Err(error) => {
+            written.failure = Some(error);
+            return (key, written);
+        }
+    }
+    let outcome = match order {
+        JobOrder::Nothing => return (key, written),
+        JobOrder::Start => start_job(writer, world, &key, &placement).await,
+        JobOrder::Suspend => suspend_job(writer, world, &key).await,
+    };
+    written.note_job(outcome);
+    (key, written)
+}
+
+impl Written {
+    fn note_job(&mut self, outcome: Result<Option<Job>, WriteError>) {
+        match outcome {
+            Ok(job) => self.job = job,
+            Err(error) => self.failure = Some(error),
+        }
+    }
+}
+
+async fn start_job(
+    writer: &Writer,
+    world: &World,
+    key: &Key,
+    on: &[Placement],
+) -> Result<Option<Job>, WriteError> {
+    let Some(job) = world.jobs.get(key) else { return Ok(None) };
+    writer.patch_job(key, &job.uid, placement::start(on, job.affinity.as_ref())).await.map(Some)
+}
+
+async fn suspend_job(writer: &Writer, world: &World, key: &Key) -> Result<Option<Job>, WriteError> {
+    let Some(job) = world.jobs.get(key) else { return Ok(None) };
+    writer.patch_job(key, &job.uid, placement::suspend()).await.map(Some)
+}
+
+/// Writes a claim's new status.
+pub async fn set_status(writer: &Writer, world: &World, key: Key, status: GpuClaimStatus) -> (Key, Written) {
+    let mut written = Written::default();
+    if let Some(claim) = world.claims.get(&key) {
+        match writer.set_claim_status(&key, claim, status).await {
+            Ok(claim) => written.claim = Some(claim),
+            Err(error) => written.failure = Some(error),
+        }
+    }
+    (key, written)
+}
+
+/// Does one thing of upkeep.
+pub async fn do_chore(writer: &Writer, world: &World, key: Key, chore: Chore) -> (Key, Written) {
+    let mut written = Written::default();
+    let claim = world.claims.get(&key);
+    let outcome = match (chore, claim) {
+        (Chore::CreateClaim(claim), _) => writer.create_claim(&claim).await.map(|c| written.claim = Some(c)),
+        (Chore::SetStatus(status), Some(claim)) => {
+            writer.set_claim_status(&key, claim, *status).await.map(|c| written.claim = Some(c))
+        }
+        (Chore::SetStatusWhenPodsAreGone(status), Some(claim)) => {
+            match writer.pods_are_gone(&key, &claim.spec.job.uid).await {
+                Ok(true) => {
+                    writer.set_claim_status(&key, claim, *status).await.map(|c| written.claim = Some(c))
+                }
+                Ok(false) => {
+                    written.not_yet = true;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            }
+        }
+        (Chore::StartJob, Some(claim)) => {
+            start_job(writer, world, &key, &claim.status.placement).await.map(|job| written.job = job)
+        }
+        (Chore::SuspendJob, _) => suspend_job(writer, world, &key).await.map(|job| written.job = job),
+        (Chore::RemoveFinalizer, Some(claim)) => {
+            writer.remove_finalizer(&key, claim).await.map(|c| written.claim = Some(c))
+        }
+        (_, None) => Ok(()),
+    };
+    written.failure = outcome.err();
+    (key, written)
+}
