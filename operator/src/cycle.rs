@@ -384,7 +384,9 @@ impl Operator {
         }
         if !plan.is_quiet() {
             let (started, told, stopped) = (plan.admissions.len(), plan.notices.len(), plan.stops.len());
-            tracing::info!(started, told, stopped, waiting = plan.waits.len(), "decided");
+            let (withdrawn, rebooked, waiting) =
+                (plan.withdrawals.len(), plan.basis_changes.len(), plan.waits.len());
+            tracing::info!(started, told, stopped, withdrawn, rebooked, waiting, "decided");
         }
     }
 }
