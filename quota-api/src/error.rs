@@ -1,0 +1,89 @@
+//! One error type for every request, shown as a page to people and as a problem document to programs.
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::pages;
+
+/// Why a request was not answered as asked. The text is for the person who asked; causes that only an engineer can
+/// mend are logged where they happen.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The stores are not filled yet.
+    #[error("The data is not there yet; still waiting for {0}. Try again in a few seconds.")]
+    NotReady(String),
+    /// No OpenID provider is configured.
+    #[error("Login is not configured on this server: it was started without --issuer.")]
+    LoginNotConfigured,
+    /// No session, or it has ended.
+    #[error("You are not logged in, or your session has ended. Log in at /login.")]
+    NotLoggedIn,
+    /// The browser came back with something that does not belong to a login that it began here.
+    #[error("This login was refused: {0}. Start again at /login.")]
+    LoginRefused(&'static str),
+    /// The provider said no.
+    #[error(
+        "The identity provider did not log you in. Start again at /login, or ask the provider's help desk."
+    )]
+    ProviderSaidNo,
+    /// The provider cannot be reached or answers nonsense.
+    #[error("The identity provider cannot be reached at the moment. Try again in a minute.")]
+    ProviderUnavailable,
+    /// A request from a page of another site.
+    #[error("This request came from another site and was refused. Use the form on this server's own page.")]
+    OtherSite,
+    /// No such page.
+    #[error("There is no such page. The front page is /.")]
+    NotFound,
+    /// A defect.
+    #[error("Something went wrong here; it has been logged.")]
+    Internal,
+}
+
+impl Error {
+    /// Status code.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::NotReady(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::LoginNotConfigured | Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotLoggedIn => StatusCode::UNAUTHORIZED,
+            Self::LoginRefused(_) => StatusCode::BAD_REQUEST,
+            Self::ProviderSaidNo | Self::OtherSite => StatusCode::FORBIDDEN,
+            Self::ProviderUnavailable => StatusCode::BAD_GATEWAY,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let page = pages::error(status, &self.to_string());
+        (status, [(header::CACHE_CONTROL, "no-store")], page).into_response()
+    }
+}
+
+/// The same error for a program: RFC 9457.
+pub struct Problem(pub Error);
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.0.status();
+        let body = serde_json::json!({
+            "type": "about:blank",
+            "title": status.canonical_reason(),
+            "status": status.as_u16(),
+            "detail": self.0.to_string(),
+        });
+        let headers =
+            [(header::CONTENT_TYPE, "application/problem+json"), (header::CACHE_CONTROL, "no-store")];
+        (status, headers, body.to_string()).into_response()
+    }
+}

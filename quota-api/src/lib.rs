@@ -1,0 +1,21 @@
+//! `concord-quota-api`: public pages and data on the use of a pool, and login for those who work in it.
+//!
+//! ```text
+//! Treaty, GpuClaim --watch--> stores --PoolUse::of (pure)--> page, JSON, CSV
+//! browser --/login--> OpenID provider --/callback--> session --> /me
+//! ```
+//!
+//! Start reading at [`router`].
+#![forbid(unsafe_code)]
+
+pub mod app;
+pub mod auth;
+pub mod chart;
+pub mod error;
+mod handlers;
+pub mod metrics;
+mod pages;
+pub mod pool;
+pub mod pool_use;
+pub mod router;
+mod security;
