@@ -12,11 +12,11 @@ use concord_treaty::decide::decide;
 use concord_treaty::plan::{Plan, Wait};
 use concord_treaty::snapshot::{ClaimState, Phase, Snapshot};
 use concord_treaty::treaty::Treaty as Rules;
-use futures::{Stream, StreamExt};
+use futures::StreamExt;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::jiff::Timestamp;
 use kube::{Api, ResourceExt};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::act::{Written, carry_out, do_chore, set_status};
 use crate::announce::Announcer;
@@ -33,6 +33,8 @@ use crate::write::{WriteError, Writer};
 const WRITES_IN_FLIGHT_MAX: usize = 16;
 /// Sightings that arrive this close together are decided together.
 const BATCH_WINDOW: Duration = Duration::from_millis(20);
+/// Most sightings taken in before a decision: a list of a large pool is decided in parts only above this.
+const BATCH_MAX: usize = 65_536;
 /// Longest time without a cycle; also the pause before a failed write is tried again.
 const TICK: Duration = Duration::from_secs(1);
 /// A claim takes at most: create, finish or requeue, and the order to its Job. What is left is done next cycle.
@@ -76,7 +78,7 @@ impl Operator {
     }
 
     /// Runs until the stream of sightings ends.
-    pub async fn run(mut self, mut sightings: impl Stream<Item = Sighting> + Unpin) {
+    pub async fn run(mut self, mut sightings: mpsc::Receiver<Sighting>) {
         while self.observe(&mut sightings).await {
             let now = Timestamp::now();
             let Some((rules, snapshot)) = self.situation() else {
@@ -100,7 +102,7 @@ impl Operator {
     }
 
     /// Step 1 (client): takes in what happened, and does what follows from it without a decision.
-    async fn observe(&mut self, sightings: &mut (impl Stream<Item = Sighting> + Unpin)) -> bool {
+    async fn observe(&mut self, sightings: &mut mpsc::Receiver<Sighting>) -> bool {
         if !self.take_in(sightings).await {
             return false;
         }
@@ -190,27 +192,25 @@ impl Operator {
         }
     }
 
-    async fn take_in(&mut self, sightings: &mut (impl Stream<Item = Sighting> + Unpin)) -> bool {
+    async fn take_in(&mut self, sightings: &mut mpsc::Receiver<Sighting>) -> bool {
         let wake = tokio::time::sleep_until(self.wake_at().into());
+        let mut batch = Vec::new();
         tokio::select! {
-            sighting = sightings.next() => match sighting {
-                Some(sighting) => self.world.see(sighting),
-                None => return false,
-            },
+            taken = sightings.recv_many(&mut batch, BATCH_MAX) => if taken == 0 { return false },
             () = wake => return true,
         }
-        let window = tokio::time::sleep(BATCH_WINDOW);
-        tokio::pin!(window);
-        loop {
-            tokio::select! {
-                biased;
-                () = &mut window => return true,
-                sighting = sightings.next() => match sighting {
-                    Some(sighting) => self.world.see(sighting),
-                    None => return false,
-                },
+        // What comes a moment later belongs to the same decision.
+        tokio::time::sleep(BATCH_WINDOW).await;
+        while let Ok(sighting) = sightings.try_recv() {
+            batch.push(sighting);
+            if batch.len() >= BATCH_MAX {
+                break;
             }
         }
+        for sighting in batch {
+            self.world.see(sighting);
+        }
+        true
     }
 
     /// At once while there is something left to do, at the next deadline or tick otherwise.

@@ -61,6 +61,7 @@ pub fn of_plan(
         changes.edit(&Key::from_claim_id(id), |t, _| {
             t.status.state = ClaimPhase::Admitted;
             t.status.notice_deadline = None;
+            t.status.notice_for = None;
             t.announce = true;
             explain(&mut t.status, "NoticeWithdrawn", "nobody needs its GPUs back any more");
         });
@@ -134,6 +135,7 @@ fn tell(transition: &mut Transition, treaty: &Treaty, notice: &Notice) {
     let status = &mut transition.status;
     status.state = ClaimPhase::Reclaiming;
     status.notice_deadline = Timestamp::from_millisecond(notice.deadline.0).ok().map(MicroTime);
+    status.notice_for = notice.promised_to().map(ToString::to_string);
     explain(
         status,
         notice.reason.code(),
@@ -151,6 +153,7 @@ fn halt(transition: &mut Transition, treaty: &Treaty, stop: &Stop) {
     let status = &mut transition.status;
     status.state = ClaimPhase::Stopping;
     status.notice_deadline = None;
+    status.notice_for = None;
     status.put_back = stop.to_front;
     let place = if stop.to_front { "to the front of the line" } else { "to its place in line" };
     explain(

@@ -167,6 +167,7 @@ fn booked(status: &GpuClaimStatus, ended_at: Timestamp, reclaimed: bool) -> GpuC
     next.placement.clear();
     next.basis = None;
     next.notice_deadline = None;
+    next.notice_for = None;
     next.place = None;
     next
 }

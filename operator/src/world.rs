@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use concord_api::{ClaimBasis, ClaimPhase, GpuClaim, Project, Treaty};
 use concord_treaty::snapshot::{Basis, Claim, ClaimState, Gang, Holding, Node, Phase, Slot, Snapshot};
 use concord_treaty::treaty::Treaty as Rules;
-use concord_treaty::units::{Gpus, NodeName, TimestampMillis};
+use concord_treaty::units::{ClaimId, Gpus, NodeName, TimestampMillis};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
@@ -60,8 +60,10 @@ impl World {
                 }
             }
             Sighting::Treaty(event) => {
-                // A changed treaty may know a project's member now, or not any more.
-                if !self.treaties.see(event).is_empty() {
+                // A changed text may know a project's member now, or not any more; a changed status says nothing new.
+                let before = self.treaty_texts();
+                self.treaties.see(event);
+                if self.treaty_texts() != before {
                     self.touched_projects.extend(self.projects.keys().map(|k| k.name.clone()));
                 }
             }
@@ -108,6 +110,10 @@ impl World {
             None => self.jobs.forget(key),
         };
         self.touched.insert(key.clone());
+    }
+
+    fn treaty_texts(&self) -> Vec<(Key, Option<i64>)> {
+        self.treaties.iter().map(|(key, t)| (key.clone(), t.object.metadata.generation)).collect()
     }
 
     fn touch_namespace(&mut self, namespace: &str) {
@@ -193,7 +199,8 @@ fn state_of(claim: &ClaimView) -> ClaimState {
         Some(ClaimBasis::Borrowed) | None => Basis::Borrowed,
     };
     let since = status.admitted_at.as_ref().map_or(TimestampMillis::default(), |t| millis(t.0));
-    ClaimState::Holding(Holding { slots: slots.collect(), basis, since, phase })
+    let promised_to = status.notice_for.as_deref().map(ClaimId::from);
+    ClaimState::Holding(Holding { slots: slots.collect(), basis, since, phase, promised_to })
 }
 
 /// The engine's clock.

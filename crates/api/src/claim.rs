@@ -98,6 +98,9 @@ pub struct GpuClaimStatus {
     /// When it must have left; only after notice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notice_deadline: Option<MicroTime>,
+    /// The claim that gets the place, as `namespace/name`; only after notice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notice_for: Option<String>,
     /// Stands in front of its member's line, because it had to give way to another member.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub put_back: bool,

@@ -35,7 +35,7 @@ fn find_on_one_node(occupancy: &Occupancy<'_>, claim: usize) -> Option<Guarantee
             continue;
         }
         let Some(victims) = victims_on(occupancy, n, claim) else { continue };
-        let waste = victims.iter().map(|&v| occupancy.new_loss(v)).sum();
+        let waste = victims.iter().map(|&v| occupancy.new_loss(v, claim)).sum();
         let preference = Preference {
             bound,
             waste,
@@ -70,7 +70,7 @@ fn victims_on(occupancy: &Occupancy<'_>, n: usize, claim: usize) -> Option<Vec<u
     }
     let mut candidates: Vec<usize> =
         node.borrowers.iter().copied().filter(|&b| may_be_reclaimed(occupancy, b, claim)).collect();
-    candidates.sort_by_cached_key(|&b| (occupancy.new_loss(b), &occupancy.claim(b).id));
+    candidates.sort_by_cached_key(|&b| (occupancy.new_loss(b, claim), &occupancy.claim(b).id));
     let mut chosen = Vec::new();
     for borrower in candidates {
         if expected >= gpus {
@@ -119,7 +119,7 @@ fn find_whole_nodes(occupancy: &Occupancy<'_>, claim: usize, count: u32) -> Opti
                 .filter(|b| may_be_reclaimed(occupancy, **b, claim) && !victims.contains(b));
             let mut waste = 0_u64;
             for &b in staying {
-                waste = waste.saturating_add(occupancy.new_loss(b));
+                waste = waste.saturating_add(occupancy.new_loss(b, claim));
             }
             (waste, occupancy.nodes[*n].available() < cell, *n)
         };

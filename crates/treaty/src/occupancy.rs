@@ -185,11 +185,12 @@ impl<'a> Occupancy<'a> {
             || self.claim(index).holding().is_some_and(|h| h.phase == Phase::Stopping)
     }
 
-    /// Work that stopping this borrower would newly waste; nothing for one that was told to leave already, so that
-    /// a later round chooses the same victims again.
-    pub(crate) fn new_loss(&self, index: usize) -> u64 {
-        match self.claim(index).holding() {
-            Some(h) if h.phase == Phase::Running => h.work_at(self.now).saturating_add(1),
+    /// Work that stopping this borrower for that claim would newly waste; nothing if it was told to leave for that
+    /// very claim, so that a later round chooses the same victims again and a notice is not given in vain.
+    pub(crate) fn new_loss(&self, borrower: usize, claim: usize) -> u64 {
+        match self.claim(borrower).holding() {
+            Some(h) if h.promised_to.as_ref() == Some(&self.claim(claim).id) => 0,
+            Some(h) if h.phase != Phase::Stopping => h.work_at(self.now).saturating_add(1),
             _ => 0,
         }
     }

@@ -74,6 +74,17 @@ pub struct Wait {
     pub reason: WaitReason,
 }
 
+impl Notice {
+    /// The claim that will get the place.
+    #[must_use]
+    pub const fn promised_to(&self) -> Option<&ClaimId> {
+        match &self.reason {
+            ReclaimReason::GuaranteeOf { claim, .. } => Some(claim),
+            ReclaimReason::AboveCeiling(_) | ReclaimReason::NodeLost => None,
+        }
+    }
+}
+
 impl Plan {
     /// True when there is nothing to do but wait.
     #[must_use]

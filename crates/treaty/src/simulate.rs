@@ -50,6 +50,10 @@ pub struct Replay {
     pub lost_gpu_millis: u64,
     /// Calls of the engine.
     pub decisions: u64,
+    /// Notices given to borrowers.
+    pub notices: u64,
+    /// Notices taken back before their deadline.
+    pub withdrawals: u64,
 }
 
 impl Replay {
@@ -94,6 +98,8 @@ pub fn replay_partitioned(
         useful_gpu_millis: 0,
         lost_gpu_millis: 0,
         decisions: 0,
+        notices: 0,
+        withdrawals: 0,
     };
     for id in treaty.member_ids() {
         let count = treaty.member(id).guarantee / gpus_per_node.max(1);
@@ -106,7 +112,7 @@ pub fn replay_partitioned(
         let own: Vec<usize> = (0..jobs.len()).filter(|&i| jobs[i].member == id).collect();
         let mine: Vec<TraceJob> =
             own.iter().map(|&i| TraceJob { member: MemberId(0), ..jobs[i].clone() }).collect();
-        let Replay { outcomes, useful_gpu_millis, lost_gpu_millis, decisions } =
+        let Replay { outcomes, useful_gpu_millis, lost_gpu_millis, decisions, notices, withdrawals } =
             replay(&treaty.alone(id), &nodes, &mine)?;
         for (index, outcome) in own.into_iter().zip(outcomes) {
             all.outcomes[index] = outcome;
@@ -114,6 +120,8 @@ pub fn replay_partitioned(
         all.useful_gpu_millis += useful_gpu_millis;
         all.lost_gpu_millis += lost_gpu_millis;
         all.decisions += decisions;
+        all.notices += notices;
+        all.withdrawals += withdrawals;
     }
     Ok(all)
 }
@@ -133,7 +141,14 @@ impl<'a> Simulation<'a> {
     fn new(treaty: &'a Treaty, nodes: &[Node], jobs: &'a [TraceJob]) -> Self {
         let outcome = Outcome { finished_at: None, reclaims: 0, borrowed: false };
         let outcomes = vec![outcome; jobs.len()];
-        let result = Replay { outcomes, useful_gpu_millis: 0, lost_gpu_millis: 0, decisions: 0 };
+        let result = Replay {
+            outcomes,
+            useful_gpu_millis: 0,
+            lost_gpu_millis: 0,
+            decisions: 0,
+            notices: 0,
+            withdrawals: 0,
+        };
         let snapshot = Snapshot::new(nodes.to_vec(), Vec::new());
         Self { treaty, jobs, snapshot, job_of: Vec::new(), alarms: BinaryHeap::new(), result }
     }
@@ -192,22 +207,33 @@ impl<'a> Simulation<'a> {
         let plan = CheckedPlan::new(self.treaty, &self.snapshot, now, plan)?;
         let plan = plan.plan();
         self.result.decisions += 1;
+        self.result.notices += plan.notices.len() as u64;
+        self.result.withdrawals += plan.withdrawals.len() as u64;
         for admission in &plan.admissions {
             let Some((position, job)) = self.find(&admission.claim) else { continue };
             self.result.outcomes[job].borrowed |= admission.basis == Basis::Borrowed;
             self.alarms.push(Reverse((now.after(self.jobs[job].runtime), job)));
             let (slots, basis) = (admission.slots.clone(), admission.basis);
-            self.snapshot.claims[position].state =
-                ClaimState::Holding(Holding { slots, basis, since: now, phase: Phase::Running });
+            self.snapshot.claims[position].state = ClaimState::Holding(Holding {
+                slots,
+                basis,
+                since: now,
+                phase: Phase::Running,
+                promised_to: None,
+            });
         }
         for notice in &plan.notices {
             if let Some((_, job)) = self.find(&notice.claim) {
                 self.alarms.push(Reverse((notice.deadline, job)));
             }
-            self.set_phase(&notice.claim, Phase::Noticed { deadline: notice.deadline });
+            self.set_phase(
+                &notice.claim,
+                Phase::Noticed { deadline: notice.deadline },
+                notice.promised_to().cloned(),
+            );
         }
         for id in &plan.withdrawals {
-            self.set_phase(id, Phase::Running);
+            self.set_phase(id, Phase::Running, None);
         }
         for change in &plan.basis_changes {
             if let Some((position, _)) = self.find(&change.claim)
@@ -231,11 +257,12 @@ impl<'a> Simulation<'a> {
         Some((position, self.job_of[position]))
     }
 
-    fn set_phase(&mut self, id: &ClaimId, phase: Phase) {
+    fn set_phase(&mut self, id: &ClaimId, phase: Phase, promised_to: Option<ClaimId>) {
         if let Some((position, _)) = self.find(id)
             && let ClaimState::Holding(h) = &mut self.snapshot.claims[position].state
         {
             h.phase = phase;
+            h.promised_to = promised_to;
         }
     }
 }

@@ -69,6 +69,8 @@ pub struct Holding {
     pub since: TimestampMillis,
     /// Running, told to leave, or leaving.
     pub phase: Phase,
+    /// The claim for which it was told to leave; the same claim goes on expecting the place.
+    pub promised_to: Option<ClaimId>,
 }
 
 /// GPUs on one node.

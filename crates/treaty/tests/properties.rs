@@ -145,14 +145,17 @@ impl Pool {
                     basis: a.basis,
                     since: TimestampMillis(self.now),
                     phase: Phase::Running,
+                    promised_to: None,
                 });
             }
             let ClaimState::Holding(h) = &mut claim.state else { continue };
             if let Some(n) = plan.notices.iter().find(|n| n.claim == claim.id) {
                 h.phase = Phase::Noticed { deadline: n.deadline };
+                h.promised_to = n.promised_to().cloned();
             }
             if plan.withdrawals.contains(&claim.id) {
                 h.phase = Phase::Running;
+                h.promised_to = None;
             }
             if let Some(c) = plan.basis_changes.iter().find(|c| c.claim == claim.id) {
                 h.basis = c.to;

@@ -59,8 +59,13 @@ pub fn put_back(mut claim: Claim) -> Claim {
 pub fn running(mut claim: Claim, basis: Basis, nodes: &[&str], since: i64) -> Claim {
     let gpus = claim.gang.gpus() / u32::try_from(nodes.len()).unwrap();
     let slots = nodes.iter().map(|n| Slot { node: NodeName::from(*n), gpus }).collect();
-    claim.state =
-        ClaimState::Holding(Holding { slots, basis, since: TimestampMillis(since), phase: Phase::Running });
+    claim.state = ClaimState::Holding(Holding {
+        slots,
+        basis,
+        since: TimestampMillis(since),
+        phase: Phase::Running,
+        promised_to: None,
+    });
     claim
 }
 
