@@ -7,7 +7,11 @@
 //! ```
 //!
 //! `make up` starts it detached; integration tests start one each and own it. Read [`control_plane`] first.
+//!
+//! On top of it stands what `make up` shows: [`pool`] sets up Concord with its operator, [`replay`] submits the jobs of
+//! a real trace, [`audit`] counts what happened from the API alone.
 
+pub mod audit;
 pub mod certificates;
 pub mod components;
 pub mod control_plane;
@@ -16,12 +20,17 @@ pub mod identity;
 pub mod kubeconfig;
 pub mod kwok;
 pub mod nodes;
+pub mod pool;
 mod ports;
 pub mod prerequisites;
 pub mod probe;
 pub mod process;
 pub mod processes;
 pub mod progress;
+pub mod replay;
+pub mod setup;
+pub mod status;
+pub mod supervise;
 pub mod toolchain;
 
 pub use control_plane::{ControlPlane, Options, Ports};

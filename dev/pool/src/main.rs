@@ -1,15 +1,27 @@
-//! Starts and stops the local pool.
+//! `concord-pool`: starts the local pool, replays a trace on it, audits it, stops it.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
-use anyhow::{Result, bail};
-use clap::{Parser, Subcommand};
+use anyhow::{Context, Result, bail};
+use clap::{Args, Parser, Subcommand};
 use concord_pool::{
-    ControlPlane, Identity, Lifetime, Options, Processes, Progress, SimulatedNode, nodes, prerequisites,
+    ControlPlane, Identity, Processes, Progress,
+    audit::Audit,
+    pool::{self, AUDITOR, Blueprint, OPERATOR, PoolState},
+    prerequisites,
+    replay::{self, Order, Report, Selection},
+    status, supervise,
 };
 
-/// A Kubernetes control plane with simulated GPU nodes on this machine.
+/// A Kubernetes control plane with simulated GPU nodes on this machine, Concord on it, and real jobs to run.
 #[derive(Debug, Parser)]
+#[command(
+    after_help = "Try:\n  concord-pool up                    everything, and the default replay (about ten minutes)\n  \
+    concord-pool up --no-replay        everything, and submit jobs yourself\n  \
+    concord-pool replay --replay hours=2,speed=600 --kill-operator 3\n  \
+    concord-pool audit --for 60s       count GPUs for a minute, trusting nobody\n  \
+    concord-pool down                  stop and remove everything\n\nNodes and GPUs are simulated; everything else is real."
+)]
 struct Arguments {
     /// Folder for everything that the pool writes.
     #[arg(long, global = true, env = "CONCORD_POOL", default_value = ".pool")]
@@ -20,18 +32,32 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Build what is missing, start everything, return when it is ready.
+    /// Start what is not running: control plane, nodes, treaty, operator, projects; then replay.
     Up {
-        /// Only the control plane and nodes, nothing of Concord.
+        /// Only start; submit nothing.
         #[arg(long)]
-        bare: bool,
-        /// Number of simulated nodes with 8 GPUs each.
-        #[arg(long, default_value_t = 12)]
-        nodes: usize,
+        no_replay: bool,
+        /// The operator's program; by default the one beside this program.
+        #[arg(long)]
+        operator: Option<PathBuf>,
+        /// The treaty; the members bring as many nodes of 8 GPUs as it guarantees them.
+        #[arg(long)]
+        treaty: Option<PathBuf>,
+        /// The projects, one named MEMBER-lab for each member.
+        #[arg(long)]
+        projects: Option<PathBuf>,
+        #[command(flatten)]
+        replay: ReplayArguments,
     },
-    /// Stop everything; the data stays for the next `up`.
-    Down,
-    /// What is running.
+    /// Replay a part of the trace on the running pool.
+    Replay(ReplayArguments),
+    /// Watch the API with an auditor's rights and count GPUs by node, member and in total.
+    Audit {
+        /// How long, such as 60s or 5m.
+        #[arg(long = "for", value_parser = duration, default_value = "60s")]
+        length: Duration,
+    },
+    /// Programs, nodes, treaty, claims, operator.
     Status,
     /// The last lines of every log, or of one.
     Logs {
@@ -41,73 +67,191 @@ enum Command {
         #[arg(long, default_value_t = 20)]
         lines: usize,
     },
+    /// Stop everything and remove its data.
+    Down {
+        /// Keep the data for the next `up`.
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Keep a program running; used by `up` for the operator.
+    #[command(hide = true)]
+    Supervise {
+        /// File that names the running process.
+        #[arg(long)]
+        state: PathBuf,
+        /// The program and its arguments.
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct ReplayArguments {
+    /// Part of the trace and speed: key=value,... of start-day, hours, speed (trace seconds in a second), jobs (at
+    /// most), max-runtime-hours (longer runs are cut), seed.
+    #[arg(long = "replay", env = "REPLAY", default_value_t)]
+    selection: Selection,
+    /// Kill the operator (kill -9) so many times at random moments.
+    #[arg(long, default_value_t = 0)]
+    kill_operator: u32,
+    /// Seed of those moments; by default the seed of --replay.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Trace to replay; by default dev/traces/itp.csv.gz.
+    #[arg(long)]
+    trace: Option<PathBuf>,
+    /// Print the report as a table or as JSON; report.json is written in both cases.
+    #[arg(long, value_enum, default_value_t)]
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Output {
+    #[default]
+    Table,
+    Json,
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
-    let Arguments { data, command } = Arguments::parse();
-    match command {
-        Command::Up { bare: _, nodes } => up(data, nodes).await,
-        Command::Down => {
-            let mut processes = Processes::attach(&data)?;
-            tokio::task::spawn_blocking(move || processes.stop_all()).await?
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("concord-pool: {error:#}");
+            ExitCode::FAILURE
         }
-        Command::Status => status(&Processes::attach(&data)?),
+    }
+}
+
+async fn run(Arguments { data, command }: Arguments) -> Result<()> {
+    let progress = Progress::default();
+    match command {
+        Command::Up { no_replay, operator, treaty, projects, replay } => {
+            prerequisites::check()?;
+            let policies = pool::repository().join("policies");
+            let blueprint = Blueprint {
+                data: data.clone(),
+                treaty: treaty.unwrap_or_else(|| policies.join("ten-institutes.yaml")),
+                projects: projects.unwrap_or_else(|| policies.join("projects.yaml")),
+                operator: operator.map_or_else(pool::operator_beside_this_program, Ok)?,
+            };
+            let mut plane = pool::up(&blueprint, &progress).await?;
+            if no_replay {
+                where_to_look(&plane);
+                return Ok(());
+            }
+            replay_and_report(&mut plane, replay, &progress).await
+        }
+        Command::Replay(arguments) => {
+            let mut plane = attach(&data)?;
+            replay_and_report(&mut plane, arguments, &progress).await
+        }
+        Command::Audit { length } => audit(&attach(&data)?, length).await,
+        Command::Status => status::status(&data).await,
         Command::Logs { name, lines } => logs(&Processes::attach(&data)?, name.as_deref(), lines),
+        Command::Down { keep } => pool::down(&data, keep, &progress).await,
+        Command::Supervise { state, mut command } => {
+            let program = PathBuf::from(command.remove(0));
+            supervise::supervise(state, program, command).await
+        }
     }
 }
 
-async fn up(data: PathBuf, count: usize) -> Result<()> {
-    prerequisites::check()?;
-    let options = Options {
-        lifetime: Lifetime::Detached,
-        identities: ["operator", "replay", "auditor"].map(Identity::new).into(),
-        ..Options::new(data)
-    };
-    let plane = ControlPlane::start(options).await?;
-    let client = plane.client(Identity::ADMIN).await?;
-    let members = ["alba", "brava", "cora"];
-    let wanted: Vec<SimulatedNode> = (0..count)
-        .map(|index| SimulatedNode {
-            name: format!("node-{index:04}"),
-            owner: members[index % members.len()].to_owned(),
-            gpu_class: "a100".to_owned(),
-            rack: format!("rack-{:03}", index / 16),
-            gpus: 8,
-        })
-        .collect();
-    nodes::create(&client, &wanted).await?;
-    nodes::wait_ready(&client, count, |_, _| ()).await?;
-    Progress::default().line(format!("{count} simulated nodes are ready"));
-    println!("export KUBECONFIG={}", plane.kubeconfig(Identity::ADMIN).display());
-    println!("export PATH={}:$PATH", plane.toolchain().bin().display());
-    Ok(())
+fn attach(data: &PathBuf) -> Result<ControlPlane> {
+    let plane = ControlPlane::attach(data).context("is the pool running? `make up` starts it")?;
+    if Processes::attach(data)?.names().any(|name| name == OPERATOR) {
+        return Ok(plane);
+    }
+    bail!("the operator is not running in {}; `make up` starts the pool", data.display())
 }
 
-fn status(processes: &Processes) -> Result<()> {
-    for record in processes.records() {
-        println!(
-            "{:<28} running, pid {:<8} log {}",
-            record.name,
-            record.pid,
-            processes.log(&record.name).display()
-        );
+async fn replay_and_report(
+    plane: &mut ControlPlane,
+    arguments: ReplayArguments,
+    progress: &Progress,
+) -> Result<()> {
+    let ReplayArguments { selection, kill_operator, seed, trace, output } = arguments;
+    let trace = trace.unwrap_or_else(|| pool::repository().join("dev/traces/itp.csv.gz"));
+    let order = Order { selection, trace, kills: kill_operator, seed };
+    let report: Report = replay::run(plane, &order, progress).await?;
+    let json = serde_json::to_string_pretty(&report)?;
+    let file = plane.data_dir().join("report.json");
+    std::fs::write(&file, &json).with_context(|| format!("cannot write {}", file.display()))?;
+    match output {
+        Output::Table => {
+            println!("\n{report}\nThe same as JSON: {}", file.display());
+            where_to_look(plane);
+        }
+        Output::Json => println!("{json}"),
     }
-    for record in processes.ended() {
-        println!("{:<28} HAS ENDED             log {}", record.name, processes.log(&record.name).display());
+    if report.is_clean() {
+        return Ok(());
     }
-    match (processes.records().count(), processes.ended()) {
-        (0, []) => println!("nothing is running"),
-        (_, []) => (),
-        (_, ended) => bail!("{} programs have ended though nobody stopped them", ended.len()),
-    }
-    Ok(())
+    bail!(
+        "the replay did not go well: {}; see the audit above and `make logs`",
+        report.audit.complaints().join("; ")
+    )
+}
+
+fn where_to_look(plane: &ControlPlane) {
+    let state = PoolState::load(plane.data_dir());
+    println!("\nLook around (nodes and GPUs are simulated, everything else is real):");
+    println!("  export KUBECONFIG={}", plane.kubeconfig(Identity::ADMIN).display());
+    println!("  export PATH={}:$PATH", plane.toolchain().bin().display());
+    println!(
+        "  kubectl get gpuclaims -A              every claim: member, GPUs, state, place in line, reason"
+    );
+    println!("  kubectl describe treaty               the rules, and who uses what now");
+    println!("  kubectl get projects,nodes            who works here, and on what");
+    println!("  curl {}    the operator's metrics", state.operator_url("/metrics"));
+    println!("  make status, make logs, make replay REPLAY=hours=2,speed=600, make down");
+}
+
+async fn audit(plane: &ControlPlane, length: Duration) -> Result<()> {
+    let audit = Audit::start(pool::client(plane, AUDITOR).await?).await?;
+    eprintln!("auditing for {} s", length.as_secs());
+    tokio::time::sleep(length).await;
+    // Jobs and claims that are on their way are no faults here, so only sums are judged.
+    let mut findings = audit.findings(std::iter::empty())?;
+    findings.count_claims(&audit.state().stories);
+    println!("{}", serde_json::to_string_pretty(&findings)?);
+    if findings.is_clean() { Ok(()) } else { bail!("{}", findings.complaints().join("; ")) }
 }
 
 fn logs(processes: &Processes, name: Option<&str>, lines: usize) -> Result<()> {
     let ended = processes.ended().iter().map(|record| record.name.as_str());
-    for known in processes.names().chain(ended).filter(|known| name.is_none_or(|name| name == *known)) {
-        println!("--- {known}\n{}", processes.last_log_lines(known, lines));
+    let known: Vec<&str> = processes.names().chain(ended).collect();
+    if let Some(name) = name.filter(|name| !known.contains(name)) {
+        bail!("no program {name}; there are: {}", known.join(", "));
+    }
+    for known in known.into_iter().filter(|known| name.is_none_or(|name| name == *known)) {
+        let log = processes.log(known);
+        println!("--- {known} ({})\n{}", log.display(), processes.last_log_lines(known, lines));
     }
     Ok(())
+}
+
+/// `90`, `90s`, `5m` or `1h`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let (number, factor) = match text.chars().last() {
+        Some('s') => (&text[..text.len() - 1], 1),
+        Some('m') => (&text[..text.len() - 1], 60),
+        Some('h') => (&text[..text.len() - 1], 3_600),
+        _ => (text, 1),
+    };
+    let seconds: u64 = number.parse().map_err(|_| format!("{text:?} is not a time such as 60s, 5m or 1h"))?;
+    Ok(Duration::from_secs(seconds.saturating_mul(factor)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Arguments, duration};
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+        assert_eq!(duration("5m").unwrap().as_secs(), 300);
+        assert!(duration("soon").is_err() && duration("").is_err());
+    }
 }

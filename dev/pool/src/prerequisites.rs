@@ -23,7 +23,7 @@ const PREREQUISITES: [Prerequisite; 3] = [
         program: "go",
         version_argument: "version",
         needed_for: "building etcd, Kubernetes and kwok (Go 1.26 or newer)",
-        install: "sudo apt-get install golang-go && go install golang.org/dl/go1.26.8@latest && ~/go/bin/go1.26.8 download",
+        install: "sudo apt-get install golang-go, if that is Go 1.26 or newer; else take Go 1.26 or newer from go.dev",
         acceptable: is_go_recent_enough,
     },
     Prerequisite {

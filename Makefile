@@ -1,0 +1,84 @@
+# Everything that people and CI do with this repository. `make help` lists it.
+#
+# Builds are cached outside the tree, so that a clean clone starts from what an older one has built.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+CONCORD_CACHE ?= $(HOME)/.cache/concord
+export CONCORD_CACHE
+CARGO_TARGET_DIR ?= $(CONCORD_CACHE)/target
+export CARGO_TARGET_DIR
+# Where the local pool keeps its data, logs and kubeconfigs.
+CONCORD_POOL ?= $(CURDIR)/.pool
+export CONCORD_POOL
+
+# What `up` and `replay` replay: key=value,... of start-day, hours, speed, jobs, max-runtime-hours, seed.
+REPLAY ?=
+export REPLAY
+# Kill the operator so many times while it replays.
+KILL ?= 0
+
+POOL := $(CARGO_TARGET_DIR)/release/concord-pool
+
+.PHONY: help prerequisites build up down status logs replay audit crash-test test lint crds
+
+help: ## This list
+	@echo "Concord: GPUs that several members own together, shared under a treaty that software keeps."
+	@echo
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "First time: make up                            (minutes to build, then about ten minutes of replay)"
+	@echo "Only start: make up UP=--no-replay             then submit Jobs yourself"
+	@echo "Quick look: make up REPLAY=hours=2,speed=600   a smaller part of the trace, faster"
+	@echo "Variables:  REPLAY=start-day=26,hours=24,speed=300,jobs=100,max-runtime-hours=24,seed=1   KILL=3   NAME=etcd"
+
+prerequisites: ## Are Rust, Go and a C compiler here? Names what is missing and how to get it
+	@missing=0; \
+	need() { command -v "$$1" >/dev/null 2>&1 || { missing=1; printf '  %-6s %s\n         install: %s\n' "$$1" "$$2" "$$3"; }; }; \
+	need cargo "builds Concord" "sudo apt-get install rustup && rustup toolchain install"; \
+	need go "builds etcd, Kubernetes and kwok for the local pool" "Go 1.26 or newer from your distribution (sudo apt-get install golang-go) or from go.dev"; \
+	need cc "links programs" "sudo apt-get install build-essential"; \
+	if [ $$missing = 1 ]; then echo "^ missing; install these and run make again" >&2; exit 1; fi
+
+build: prerequisites ## Build the programs, optimised
+	cargo build --release --locked -p concord-pool -p concord-operator
+
+up: build ## Start the local pool (real control plane, simulated GPU nodes) and replay a real trace on it
+	@$(POOL) up --kill-operator $(KILL) $(UP)
+
+# Looking and stopping need no newest build.
+$(POOL):
+	@$(MAKE) --no-print-directory build
+
+down: ## Stop the local pool and remove its data (DOWN=--keep keeps it)
+	@if [ -x $(POOL) ]; then $(POOL) down $(DOWN); else echo "nothing was ever built, so nothing runs"; fi
+
+status: $(POOL) ## What runs, what the treaty's state is, whether the operator is ready
+	@$(POOL) status
+
+logs: $(POOL) ## Last lines of all logs, or of one: make logs NAME=concord-operator
+	@$(POOL) logs $(NAME) --lines $(or $(LINES),20)
+
+replay: build ## Replay again on the running pool: make replay REPLAY=hours=2,speed=600 KILL=1
+	@$(POOL) replay --kill-operator $(KILL)
+
+audit: $(POOL) ## Count GPUs for a minute from the API alone: make audit FOR=5m
+	@$(POOL) audit --for $(or $(FOR),60s)
+
+crash-test: build ## A smaller replay with three kills of the operator; fails if the audit finds anything
+	@$(POOL) up --no-replay
+	@$(POOL) replay --replay $(or $(REPLAY),start-day=26$(,)hours=4$(,)speed=300$(,)max-runtime-hours=4) --kill-operator 3
+
+test: lint ## Format, lints, unit, property and integration tests; the last ones start real control planes
+	cargo test --workspace --locked
+
+lint: prerequisites ## Format and lints alone
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+crds: prerequisites ## Write the CRDs of helm/concord from the code
+	cargo run --quiet --locked -p concord-api --bin concord-crds -- helm/concord/crds
+
+# A comma inside $(or ...).
+, := ,

@@ -1,0 +1,190 @@
+//! Concord on the local pool, from nothing to ready: control plane, rights, nodes, treaty, operator, projects.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use concord_api::{Treaty, names::OPERATOR_USER};
+use futures::future::try_join_all;
+use kube::Client;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ControlPlane, Identity, Launch, Lifetime, Options, Processes, Progress, files::write_public, kubeconfig,
+    nodes, ports::prefer_port, probe::Probe, probe::until_healthy, replay::manifest, setup,
+};
+
+/// Name of the operator's log and of its record among the pool's programs.
+pub const OPERATOR: &str = "concord-operator";
+/// Identity of the audit.
+pub const AUDITOR: &str = "auditor";
+const DEFINITIONS: [&str; 3] = ["treaties.concord.dev", "projects.concord.dev", "gpuclaims.concord.dev"];
+
+/// What the pool is made of.
+#[derive(Debug, Clone)]
+pub struct Blueprint {
+    /// Folder for everything that the pool writes.
+    pub data: PathBuf,
+    /// The treaty; the members bring as many nodes as it guarantees them.
+    pub treaty: PathBuf,
+    /// Projects.
+    pub projects: PathBuf,
+    /// The operator's program.
+    pub operator: PathBuf,
+}
+
+/// What later commands must know; `<data>/pool.json`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct PoolState {
+    /// Port of the operator's `/metrics` and `/readyz`.
+    pub operator_port: u16,
+}
+
+impl PoolState {
+    /// Reads the file; defaults if there is none.
+    pub fn load(data: &Path) -> Self {
+        let text = fs::read_to_string(data.join("pool.json")).unwrap_or_default();
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    /// Address of an endpoint of the operator.
+    pub fn operator_url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.operator_port)
+    }
+}
+
+/// The root of the repository.
+pub fn repository() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    root.canonicalize().unwrap_or(root)
+}
+
+/// The operator that was built beside this program.
+pub fn operator_beside_this_program() -> Result<PathBuf> {
+    let here = env::current_exe().context("cannot find this program's own file")?;
+    Ok(here.with_file_name(OPERATOR))
+}
+
+/// The file that names the operator's process.
+pub fn operator_state(data: &Path) -> PathBuf {
+    data.join("operator.json")
+}
+
+/// The identity of a member's researcher.
+pub fn researcher(member: &str) -> String {
+    format!("researcher-{member}")
+}
+
+/// A client that does not retry by itself: whoever measures or paces must see every failure.
+pub async fn client(plane: &ControlPlane, identity: &str) -> Result<Client> {
+    let mut config = kubeconfig::load(&plane.kubeconfig(identity)).await.with_context(|| {
+        format!("the pool was started without identity {identity}; start it anew with `make down up`")
+    })?;
+    config.default_retry = false;
+    Ok(Client::try_from(config)?)
+}
+
+/// Starts what is not running and brings everything to what the files say.
+pub async fn up(blueprint: &Blueprint, progress: &Progress) -> Result<ControlPlane> {
+    let operator = &blueprint.operator;
+    ensure!(operator.is_file(), "no operator at {}; `make build` builds it", operator.display());
+    let treaty = setup::read_treaty(&blueprint.treaty)?;
+    let mut plane = control_plane(&blueprint.data, &treaty, progress).await?;
+    let admin = plane.client(Identity::ADMIN).await?;
+
+    let chart = repository().join("helm/concord");
+    setup::foundations(&admin).await?;
+    for file in ["crds/treaties.yaml", "crds/projects.yaml", "crds/gpuclaims.yaml", "templates/rbac.yaml"] {
+        setup::apply_file(&admin, &chart.join(file)).await?;
+    }
+    setup::apply_file(&admin, &chart.join("templates/admission-policies.yaml")).await?;
+    setup::wait_established(&admin, &DEFINITIONS).await?;
+    progress.line("definitions, rights and admission policies are applied");
+
+    let wanted = setup::nodes(&treaty)?;
+    nodes::create(&admin, &wanted).await?;
+    nodes::wait_ready(&admin, wanted.len(), |_, _| ()).await?;
+    let members = treaty.spec.members.len();
+    progress.line(format!("{} simulated nodes of {members} members are ready", wanted.len()));
+
+    setup::apply_file(&admin, &blueprint.treaty).await?;
+    setup::apply_file(&admin, &blueprint.projects).await?;
+    start_operator(&mut plane, operator).await?;
+    progress.line("concord-operator is ready");
+
+    let names = treaty.spec.members.iter().map(|member| manifest::namespace(&member.name));
+    let names: Vec<String> = names.collect();
+    let ready = try_join_all(names.iter().map(|name| setup::wait_project_ready(&admin, name))).await;
+    ready.with_context(|| format!("see {}", plane.processes().log(OPERATOR).display()))?;
+    for (member, namespace) in treaty.spec.members.iter().zip(&names) {
+        setup::wait_held_back(&plane.client(&researcher(&member.name)).await?, namespace).await?;
+    }
+    progress
+        .line(format!("{} projects are ready; their Jobs wait for the operator's admission", names.len()));
+    Ok(plane)
+}
+
+async fn control_plane(data: &Path, treaty: &Treaty, progress: &Progress) -> Result<ControlPlane> {
+    let mut earlier = Processes::attach(data)?;
+    if earlier.names().next().is_some() && earlier.ended().is_empty() {
+        progress.line("the control plane is already running");
+        return ControlPlane::attach(data);
+    }
+    // What is left of a pool of which some parts have died.
+    tokio::task::spawn_blocking(move || earlier.stop_all()).await??;
+    let operator = Identity::new("operator")
+        .user(OPERATOR_USER)
+        .group("system:serviceaccounts")
+        .group("system:serviceaccounts:concord-system");
+    let researchers = treaty.spec.members.iter().map(|member| Identity::new(researcher(&member.name)));
+    let options = Options {
+        lifetime: Lifetime::Detached,
+        identities: [operator, Identity::new(AUDITOR)].into_iter().chain(researchers).collect(),
+        progress: progress.clone(),
+        ..Options::new(data)
+    };
+    let started = Instant::now();
+    let plane = ControlPlane::start(options).await;
+    plane.with_context(|| format!("the control plane did not start ({} s)", started.elapsed().as_secs()))
+}
+
+/// Starts the operator under a supervisor; one that runs already is replaced, because the program may be newer.
+async fn start_operator(plane: &mut ControlPlane, program: &Path) -> Result<()> {
+    let data = plane.data_dir().to_owned();
+    plane.processes().stop(OPERATOR)?;
+    let before = PoolState::load(&data).operator_port;
+    let state = PoolState { operator_port: prefer_port((before != 0).then_some(before))? };
+    write_public(&data.join("pool.json"), &serde_json::to_string(&state)?)?;
+    let launch = Launch::new(OPERATOR, env::current_exe()?)
+        .arg("supervise")
+        .flag("state", operator_state(&data).display())
+        .arg("--")
+        .arg(program.display().to_string())
+        .arg("run")
+        .flag("listen", format!("127.0.0.1:{}", state.operator_port))
+        .env("KUBECONFIG", plane.kubeconfig("operator").display().to_string());
+    plane.spawn(&launch)?;
+    let probe = Probe::new(kube::Config::new(state.operator_url("").parse()?), "/readyz")?;
+    until_healthy(plane.processes(), OPERATOR, &probe).await
+}
+
+/// Stops everything, and removes the data unless it is to be kept.
+pub async fn down(data: &Path, keep: bool, progress: &Progress) -> Result<()> {
+    let mut processes = Processes::attach(data)?;
+    let count = processes.names().count();
+    tokio::task::spawn_blocking(move || processes.stop_all()).await??;
+    progress.line(format!("{count} programs stopped"));
+    if keep || !data.exists() {
+        return Ok(());
+    }
+    // Never removes a folder that only happens to have been named.
+    if !data.join("control-plane.json").exists() && !data.join("tokens.csv").exists() {
+        bail!("{} does not look like a pool's data; not removed", data.display());
+    }
+    fs::remove_dir_all(data).with_context(|| format!("cannot remove {}", data.display()))?;
+    progress.line(format!("{} removed", data.display()));
+    Ok(())
+}

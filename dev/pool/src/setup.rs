@@ -1,0 +1,199 @@
+//! What an administrator does once on a new cluster: definitions, rights, admission policies, nodes, treaty, projects.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+use concord_api::Treaty;
+use k8s_openapi::api::batch::v1::Job;
+use kube::{
+    Api, Client,
+    api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, PostParams},
+    core::TypeMeta,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{SimulatedNode, replay::trace::NODE_GPUS};
+
+const MANAGER: &str = "concord-pool";
+const POLL: Duration = Duration::from_millis(100);
+/// All of it takes a few seconds on an idle machine.
+const LIMIT: Duration = Duration::from_secs(90);
+/// Nodes of a rack.
+const RACK_NODES: usize = 8;
+
+/// The documents of a YAML file.
+pub fn documents(path: &Path) -> Result<Vec<Value>> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut found = Vec::new();
+    for document in serde_yaml::Deserializer::from_str(&text) {
+        let value = Value::deserialize(document).with_context(|| format!("in {}", path.display()))?;
+        if !value.is_null() {
+            found.push(value);
+        }
+    }
+    Ok(found)
+}
+
+/// Applies every document of a file.
+pub async fn apply_file(admin: &Client, path: &Path) -> Result<()> {
+    for document in documents(path)? {
+        apply(admin, &document).await.with_context(|| format!("from {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Server-side apply of one document.
+pub async fn apply(admin: &Client, document: &Value) -> Result<()> {
+    let kind: TypeMeta = serde_json::from_value(document.clone()).context("a document without a kind")?;
+    let resource = ApiResource::from_gvk(&GroupVersionKind::try_from(&kind)?);
+    let name =
+        document.pointer("/metadata/name").and_then(Value::as_str).context("a document without a name")?;
+    let api: Api<DynamicObject> = match document.pointer("/metadata/namespace").and_then(Value::as_str) {
+        Some(namespace) => Api::namespaced_with(admin.clone(), namespace, &resource),
+        None => Api::all_with(admin.clone(), &resource),
+    };
+    let applied = api.patch(name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(document)).await;
+    applied.with_context(|| format!("{} {name} was refused", kind.kind))?;
+    Ok(())
+}
+
+/// Namespace of the operator and the auditor's binding, which no chart gives to anybody by itself.
+pub async fn foundations(admin: &Client) -> Result<()> {
+    let namespace =
+        json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "concord-system" } });
+    apply(admin, &namespace).await?;
+    let group = "rbac.authorization.k8s.io";
+    let binding = json!({
+        "apiVersion": format!("{group}/v1"),
+        "kind": "ClusterRoleBinding",
+        "metadata": { "name": "concord-pool-auditor" },
+        "roleRef": { "apiGroup": group, "kind": "ClusterRole", "name": "concord-auditor" },
+        "subjects": [{ "apiGroup": group, "kind": "User", "name": "auditor" }],
+    });
+    apply(admin, &binding).await
+}
+
+/// Waits until objects of our kinds can be made.
+pub async fn wait_established(admin: &Client, names: &[&str]) -> Result<()> {
+    let api = dynamic(admin, "apiextensions.k8s.io", "v1", "CustomResourceDefinition");
+    for name in names {
+        until(&format!("CustomResourceDefinition {name} is established"), || async {
+            Ok(condition(&api.get(name).await?, "Established"))
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// Waits until the operator has made a project's namespace and rights.
+pub async fn wait_project_ready(admin: &Client, name: &str) -> Result<()> {
+    let api = dynamic(admin, "concord.dev", "v1alpha1", "Project");
+    until(&format!("Project {name} is Ready (the operator makes it so; its log says why not)"), || async {
+        Ok(condition(&api.get(name).await?, "Ready"))
+    })
+    .await
+}
+
+/// Waits until a Job that the researcher would make is held back; the server is asked, nothing is made.
+pub async fn wait_held_back(researcher: &Client, namespace: &str) -> Result<()> {
+    let jobs: Api<Job> = Api::namespaced(researcher.clone(), namespace);
+    let probe: Job = serde_json::from_value(json!({
+        "metadata": { "name": "probe" },
+        "spec": { "template": { "spec": {
+            "restartPolicy": "Never",
+            "containers": [{
+                "name": "probe", "image": "probe", "resources": { "limits": { "nvidia.com/gpu": "1" } },
+            }],
+        } } },
+    }))?;
+    let dry = PostParams { dry_run: true, ..PostParams::default() };
+    until(&format!("the admission policies hold back Jobs in {namespace}"), || async {
+        match jobs.create(&dry, &probe).await {
+            Ok(job) => Ok(job.spec.and_then(|spec| spec.suspend).unwrap_or(false)),
+            // The binding that lets the researcher in is seconds old.
+            Err(kube::Error::Api(status)) if status.is_forbidden() => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    })
+    .await
+}
+
+/// The treaty in a file.
+pub fn read_treaty(path: &Path) -> Result<Treaty> {
+    let documents = documents(path)?;
+    ensure!(
+        documents.len() == 1,
+        "{} has {} documents; one treaty is wanted",
+        path.display(),
+        documents.len()
+    );
+    let treaty = documents.into_iter().next().context("no treaty")?;
+    serde_json::from_value(treaty).with_context(|| format!("{} is not a treaty", path.display()))
+}
+
+/// The nodes that the members brought: as many as their guarantees, in racks of eight.
+pub fn nodes(treaty: &Treaty) -> Result<Vec<SimulatedNode>> {
+    let mut owners = Vec::new();
+    for member in &treaty.spec.members {
+        let gpus = member.guarantee.gpus;
+        let cell = i64::from(NODE_GPUS);
+        ensure!(
+            gpus % cell == 0,
+            "{}: a guarantee of {gpus} GPUs is no whole nodes of {NODE_GPUS}",
+            member.name
+        );
+        owners.extend((0..gpus / cell).map(|_| member.name.clone()));
+    }
+    let node = |(index, owner)| SimulatedNode {
+        name: format!("node-{index:04}"),
+        owner,
+        gpu_class: "a100".to_owned(),
+        rack: format!("rack-{:02}", index / RACK_NODES),
+        gpus: NODE_GPUS,
+    };
+    Ok(owners.into_iter().enumerate().map(node).collect())
+}
+
+fn dynamic(client: &Client, group: &str, version: &str, kind: &str) -> Api<DynamicObject> {
+    Api::all_with(client.clone(), &ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind)))
+}
+
+fn condition(object: &DynamicObject, kind: &str) -> bool {
+    let conditions = object.data.pointer("/status/conditions").and_then(Value::as_array);
+    conditions.into_iter().flatten().any(|c| c["type"] == kind && c["status"] == "True")
+}
+
+async fn until<F: Future<Output = Result<bool>>>(what: &str, look: impl Fn() -> F) -> Result<()> {
+    let started = Instant::now();
+    while !look().await.with_context(|| format!("while waiting until {what}"))? {
+        if started.elapsed() > LIMIT {
+            bail!("not true after {} s: {what}", LIMIT.as_secs());
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{documents, nodes, read_treaty};
+
+    #[test]
+    fn the_ten_institutes_bring_185_nodes_and_have_a_project_each() {
+        let policies = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies");
+        let treaty = read_treaty(&policies.join("ten-institutes.yaml")).unwrap();
+        let all = nodes(&treaty).unwrap();
+        assert_eq!(all.len(), 185);
+        assert_eq!(all.iter().filter(|node| node.owner == "cluster04").count(), 69);
+        assert_eq!((all[0].rack.as_str(), all[184].rack.as_str()), ("rack-00", "rack-23"));
+        let projects = documents(&policies.join("projects.yaml")).unwrap();
+        let members: Vec<_> = projects.iter().map(|p| p["spec"]["member"].as_str().unwrap()).collect();
+        assert_eq!(members, treaty.spec.members.iter().map(|m| m.name.as_str()).collect::<Vec<_>>());
+    }
+}
