@@ -8,7 +8,6 @@ use std::collections::BinaryHeap;
 
 use crate::check::{CheckedPlan, Violation};
 use crate::decide::decide;
-use crate::document::{Document, GpuCount};
 use crate::snapshot::{Basis, Claim, ClaimState, Gang, Holding, Node, Phase, Snapshot};
 use crate::treaty::Treaty;
 use crate::units::{ClaimId, DurationMillis, Gpus, MemberId, NodeName, TimestampMillis};
@@ -63,16 +62,6 @@ impl Replay {
         let (job, end) = (&jobs[index], self.outcomes[index].finished_at?);
         Some(DurationMillis(end.since(job.submitted_at).0 - job.runtime.0))
     }
-}
-
-/// The treaty in which every member has its guarantee and nothing else.
-#[must_use]
-pub fn partitioned(document: &Document) -> Document {
-    let mut alone = document.clone();
-    for member in &mut alone.members {
-        member.ceiling = Some(GpuCount { gpus: member.guarantee.gpus });
-    }
-    alone
 }
 
 /// Replays the jobs (sorted by arrival) on the nodes.

@@ -133,7 +133,8 @@ async fn run(Arguments { data, command }: Arguments) -> Result<()> {
                 data: data.clone(),
                 treaty: treaty.unwrap_or_else(|| policies.join("ten-institutes.yaml")),
                 projects: projects.unwrap_or_else(|| policies.join("projects.yaml")),
-                operator: operator.map_or_else(pool::operator_beside_this_program, Ok)?,
+                operator: operator.map_or_else(|| pool::beside_this_program(OPERATOR), Ok)?,
+                quota_api: pool::beside_this_program(pool::QUOTA_API)?,
             };
             let mut plane = pool::up(&blueprint, &progress).await?;
             if no_replay {
@@ -203,7 +204,8 @@ fn where_to_look(plane: &ControlPlane) {
     );
     println!("  kubectl describe treaty               the rules, and who uses what now");
     println!("  kubectl get projects,nodes            who works here, and on what");
-    println!("  curl {}    the operator's metrics", state.operator_url("/metrics"));
+    println!("  {}    the public pages: who uses what; also /api/v1/use", state.quota_api_url("/"));
+    println!("  {}    the operator's metrics", state.operator_url("/metrics"));
     println!("  make status, make logs, make replay REPLAY=hours=2,speed=600, make down");
 }
 

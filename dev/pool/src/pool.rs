@@ -19,7 +19,9 @@ use crate::{
 
 /// Name of the operator's log and of its record among the pool's programs.
 pub const OPERATOR: &str = "concord-operator";
-/// Identity of the audit.
+/// Name of the public pages' log and record.
+pub const QUOTA_API: &str = "concord-quota-api";
+/// Identity of the audit, and of the public pages: both only read.
 pub const AUDITOR: &str = "auditor";
 const DEFINITIONS: [&str; 3] = ["treaties.concord.dev", "projects.concord.dev", "gpuclaims.concord.dev"];
 
@@ -34,6 +36,8 @@ pub struct Blueprint {
     pub projects: PathBuf,
     /// The operator's program.
     pub operator: PathBuf,
+    /// The public pages' program.
+    pub quota_api: PathBuf,
 }
 
 /// What later commands must know; `<data>/pool.json`.
@@ -41,6 +45,9 @@ pub struct Blueprint {
 pub struct PoolState {
     /// Port of the operator's `/metrics` and `/readyz`.
     pub operator_port: u16,
+    /// Port of the public pages.
+    #[serde(default)]
+    pub quota_api_port: u16,
 }
 
 impl PoolState {
@@ -48,6 +55,15 @@ impl PoolState {
     pub fn load(data: &Path) -> Self {
         let text = fs::read_to_string(data.join("pool.json")).unwrap_or_default();
         serde_json::from_str(&text).unwrap_or_default()
+    }
+
+    fn save(&self, data: &Path) -> Result<()> {
+        write_public(&data.join("pool.json"), &serde_json::to_string(self)?)
+    }
+
+    /// Address of the public pages.
+    pub fn quota_api_url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.quota_api_port)
     }
 
     /// Address of an endpoint of the operator.
@@ -62,10 +78,10 @@ pub fn repository() -> PathBuf {
     root.canonicalize().unwrap_or(root)
 }
 
-/// The operator that was built beside this program.
-pub fn operator_beside_this_program() -> Result<PathBuf> {
+/// A program that was built beside this one.
+pub fn beside_this_program(name: &str) -> Result<PathBuf> {
     let here = env::current_exe().context("cannot find this program's own file")?;
-    Ok(here.with_file_name(OPERATOR))
+    Ok(here.with_file_name(name))
 }
 
 /// The file that names the operator's process.
@@ -89,8 +105,9 @@ pub async fn client(plane: &ControlPlane, identity: &str) -> Result<Client> {
 
 /// Starts what is not running and brings everything to what the files say.
 pub async fn up(blueprint: &Blueprint, progress: &Progress) -> Result<ControlPlane> {
-    let operator = &blueprint.operator;
-    ensure!(operator.is_file(), "no operator at {}; `make build` builds it", operator.display());
+    for program in [&blueprint.operator, &blueprint.quota_api] {
+        ensure!(program.is_file(), "no program at {}; `make build` builds it", program.display());
+    }
     let treaty = setup::read_treaty(&blueprint.treaty)?;
     let mut plane = control_plane(&blueprint.data, &treaty, progress).await?;
     let admin = plane.client(Identity::ADMIN).await?;
@@ -112,8 +129,10 @@ pub async fn up(blueprint: &Blueprint, progress: &Progress) -> Result<ControlPla
 
     setup::apply_file(&admin, &blueprint.treaty).await?;
     setup::apply_file(&admin, &blueprint.projects).await?;
-    start_operator(&mut plane, operator).await?;
+    start_operator(&mut plane, &blueprint.operator).await?;
     progress.line("concord-operator is ready");
+    start_quota_api(&mut plane, &blueprint.quota_api).await?;
+    progress.line("the public pages are ready");
 
     let names = treaty.spec.members.iter().map(|member| manifest::namespace(&member.name));
     let names: Vec<String> = names.collect();
@@ -155,9 +174,9 @@ async fn control_plane(data: &Path, treaty: &Treaty, progress: &Progress) -> Res
 async fn start_operator(plane: &mut ControlPlane, program: &Path) -> Result<()> {
     let data = plane.data_dir().to_owned();
     plane.processes().stop(OPERATOR)?;
-    let before = PoolState::load(&data).operator_port;
-    let state = PoolState { operator_port: prefer_port((before != 0).then_some(before))? };
-    write_public(&data.join("pool.json"), &serde_json::to_string(&state)?)?;
+    let mut state = PoolState::load(&data);
+    state.operator_port = prefer_port((state.operator_port != 0).then_some(state.operator_port))?;
+    state.save(&data)?;
     let launch = Launch::new(OPERATOR, env::current_exe()?)
         .arg("supervise")
         .flag("state", operator_state(&data).display())
@@ -169,6 +188,21 @@ async fn start_operator(plane: &mut ControlPlane, program: &Path) -> Result<()> 
     plane.spawn(&launch)?;
     let probe = Probe::new(kube::Config::new(state.operator_url("").parse()?), "/readyz")?;
     until_healthy(plane.processes(), OPERATOR, &probe).await
+}
+
+/// Starts the public pages, without login: the local pool has no identity provider yet.
+async fn start_quota_api(plane: &mut ControlPlane, program: &Path) -> Result<()> {
+    let data = plane.data_dir().to_owned();
+    plane.processes().stop(QUOTA_API)?;
+    let mut state = PoolState::load(&data);
+    state.quota_api_port = prefer_port((state.quota_api_port != 0).then_some(state.quota_api_port))?;
+    state.save(&data)?;
+    let launch = Launch::new(QUOTA_API, program)
+        .flag("listen", format!("127.0.0.1:{}", state.quota_api_port))
+        .env("KUBECONFIG", plane.kubeconfig(AUDITOR).display().to_string());
+    plane.spawn(&launch)?;
+    let probe = Probe::new(kube::Config::new(state.quota_api_url("").parse()?), "/readyz")?;
+    until_healthy(plane.processes(), QUOTA_API, &probe).await
 }
 
 /// Stops everything, and removes the data unless it is to be kept.

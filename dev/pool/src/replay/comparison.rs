@@ -2,8 +2,9 @@
 
 use anyhow::{Context, Result, anyhow, ensure};
 use concord_treaty::{
+    check::Violation,
     document::Document,
-    simulate::{self, TraceJob},
+    simulate::{self, Replay, TraceJob},
     snapshot::{Gang, Node},
     treaty::Treaty,
     units::{ClaimId, DurationMillis, NodeName, TimestampMillis},
@@ -47,14 +48,17 @@ pub struct Comparison {
 
 /// Runs both.
 pub fn compare(document: &Document, run: u32, jobs: &[PlannedJob]) -> Result<Comparison> {
+    let treaty = Treaty::validate(document).map_err(|faults| anyhow!("{}", listed(&faults)))?;
+    let trace = trace(&treaty, run, jobs)?;
+    let alone = simulate::replay_partitioned(&treaty, NODE_GPUS, &trace);
+    let together = simulate::replay(&treaty, &nodes(&treaty), &trace);
     Ok(Comparison {
-        partitioned: simulate(&simulate::partitioned(document), run, jobs).context("the partitions")?,
-        ideal: simulate(document, run, jobs).context("the treaty")?,
+        partitioned: judged(alone, &trace).context("the partitions")?,
+        ideal: judged(together, &trace).context("the treaty")?,
     })
 }
 
-fn simulate(document: &Document, run: u32, jobs: &[PlannedJob]) -> Result<Simulated> {
-    let treaty = Treaty::validate(document).map_err(|faults| anyhow!("{}", listed(&faults)))?;
+fn trace(treaty: &Treaty, run: u32, jobs: &[PlannedJob]) -> Result<Vec<TraceJob>> {
     let mut trace = Vec::with_capacity(jobs.len());
     for job in jobs {
         let member = &job.row.member;
@@ -67,13 +71,17 @@ fn simulate(document: &Document, run: u32, jobs: &[PlannedJob]) -> Result<Simula
             runtime: DurationMillis(i64::try_from(job.runtime_ms)?),
         });
     }
-    let replay = simulate::replay(&treaty, &nodes(&treaty), &trace)
+    Ok(trace)
+}
+
+fn judged(replay: Result<Replay, Vec<Violation>>, trace: &[TraceJob]) -> Result<Simulated> {
+    let replay = replay
         .map_err(|violations| anyhow!("the engine's plan breaks the treaty: {}", listed(&violations)))?;
-    ensure!(replay.outcomes.len() == jobs.len(), "the simulation lost jobs");
+    ensure!(replay.outcomes.len() == trace.len(), "the simulation lost jobs");
     let ends = replay.outcomes.iter().filter_map(|outcome| outcome.finished_at);
     Ok(Simulated {
         makespan_ms: ends.max().map_or(0, |end| end.0.unsigned_abs()),
-        waits_ms: (0..jobs.len()).map(|index| Some(replay.wait(&trace, index)?.0 as f64)).collect(),
+        waits_ms: (0..trace.len()).map(|index| Some(replay.wait(trace, index)?.0 as f64)).collect(),
         used_gpu_ms: replay.useful_gpu_millis + replay.lost_gpu_millis,
         reclaims: replay.outcomes.iter().map(|outcome| u64::from(outcome.reclaims)).sum(),
         borrowers: replay.outcomes.iter().filter(|outcome| outcome.borrowed).count(),
