@@ -31,7 +31,7 @@ help: ## This list
 	@echo "First time: make up                            (minutes to build, then about ten minutes of replay)"
 	@echo "Only start: make up UP=--no-replay             then submit Jobs yourself"
 	@echo "Quick look: make up REPLAY=hours=2,speed=600   a smaller part of the trace, faster"
-	@echo "Variables:  REPLAY=start-day=26,hours=24,speed=300,jobs=100,max-runtime-hours=24,seed=1   KILL=3   NAME=etcd"
+	@echo "Variables:  REPLAY=start-day=26,hours=24,speed=300,jobs=100,max-runtime-hours=12,seed=1   KILL=3   NAME=etcd"
 
 prerequisites: ## Are Rust, Go and a C compiler here? Names what is missing and how to get it
 	@missing=0; \

@@ -62,7 +62,11 @@ impl Metrics {
             decisions,
             decide_seconds,
             admissions: counters("admissions_total", "Claims started.", &["member", "basis"])?,
-            reclaims: counters("reclaims_total", "Claims told to leave or stopped.", &["reason", "act"])?,
+            reclaims: counters(
+                "reclaims_total",
+                "Decisions to tell a claim to leave (act notice) or to stop it (act stop); a claim may still end by itself first.",
+                &["reason", "act"],
+            )?,
             violations: counters("violations_total", "Plans refused by the independent check.", &["rule"])?,
             gpus_in_use: gauges("gpus_in_use", "GPUs in use.", &["member", "basis"])?,
             gpus_capacity: gauge("gpus_capacity", "GPUs of schedulable nodes.")?,

@@ -131,6 +131,7 @@ fn finished(status: &GpuClaimStatus, phase: ClaimPhase, ended_at: Timestamp) -> 
         _ => ("JobFailed", "the Job failed; see its own status for why"),
     };
     next.state = phase;
+    next.put_back = false;
     next.finished_at = Some(MicroTime(ended_at));
     explain(&mut next, reason, message);
     set_condition(&mut next, conditions::ADMITTED, false, ended_at);

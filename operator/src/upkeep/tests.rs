@@ -131,7 +131,7 @@ fn a_job_that_ends_while_it_is_being_stopped_has_ended() {
     let Some(Chore::SetStatus(next)) = chore(Some(ended), Some(claim(ClaimPhase::Stopping))) else {
         panic!()
     };
-    assert_eq!(next.state, ClaimPhase::Failed);
+    assert_eq!((next.state, next.put_back), (ClaimPhase::Failed, false));
 }
 
 #[test]

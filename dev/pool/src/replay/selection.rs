@@ -23,7 +23,7 @@ pub struct Selection {
 
 impl Selection {
     /// The words, for help texts.
-    pub const HELP: &'static str = "start-day=26,hours=24,speed=300,jobs=<all>,max-runtime-hours=24,seed=1";
+    pub const HELP: &'static str = "start-day=26,hours=24,speed=300,jobs=<all>,max-runtime-hours=12,seed=1";
 
     /// Seconds of the trace at which the window starts.
     pub fn start_seconds(&self) -> u64 {
@@ -49,7 +49,7 @@ impl Selection {
 /// A day with more demand than the pool has GPUs: it shows queueing, borrowing and reclaim.
 impl Default for Selection {
     fn default() -> Self {
-        Self { start_day: 26, hours: 24, speed: 300, jobs: None, max_runtime_hours: 24, seed: 1 }
+        Self { start_day: 26, hours: 24, speed: 300, jobs: None, max_runtime_hours: 12, seed: 1 }
     }
 }
 
