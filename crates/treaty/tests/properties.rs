@@ -1,5 +1,6 @@
 //! Properties of every decision, on random small pools, held against brute force where there is an oracle.
 //! A failing case is kept by proptest beside this file; its seed is printed.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod support;
 

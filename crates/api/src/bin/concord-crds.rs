@@ -9,7 +9,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let yaml = serde_yaml::to_string(&crd)?;
         match &folder {
             Some(folder) => {
-                std::fs::write(Path::new(folder).join(format!("{}.yaml", crd.spec.names.plural)), yaml)?
+                std::fs::write(Path::new(folder).join(format!("{}.yaml", crd.spec.names.plural)), yaml)?;
             }
             None => println!("---\n{yaml}"),
         }

@@ -1,5 +1,6 @@
 //! Builders for engine tests that read as verbs.
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
 use concord_treaty::document::{Document, GpuCount, LendingDocument, MemberDocument, ReclaimDocument};
 use concord_treaty::plan::Plan;
