@@ -135,10 +135,11 @@ impl Processes {
         let Some(process) = self.running.iter_mut().find(|process| process.record.name == name) else {
             bail!("{name} has not been started");
         };
-        let status = process.child.as_mut().map(Child::try_wait).transpose()?.flatten();
-        if status.is_none() && process.record.is_alive() {
+        if process.record.is_alive() {
             return Ok(());
         }
+        // A child that is not alive is a zombie or gone, so that this does not wait.
+        let status = process.child.as_mut().map(Child::wait).transpose()?;
         let how = status.map_or_else(String::new, |status| format!(" with {status}"));
         let log_start = process.log_start;
         let log = self.log(name);
