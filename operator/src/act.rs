@@ -1,7 +1,7 @@
 //! What one key's writes are, in their order: the claim first, its Job second.
 
+use concord_api::GpuClaim;
 use concord_api::claim::Placement;
-use concord_api::{GpuClaim, GpuClaimStatus};
 use k8s_openapi::api::batch::v1::Job;
 
 use crate::placement;
@@ -70,18 +70,6 @@ async fn start_job(
 async fn suspend_job(writer: &Writer, world: &World, key: &Key) -> Result<Option<Job>, WriteError> {
     let Some(job) = world.jobs.get(key) else { return Ok(None) };
     writer.patch_job(key, &job.uid, placement::suspend()).await.map(Some)
-}
-
-/// Writes a claim's new status.
-pub async fn set_status(writer: &Writer, world: &World, key: Key, status: GpuClaimStatus) -> (Key, Written) {
-    let mut written = Written::default();
-    if let Some(claim) = world.claims.get(&key) {
-        match writer.set_claim_status(&key, claim, status).await {
-            Ok(claim) => written.claim = Some(claim),
-            Err(error) => written.failure = Some(error),
-        }
-    }
-    (key, written)
 }
 
 /// Does one thing of upkeep.

@@ -18,12 +18,12 @@ use k8s_openapi::jiff::Timestamp;
 use kube::{Api, ResourceExt};
 use tokio::sync::{mpsc, watch};
 
-use crate::act::{Written, carry_out, do_chore, set_status};
+use crate::act::{Written, carry_out, do_chore};
 use crate::announce::Announcer;
 use crate::metrics::Metrics;
 use crate::projects;
 use crate::report::{self, Reporter};
-use crate::transitions;
+use crate::transitions::{self, Transition};
 use crate::upkeep::{Chore, next_chore};
 use crate::view::Key;
 use crate::world::{Sighting, World, millis};
@@ -154,8 +154,7 @@ impl Operator {
         let transitions = transitions::of_plan(&self.world, rules, plan, now);
         let world = &self.world;
         let work = transitions.into_iter().map(|(key, t)| carry_out(&self.writer, world, key, t));
-        let written: Vec<_> =
-            futures::stream::iter(work).buffer_unordered(WRITES_IN_FLIGHT_MAX).collect().await;
+        let written = all(work).await;
         let mut all_done = true;
         for (key, outcome) in written {
             all_done &= self.absorb(key, outcome);
@@ -172,9 +171,10 @@ impl Operator {
         report::gauge(&self.metrics, rules, snapshot, now);
         let refreshes = self.reporter.refreshes(&self.world, rules, &self.waits, clock, now);
         let (writer, world) = (&self.writer, &self.world);
-        let work = refreshes.into_iter().map(|(key, status)| set_status(writer, world, key, status));
-        let written: Vec<_> =
-            futures::stream::iter(work).buffer_unordered(WRITES_IN_FLIGHT_MAX).collect().await;
+        let work = refreshes
+            .into_iter()
+            .map(|(key, status)| carry_out(writer, world, key, Transition::of_status(status)));
+        let written = all(work).await;
         for (key, outcome) in written {
             self.absorb(key, outcome);
         }
@@ -284,8 +284,12 @@ impl Operator {
     }
 
     async fn set_up_projects(&mut self) {
+        if self.world.touched_projects.is_empty() {
+            return;
+        }
         let Some((_, rules)) = self.world.treaty_in_force() else { return };
-        for name in std::mem::take(&mut self.world.touched_projects) {
+        // One at a time: when one fails, the others stay touched.
+        while let Some(name) = self.world.touched_projects.pop_first() {
             let Some(project) = self.world.projects.get(&Key::cluster(&name)).map(|p| p.object.clone())
             else {
                 continue;
@@ -316,8 +320,7 @@ impl Operator {
         let any = !chores.is_empty();
         let (writer, world) = (&self.writer, &self.world);
         let work = chores.into_iter().map(|(key, chore)| do_chore(writer, world, key, chore));
-        let written: Vec<_> =
-            futures::stream::iter(work).buffer_unordered(WRITES_IN_FLIGHT_MAX).collect().await;
+        let written = all(work).await;
         for (key, outcome) in written {
             self.absorb(key, outcome);
         }
@@ -389,6 +392,11 @@ impl Operator {
             tracing::info!(started, told, stopped, withdrawn, rebooked, waiting, "decided");
         }
     }
+}
+
+/// Does the writes side by side, a limited number at once.
+async fn all<T>(work: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    futures::stream::iter(work).buffer_unordered(WRITES_IN_FLIGHT_MAX).collect().await
 }
 
 /// An error with its causes, on one line.

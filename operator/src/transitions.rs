@@ -26,6 +26,13 @@ pub struct Transition {
     pub announce: bool,
 }
 
+impl Transition {
+    /// A new status that neither the Job nor people have to be told.
+    pub const fn of_status(status: GpuClaimStatus) -> Self {
+        Self { status, job: JobOrder::Nothing, announce: false }
+    }
+}
+
 /// What a Job is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobOrder {
@@ -80,11 +87,8 @@ struct Changes<'a> {
 impl Changes<'_> {
     fn edit(&mut self, key: &Key, change: impl FnOnce(&mut Transition, &ClaimView)) {
         let Some(claim) = self.world.claims.get(key) else { return };
-        let transition = self.by_key.entry(key.clone()).or_insert_with(|| Transition {
-            status: claim.status.clone(),
-            job: JobOrder::Nothing,
-            announce: false,
-        });
+        let transition =
+            self.by_key.entry(key.clone()).or_insert_with(|| Transition::of_status(claim.status.clone()));
         change(transition, claim);
     }
 }
