@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 pub mod check;
+pub mod clauses;
 pub mod decide;
 pub mod diagnostic;
 pub mod document;

@@ -6,6 +6,9 @@ use std::sync::Arc;
 /// A number of whole GPUs.
 pub type Gpus = u32;
 
+/// A budget in whole GPU-hours.
+pub type GpuHours = u64;
+
 /// A point in time: milliseconds since the Unix epoch (or since the start of a simulation).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct TimestampMillis(pub i64);
