@@ -85,6 +85,8 @@ pub struct Slot {
 /// On whose account a claim runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Basis {
+    /// Its member's line alone would have started it by now: never stopped.
+    Due,
     /// Inside its member's guarantee: never reclaimed.
     Guaranteed,
     /// On capacity that others have idle: may be reclaimed with notice.

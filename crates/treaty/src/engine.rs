@@ -1,0 +1,249 @@
+//! The decision engine: state that events change and that [`Engine::settle`] brings to rest.
+//!
+//! What happens after one event does not grow with the backlog: claims wait apart by shape ([`queue`]), nodes are
+//! found by free GPUs ([`space`]), and only members that the event touched are looked at again. [`crate::decide`]
+//! builds an engine from a snapshot and settles it once; a simulator keeps one for a whole trace. Both give the same
+//! decisions, because everything that decides is in the snapshot (tests/incremental.rs).
+//!
+//! The rules, in the order of [`Engine::settle`]:
+//! 1. [`alone`]: each member's line alone goes on; whoever starts there is *due* in the pool.
+//! 2. [`accounts`]: what runs is booked: due, inside the guarantee, or borrowed.
+//! 3. [`guarantee`]: due claims start, then claims for which the guarantee has room; borrowers in the way are told to
+//!    leave ([`reclaim`]) and the place is kept for the claim ([`reservation`]).
+//! 4. [`surplus`]: what is idle is lent.
+//! 5. [`notices`]: who was told to leave and must, or may stay after all.
+
+mod accounts;
+pub mod alone;
+mod bits;
+mod events;
+mod guarantee;
+mod job;
+mod notices;
+mod queue;
+mod reclaim;
+mod reservation;
+mod rules;
+mod space;
+mod surplus;
+
+pub use alone::AloneOrder;
+pub use events::Event;
+pub use job::JobSpec;
+pub use rules::{MemberRules, Rules};
+
+use std::collections::BTreeSet;
+
+use job::{JobState, Record};
+use queue::{Job, Queue};
+use space::{Place, Space, WholeNodes};
+
+use crate::reason::ReclaimReason;
+use crate::snapshot::Basis;
+use crate::units::{Gpus, MemberId, TimestampMillis};
+
+/// What the engine wants done, in the order in which it decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Start the claim on these nodes.
+    Start {
+        /// Claim.
+        job: u32,
+        /// On whose account.
+        basis: Basis,
+    },
+    /// Keep GPUs for the claim until the borrowers on them have left.
+    Reserve {
+        /// Claim.
+        job: u32,
+    },
+    /// The claim no longer waits for kept GPUs.
+    Unreserve {
+        /// Claim.
+        job: u32,
+    },
+    /// Tell a borrower to leave.
+    Notice {
+        /// Borrower.
+        job: u32,
+        /// Latest end.
+        deadline: TimestampMillis,
+        /// Why.
+        reason: ReclaimReason,
+    },
+    /// It may stay after all.
+    Withdraw {
+        /// Borrower.
+        job: u32,
+    },
+    /// Stop the claim now and put it back in line; tell [`Engine::released`] when its GPUs are free.
+    Stop {
+        /// Claim.
+        job: u32,
+        /// Why.
+        reason: ReclaimReason,
+    },
+    /// Book a running claim differently.
+    Rebook {
+        /// Claim.
+        job: u32,
+        /// New basis.
+        to: Basis,
+    },
+    /// The claim started in its member's line alone: it is due from then on.
+    Due {
+        /// Claim.
+        job: u32,
+        /// When.
+        since: TimestampMillis,
+    },
+    /// The claim ended in its member's line alone: nothing of it matters any more.
+    Forgotten {
+        /// Claim.
+        job: u32,
+    },
+}
+
+/// One pool under one treaty.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    rules: Rules,
+    space: Space,
+    nodes: Vec<NodeState>,
+    jobs: Vec<Record>,
+    members: Vec<MemberState>,
+    now: i64,
+    /// Something became free since the last settling: claims that found no place may find one.
+    freed: bool,
+    /// Claims for which GPUs are kept.
+    reserved: BTreeSet<Job>,
+    /// Claims that were told to leave, by deadline.
+    deadlines: BTreeSet<(i64, Job)>,
+    /// Claims that were stopped and still hold their GPUs.
+    stopping: BTreeSet<Job>,
+    actions: Vec<Action>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct NodeState {
+    capacity: Gpus,
+    /// Claims with GPUs here.
+    holders: Vec<Job>,
+    /// Claims for which GPUs are kept here as they become free, in order, with how many are still missing.
+    missing: Vec<(Job, Gpus)>,
+}
+
+#[derive(Debug, Clone)]
+struct MemberState {
+    alone: alone::AloneLine,
+    queue: Queue,
+    /// GPUs held and reserved, on any basis.
+    used: Gpus,
+    /// Part of `used` that is due or inside the guarantee.
+    safe: Gpus,
+    /// Due claims that wait, by submission.
+    owed: BTreeSet<(i64, Job)>,
+    /// Running claims inside the guarantee, by submission.
+    guaranteed: BTreeSet<(i64, Job)>,
+    /// Running borrowers, by submission.
+    borrowed: BTreeSet<(i64, Job)>,
+    /// Something changed that may let its guarantee act.
+    touched: bool,
+    /// The guarantee has room by number, but no node had the shape.
+    fragmented: bool,
+}
+
+impl Engine {
+    /// An empty pool. `capacities` are the GPUs of each node, in the order of the nodes' names.
+    #[must_use]
+    pub fn new(rules: Rules, capacities: &[Gpus]) -> Self {
+        let cell = capacities.iter().copied().max().unwrap_or(0);
+        let member = |m: &MemberRules| MemberState {
+            alone: alone::AloneLine::new(rules.alone_order, m.guarantee, cell),
+            queue: Queue::default(),
+            used: 0,
+            safe: 0,
+            owed: BTreeSet::new(),
+            guaranteed: BTreeSet::new(),
+            borrowed: BTreeSet::new(),
+            touched: true,
+            fragmented: false,
+        };
+        let members = rules.members.iter().map(member).collect();
+        let node = |&capacity: &Gpus| NodeState { capacity, ..NodeState::default() };
+        Self {
+            space: Space::new(capacities, cell, WholeNodes::HighestFirst),
+            nodes: capacities.iter().map(node).collect(),
+            jobs: Vec::new(),
+            members,
+            rules,
+            now: i64::MIN,
+            freed: true,
+            reserved: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
+            stopping: BTreeSet::new(),
+            actions: Vec::new(),
+        }
+    }
+
+    /// Decides until nothing is left to decide at this time, and returns what is to be done.
+    pub fn settle(&mut self, now: TimestampMillis) -> Vec<Action> {
+        self.now = now.0;
+        self.advance_lines_alone();
+        self.book_running();
+        self.start_ready();
+        self.serve_guarantees();
+        self.lend_surplus();
+        self.carry_out_notices();
+        for member in &mut self.members {
+            member.touched = false;
+        }
+        self.freed = false;
+        std::mem::take(&mut self.actions)
+    }
+
+    /// Next time at which something is to be decided without an event from outside: a line alone goes on or a notice
+    /// runs out.
+    #[must_use]
+    pub fn next_alarm(&self) -> Option<TimestampMillis> {
+        let lines = self.members.iter().filter_map(|m| m.alone.next_end());
+        lines.chain(self.next_deadline()).min().map(TimestampMillis)
+    }
+
+    /// GPUs that the claim holds or that are kept for it, by node.
+    #[must_use]
+    pub fn places(&self, job: u32) -> &[Place] {
+        &self.jobs[job as usize].places
+    }
+
+    /// GPUs in use, by member.
+    #[must_use]
+    pub fn used(&self, member: MemberId) -> Gpus {
+        self.members[member.index()].used
+    }
+
+    fn record(&self, job: Job) -> &Record {
+        &self.jobs[job as usize]
+    }
+
+    fn member_of(&mut self, job: Job) -> &mut MemberState {
+        let member = self.jobs[job as usize].spec.member;
+        &mut self.members[member.index()]
+    }
+
+    fn state(&self, job: Job) -> &JobState {
+        &self.record(job).state
+    }
+}
+
+impl Engine {
+    /// When the claim ends, or ended, in its member's line alone; `None` while that is not known.
+    #[must_use]
+    pub fn alone_end(&self, job: u32) -> Option<i64> {
+        let record = self.record(job);
+        match (record.due_since, &record.state) {
+            (Some(since), JobState::Finished { runtime }) => Some(since.saturating_add(*runtime)),
+            _ => None,
+        }
+    }
+}

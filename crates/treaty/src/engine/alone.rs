@@ -1,0 +1,139 @@
+//! A member's line alone: what its claims would do if the member had only its guarantee, as nodes of its own.
+//!
+//! The pool promises that nobody is worse off than alone, so it has to know what "alone" would be, while it happens:
+//! each member has such a line beside the pool. A claim that starts in it is *due*: from then on the pool may not let
+//! it wait (HiveD, OSDI'20, promises cells; this promises the schedule itself). That is computable without knowing
+//! run times, because the pool never runs behind the line: a claim that ends alone has ended in the pool before, and
+//! its run time is known. A claim that the pool finished early goes on occupying the line, as it would have alone.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::queue::{Job, Key, Queue};
+use super::space::{Place, Shape, Space, WholeNodes};
+use crate::units::{ClaimId, Gpus};
+
+/// In which order a line alone starts its claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AloneOrder {
+    /// Strictly by submission: nobody passes the first.
+    #[default]
+    Submission,
+    /// By submission, and whoever fits passes those who do not.
+    FirstFit,
+}
+
+/// One member's line alone.
+#[derive(Debug, Clone)]
+pub(crate) struct AloneLine {
+    order: AloneOrder,
+    space: Space,
+    queue: Queue,
+    /// Ends that are known, by time.
+    ends: BinaryHeap<Reverse<(i64, Job)>>,
+}
+
+/// A claim started alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AloneStart {
+    pub(crate) job: Job,
+    pub(crate) at: i64,
+    pub(crate) places: Vec<Place>,
+}
+
+impl AloneLine {
+    /// Nodes of `cell` GPUs worth `guarantee`; a rest smaller than a node is a smaller node.
+    pub(crate) fn new(order: AloneOrder, guarantee: Gpus, cell: Gpus) -> Self {
+        let cell = cell.max(1);
+        let mut nodes = vec![cell; (guarantee / cell) as usize];
+        if !guarantee.is_multiple_of(cell) {
+            nodes.push(guarantee % cell);
+        }
+        Self {
+            order,
+            space: Space::new(&nodes, cell, WholeNodes::LowestFirst),
+            queue: Queue::default(),
+            ends: BinaryHeap::new(),
+        }
+    }
+
+    /// Whether a gang of this shape could ever run alone.
+    pub(crate) fn could_run(&self, shape: Shape, guarantee: Gpus) -> bool {
+        let whole = guarantee / self.space.cell();
+        if shape.nodes > 1 { shape.nodes <= whole } else { shape.gpus <= self.space.cell().min(guarantee) }
+    }
+
+    pub(crate) fn submit(&mut self, shape: Shape, submitted_at: i64, id: &ClaimId, job: Job) {
+        self.queue.insert(shape, key(submitted_at, id), job);
+    }
+
+    /// A claim that waits alone and will never run.
+    pub(crate) fn cancel(&mut self, shape: Shape, submitted_at: i64, id: &ClaimId, job: Job) {
+        self.queue.remove(shape, key(submitted_at, id), job);
+    }
+
+    /// A claim that runs alone will end at that time.
+    pub(crate) fn will_end(&mut self, job: Job, at: i64) {
+        self.ends.push(Reverse((at, job)));
+    }
+
+    /// Puts a running claim where an earlier engine had it.
+    pub(crate) fn restore(&mut self, places: &[Place]) {
+        for &(node, gpus) in places {
+            self.space.take(node, gpus);
+        }
+    }
+
+    /// Next time at which something happens by itself.
+    pub(crate) fn next_end(&self) -> Option<i64> {
+        self.ends.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Ends everything that ends at the next time not after `now`; `places_of` says where a claim runs alone.
+    pub(crate) fn end_next(
+        &mut self,
+        now: i64,
+        mut places_of: impl FnMut(Job) -> Vec<Place>,
+    ) -> Option<(i64, Vec<Job>)> {
+        let at = self.next_end().filter(|&at| at <= now)?;
+        let mut ended = Vec::new();
+        while let Some(&Reverse((end, job))) = self.ends.peek() {
+            if end > at {
+                break;
+            }
+            self.ends.pop();
+            for (node, gpus) in places_of(job) {
+                self.space.give(node, gpus);
+            }
+            ended.push(job);
+        }
+        Some((at, ended))
+    }
+
+    /// Starts what the line starts at that time; `runtime_of` is known for claims that the pool has finished.
+    pub(crate) fn start(&mut self, at: i64, mut runtime_of: impl FnMut(Job) -> Option<i64>) -> Vec<AloneStart> {
+        let mut started = Vec::new();
+        while let Some((key, job, shape)) = self.next(at) {
+            let Some(places) = self.space.find(shape) else { break };
+            self.restore(&places);
+            self.queue.remove(shape, key, job);
+            if let Some(runtime) = runtime_of(job) {
+                self.will_end(job, at.saturating_add(runtime));
+            }
+            started.push(AloneStart { job, at, places });
+        }
+        started
+    }
+
+    fn next(&self, at: i64) -> Option<(Key, Job, Shape)> {
+        let (key, job, shape) = match self.order {
+            AloneOrder::Submission => self.queue.first(|_| true),
+            AloneOrder::FirstFit => self.queue.first(|shape| self.space.fits(shape, 0)),
+        }?;
+        (key.submitted_at <= at && self.space.fits(shape, 0)).then(|| (key.clone(), job, shape))
+    }
+}
+
+fn key(submitted_at: i64, id: &ClaimId) -> Key {
+    Key { class: 0, length: 0, submitted_at, id: id.clone() }
+}

@@ -1,0 +1,102 @@
+//! Guarantees: due claims first, then claims for which their member's guarantee has room.
+
+use super::Engine;
+use super::queue::Job;
+use super::reclaim::Demand;
+use super::space::Shape;
+use crate::snapshot::Basis;
+use crate::units::MemberId;
+
+impl Engine {
+    /// Serves every member that the last events touched, the one with the smallest part of its guarantee first.
+    pub(super) fn serve_guarantees(&mut self) {
+        let mut members: Vec<usize> = (0..self.members.len()).filter(|&m| self.wants_guarantee(m)).collect();
+        let part = |m: &usize| {
+            let (safe, all) = (u64::from(self.members[*m].safe), u64::from(self.rules.members[*m].guarantee));
+            (safe.saturating_mul(1 << 20) / all.max(1), *m)
+        };
+        members.sort_unstable_by_key(part);
+        for &member in &members {
+            self.serve_due(member);
+        }
+        for &member in &members {
+            self.serve_room(member);
+        }
+    }
+
+    fn wants_guarantee(&self, member: usize) -> bool {
+        let state = &self.members[member];
+        (state.touched || self.freed && (state.fragmented || !state.owed.is_empty())) && state.queue.len() > 0
+    }
+
+    fn serve_due(&mut self, member: usize) {
+        let owed: Vec<Job> = self.members[member].owed.iter().map(|(_, job)| *job).collect();
+        for job in owed {
+            let most = self.rules.members[member].ceiling.saturating_sub(self.record(job).gpus());
+            if self.members[member].used > most {
+                // Its own member's borrowers have to make room below the ceiling first.
+                self.make_room_below(member, most);
+                continue;
+            }
+            self.start_or_reclaim(job, Basis::Due);
+        }
+    }
+
+    /// Starts the first claims in line as long as the member uses less than its guarantee.
+    fn serve_room(&mut self, member: usize) {
+        self.members[member].fragmented = false;
+        let mut without_place: Vec<Shape> = Vec::new();
+        let guarantee = self.rules.members[member].guarantee;
+        loop {
+            let room = guarantee.saturating_sub(self.members[member].used);
+            if room == 0 {
+                break;
+            }
+            let first = if self.rules.shortest_first {
+                self.members[member].queue.first(|s| s.total() <= room && !without_place.contains(&s))
+            } else {
+                // By submission nobody passes the first that the guarantee could ever hold.
+                let could = |s: Shape| self.members[member].alone.could_run(s, guarantee);
+                self.members[member].queue.first(could).filter(|(_, _, s)| s.total() <= room)
+            };
+            let Some((_, job, shape)) = first else { break };
+            if !self.start_or_reclaim(job, Basis::Guaranteed) {
+                self.members[member].fragmented = true;
+                if !self.rules.shortest_first {
+                    break;
+                }
+                without_place.push(shape);
+            }
+        }
+    }
+
+    /// Starts the claim on idle GPUs, or reserves a place and tells the borrowers there to leave. False: no place.
+    fn start_or_reclaim(&mut self, job: Job, basis: Basis) -> bool {
+        let Some(shape) = self.record(job).shape else { return false };
+        if let Some(places) = self.space.find(shape) {
+            self.start_on(job, basis, places);
+            return true;
+        }
+        let record = self.record(job);
+        let demand = Demand {
+            shape,
+            member: record.spec.member,
+            submitted_at: record.spec.submitted_at.0,
+            due: basis == Basis::Due,
+        };
+        let Some(found) = self.find_victims(&demand) else { return false };
+        self.reserve(job, basis, found.places, found.victims);
+        true
+    }
+
+    fn make_room_below(&mut self, member: usize, most: u32) {
+        let ceiling = std::mem::replace(&mut self.rules.members[member].ceiling, most);
+        self.leave_above_ceiling(member);
+        self.rules.members[member].ceiling = ceiling;
+    }
+
+    /// The member at that position.
+    pub(super) fn member_id(index: usize) -> MemberId {
+        MemberId(u16::try_from(index).unwrap_or(u16::MAX))
+    }
+}

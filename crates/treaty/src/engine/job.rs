@@ -1,0 +1,131 @@
+//! One claim as the engine keeps it.
+
+use super::queue::{Job, Key};
+use super::space::{Place, Shape};
+use crate::reason::ReclaimReason;
+use crate::snapshot::{Basis, Gang};
+use crate::units::{ClaimId, DurationMillis, Gpus, MemberId, TimestampMillis};
+
+/// What a claim asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobSpec {
+    /// Unique name.
+    pub id: ClaimId,
+    /// Member whose quota it uses.
+    pub member: MemberId,
+    /// Gang.
+    pub gang: Gang,
+    /// When the pool first saw it.
+    pub submitted_at: TimestampMillis,
+    /// Run time that its owner expects, or the limit at which it is killed; decides only the order among claims of
+    /// one member, never a right.
+    pub expected_runtime: Option<DurationMillis>,
+}
+
+/// Everything known of a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Record {
+    pub(super) spec: JobSpec,
+    /// `None`: the gang fits neither one node nor whole nodes.
+    pub(super) shape: Option<Shape>,
+    pub(super) state: JobState,
+    /// GPUs held, or kept for it.
+    pub(super) places: Vec<Place>,
+    /// First of its member for the next idle GPUs.
+    pub(super) put_back: bool,
+    /// Start in its member's line alone.
+    pub(super) due_since: Option<i64>,
+    /// Where it runs in that line; empty once that is over.
+    pub(super) places_alone: Vec<Place>,
+    /// Work until then is saved: only what came after is lost by a stop.
+    pub(super) saved_at: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum JobState {
+    Waiting,
+    /// GPUs are kept for it; so many are still missing.
+    Reserved {
+        basis: Basis,
+        missing: Gpus,
+    },
+    Running {
+        since: i64,
+        basis: Basis,
+    },
+    /// Told to leave.
+    Noticed {
+        since: i64,
+        basis: Basis,
+        deadline: i64,
+        reason: ReclaimReason,
+        promised_to: Option<Job>,
+    },
+    /// Stopped, its GPUs are not free yet.
+    Stopping {
+        basis: Basis,
+        reason: ReclaimReason,
+        promised_to: Option<Job>,
+    },
+    /// Ended after running so long without interruption.
+    Finished {
+        runtime: i64,
+    },
+}
+
+impl Record {
+    pub(super) fn new(spec: JobSpec, cell: Gpus) -> Self {
+        let shape = match spec.gang.whole_nodes(cell) {
+            Ok(None) => Some(Shape { gpus: spec.gang.gpus(), nodes: 1 }),
+            Ok(Some(nodes)) => Some(Shape { gpus: cell, nodes }),
+            Err(_) => None,
+        };
+        Self {
+            spec,
+            shape,
+            state: JobState::Waiting,
+            places: Vec::new(),
+            put_back: false,
+            due_since: None,
+            places_alone: Vec::new(),
+            saved_at: i64::MIN,
+        }
+    }
+
+    pub(super) fn gpus(&self) -> Gpus {
+        self.shape.map_or(0, Shape::total)
+    }
+
+    /// Position in the line for idle GPUs.
+    pub(super) fn key(&self, shortest_first: bool) -> Key {
+        let expected = self.spec.expected_runtime.map_or(i64::MAX, |d| d.0);
+        Key {
+            class: u8::from(!self.put_back),
+            length: if shortest_first { expected } else { 0 },
+            submitted_at: self.spec.submitted_at.0,
+            id: self.spec.id.clone(),
+        }
+    }
+
+    /// On whose account it holds or keeps GPUs.
+    pub(super) const fn basis(&self) -> Option<Basis> {
+        match self.state {
+            JobState::Reserved { basis, .. }
+            | JobState::Running { basis, .. }
+            | JobState::Noticed { basis, .. }
+            | JobState::Stopping { basis, .. } => Some(basis),
+            JobState::Waiting | JobState::Finished { .. } => None,
+        }
+    }
+
+    /// GPU-milliseconds that a stop at `now` would lose.
+    pub(super) fn work_lost(&self, now: i64) -> u64 {
+        match self.state {
+            JobState::Running { since, .. } | JobState::Noticed { since, .. } => {
+                let ran = now.saturating_sub(since.max(self.saved_at)).max(0);
+                u64::from(self.gpus()).saturating_mul(ran.unsigned_abs())
+            }
+            _ => 0,
+        }
+    }
+}

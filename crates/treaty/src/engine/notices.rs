@@ -1,0 +1,54 @@
+//! Telling borrowers to leave, letting them stay after all, and stopping them at their deadline.
+
+use super::job::JobState;
+use super::queue::Job;
+use super::{Action, Engine};
+use crate::reason::ReclaimReason;
+use crate::units::TimestampMillis;
+
+impl Engine {
+    /// Tells a running claim to leave; at once where the treaty gives no notice. Nobody leaves before its minimum run.
+    ///
+    /// A due claim that is late already, because the claim before it in its line waited out a notice, does not wait
+    /// for a whole notice more: it counts from the time at which it became due, so that lateness never adds up.
+    pub(super) fn tell_to_leave(&mut self, job: Job, reason: ReclaimReason, promised_to: Option<Job>) {
+        let JobState::Running { since, basis } = *self.state(job) else { return };
+        let due_since = promised_to.and_then(|claim| self.record(claim).due_since).unwrap_or(self.now);
+        let told = due_since.saturating_add(self.rules.notice.0);
+        let least = self.now.saturating_add(self.rules.least_notice.0);
+        let deadline = told.max(least).max(since.saturating_add(self.rules.minimum_run.0));
+        self.forget_running(job, basis);
+        self.jobs[job as usize].state =
+            JobState::Noticed { since, basis, deadline, reason: reason.clone(), promised_to };
+        self.deadlines.insert((deadline, job));
+        if deadline > self.now {
+            self.actions.push(Action::Notice { job, deadline: TimestampMillis(deadline), reason });
+        }
+    }
+
+    /// Lets a claim that was told to leave stay.
+    pub(super) fn withdraw(&mut self, job: Job) {
+        let JobState::Noticed { since, basis, deadline, .. } = *self.state(job) else { return };
+        self.deadlines.remove(&(deadline, job));
+        self.jobs[job as usize].state = JobState::Running { since, basis };
+        self.remember_running(job, basis);
+        self.member_of(job).touched = true;
+        self.actions.push(Action::Withdraw { job });
+    }
+
+    /// Stops everybody whose time is up.
+    pub(super) fn carry_out_notices(&mut self) {
+        while let Some(&(deadline, job)) = self.deadlines.first() {
+            if deadline > self.now {
+                break;
+            }
+            let JobState::Noticed { ref reason, .. } = *self.state(job) else { break };
+            let reason = reason.clone();
+            self.stop(job, reason);
+        }
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<i64> {
+        self.deadlines.first().map(|(deadline, _)| *deadline)
+    }
+}

@@ -1,0 +1,71 @@
+//! Claims in line, apart by shape. What does not fit is skipped by shape and never claim by claim, so that the work
+//! after an event does not grow with the backlog.
+
+use std::collections::BTreeSet;
+
+use super::space::Shape;
+use crate::units::ClaimId;
+
+/// Dense index of a claim inside one engine.
+pub(crate) type Job = u32;
+
+/// Position in a line: smaller first; the claim's name breaks ties, so that the order of arrival at the engine
+/// cannot matter.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key {
+    /// 0 for claims that were put back after a reclaim and for aged ones.
+    pub(crate) class: u8,
+    /// Expected run time, or 0 where the line is by submission.
+    pub(crate) length: i64,
+    pub(crate) submitted_at: i64,
+    pub(crate) id: ClaimId,
+}
+
+/// One line.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Queue {
+    by_shape: Vec<(Shape, BTreeSet<(Key, Job)>)>,
+    len: usize,
+}
+
+impl Queue {
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn insert(&mut self, shape: Shape, key: Key, job: Job) {
+        let at = match self.by_shape.binary_search_by_key(&shape, |(s, _)| *s) {
+            Ok(at) => at,
+            Err(at) => {
+                self.by_shape.insert(at, (shape, BTreeSet::new()));
+                at
+            }
+        };
+        self.len += usize::from(self.by_shape[at].1.insert((key, job)));
+    }
+
+    pub(crate) fn remove(&mut self, shape: Shape, key: Key, job: Job) {
+        if let Ok(at) = self.by_shape.binary_search_by_key(&shape, |(s, _)| *s) {
+            self.len -= usize::from(self.by_shape[at].1.remove(&(key, job)));
+        }
+    }
+
+    /// The first claim in line among the shapes that are wanted.
+    pub(crate) fn first(&self, mut wanted: impl FnMut(Shape) -> bool) -> Option<(&Key, Job, Shape)> {
+        let wanted = self.by_shape.iter().filter(|(shape, line)| !line.is_empty() && wanted(*shape));
+        let heads = wanted.filter_map(|(shape, line)| line.first().map(|(key, job)| (key, *job, *shape)));
+        heads.min_by(|(a, ..), (b, ..)| a.cmp(b))
+    }
+
+    /// Shapes that somebody waits for.
+    pub(crate) fn shapes(&self) -> impl Iterator<Item = Shape> + '_ {
+        self.by_shape.iter().filter(|(_, line)| !line.is_empty()).map(|(shape, _)| *shape)
+    }
+
+    /// All claims, in order.
+    pub(crate) fn in_order(&self) -> Vec<Job> {
+        let mut all: Vec<&(Key, Job)> = self.by_shape.iter().flat_map(|(_, line)| line).collect();
+        all.sort_unstable();
+        all.into_iter().map(|(_, job)| *job).collect()
+    }
+}

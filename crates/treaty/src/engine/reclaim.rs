@@ -1,0 +1,140 @@
+//! Whom to tell to leave, so that a claim inside its guarantee gets a place of its shape: the set that loses least.
+//!
+//! No loop of reclaims is possible. Due claims are never told to leave. A claim inside the guarantee leaves only for
+//! a due one, and each claim becomes due once. A borrower leaves for a due claim, or for one inside the guarantee of a
+//! member that uses less than that; its own member's borrower only if it was submitted later.
+
+use super::Engine;
+use super::job::JobState;
+use super::queue::Job;
+use super::space::{Place, Shape};
+use crate::snapshot::Basis;
+use crate::units::{Gpus, MemberId};
+
+/// Who needs a place.
+pub(super) struct Demand {
+    pub(super) shape: Shape,
+    pub(super) member: MemberId,
+    pub(super) submitted_at: i64,
+    pub(super) due: bool,
+}
+
+/// A place and who has to leave it.
+pub(super) struct Found {
+    pub(super) places: Vec<Place>,
+    pub(super) victims: Vec<Job>,
+}
+
+/// What a victim costs: first whose right is touched (nobody's, the own member's, another member's guarantee), then
+/// the work lost in GPU-milliseconds.
+type Cost = (u8, u64);
+
+/// One node on which the demand could be met.
+struct Candidate {
+    cost: Cost,
+    victims_count: usize,
+    free: Gpus,
+    node: u32,
+    victims: Vec<Job>,
+}
+
+impl Engine {
+    /// The cheapest place, or none if what may not leave is in the way everywhere.
+    pub(super) fn find_victims(&self, demand: &Demand) -> Option<Found> {
+        let node_count = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        let mut candidates: Vec<Candidate> =
+            (0..node_count).filter_map(|node| self.candidate(demand, node, &[])).collect();
+        let wanted = demand.shape.nodes as usize;
+        if candidates.len() < wanted {
+            return None;
+        }
+        let mut chosen: Vec<Candidate> = Vec::with_capacity(wanted);
+        while chosen.len() < wanted {
+            let best = (0..candidates.len()).min_by_key(|&i| {
+                let Candidate { cost, victims_count, free, node, .. } = &candidates[i];
+                (*cost, *victims_count, *free, *node)
+            })?;
+            let taken = candidates.swap_remove(best);
+            // Who leaves one node leaves all: other nodes of the same gang become cheaper.
+            let leaving: Vec<Job> =
+                chosen.iter().flat_map(|c| &c.victims).chain(&taken.victims).copied().collect();
+            for candidate in &mut candidates {
+                if candidate.victims.iter().any(|v| leaving.contains(v))
+                    && let Some(cheaper) = self.candidate(demand, candidate.node, &leaving)
+                {
+                    *candidate = cheaper;
+                }
+            }
+            chosen.push(taken);
+        }
+        let places: Vec<Place> = chosen.iter().map(|c| (c.node, demand.shape.gpus)).collect();
+        let mut victims: Vec<Job> = chosen.into_iter().flat_map(|c| c.victims).collect();
+        victims.sort_unstable();
+        victims.dedup();
+        self.put_back(&places, &mut victims, demand);
+        Some(Found { places, victims })
+    }
+
+    /// The cheapest way to free the node for the demand, given that `leaving` leave anyway.
+    fn candidate(&self, demand: &Demand, node: u32, leaving: &[Job]) -> Option<Candidate> {
+        let state = &self.nodes[node as usize];
+        let need = demand.shape.gpus;
+        if self.space.is_closed(node) || state.capacity < need || !state.missing.is_empty() {
+            return None;
+        }
+        let mut free = self.space.free(node);
+        let mut able: Vec<(Cost, Job)> = Vec::with_capacity(state.holders.len());
+        for &job in &state.holders {
+            if leaving.contains(&job) {
+                free += self.gpus_on(job, node);
+            } else if let Some(cost) = self.cost(demand, job) {
+                able.push((cost, job));
+            }
+        }
+        able.sort_unstable();
+        let (mut cost, mut victims): (Cost, Vec<Job>) = ((0, 0), Vec::new());
+        for (single, job) in able {
+            if free >= need {
+                break;
+            }
+            free += self.gpus_on(job, node);
+            cost = (cost.0.max(single.0), cost.1.saturating_add(single.1));
+            victims.push(job);
+        }
+        let now_free = self.space.free(node);
+        (free >= need).then_some(Candidate { cost, victims_count: victims.len(), free: now_free, node, victims })
+    }
+
+    /// What it costs to send this claim away for the demand; `None` if it may not be sent away.
+    fn cost(&self, demand: &Demand, job: Job) -> Option<Cost> {
+        let record = self.record(job);
+        let JobState::Running { basis, .. } = record.state else { return None };
+        let own = record.spec.member == demand.member;
+        let right = match basis {
+            Basis::Borrowed if demand.due || !own || record.spec.submitted_at.0 > demand.submitted_at => 0,
+            Basis::Guaranteed if demand.due && own => 1,
+            Basis::Guaranteed if demand.due => 2,
+            Basis::Borrowed | Basis::Guaranteed | Basis::Due => return None,
+        };
+        Some((right, record.work_lost(self.now)))
+    }
+
+    /// Lets every victim stay that is not needed after all, the dearest first.
+    fn put_back(&self, places: &[Place], victims: &mut Vec<Job>, demand: &Demand) {
+        let mut dearest_first = victims.clone();
+        dearest_first.sort_unstable_by_key(|&v| std::cmp::Reverse((self.cost(demand, v), v)));
+        for victim in dearest_first {
+            let enough_without = places.iter().all(|&(node, need)| {
+                let leaving = victims.iter().filter(|&&v| v != victim).map(|&v| self.gpus_on(v, node));
+                self.space.free(node) + leaving.sum::<Gpus>() >= need
+            });
+            if enough_without {
+                victims.retain(|&v| v != victim);
+            }
+        }
+    }
+
+    fn gpus_on(&self, job: Job, node: u32) -> Gpus {
+        self.record(job).places.iter().filter(|(n, _)| *n == node).map(|(_, gpus)| *gpus).sum()
+    }
+}

@@ -1,0 +1,57 @@
+//! What the engine needs of a treaty, as plain numbers.
+
+use super::alone::AloneOrder;
+use crate::treaty::Treaty;
+use crate::units::{DurationMillis, Gpus};
+
+/// Rules of one pool of equal GPUs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// By member, in the treaty's order.
+    pub members: Vec<MemberRules>,
+    /// Between telling a borrower and stopping it.
+    pub notice: DurationMillis,
+    /// The notice is shortened for a due claim that an earlier notice has made late, but never below this.
+    pub least_notice: DurationMillis,
+    /// A borrower is not stopped before it has run so long.
+    pub minimum_run: DurationMillis,
+    /// How a member's line goes on alone.
+    pub alone_order: AloneOrder,
+    /// Within one member, short claims start before long ones on what is idle; without it, by submission. Nobody
+    /// starves by it: the line alone goes by submission and makes every claim due in its turn.
+    pub shortest_first: bool,
+}
+
+/// One member's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemberRules {
+    /// GPUs that it can always have.
+    pub guarantee: Gpus,
+    /// Most GPUs at once.
+    pub ceiling: Gpus,
+    /// Guaranteed GPUs that are never lent.
+    pub keep: Gpus,
+    /// Weight when idle GPUs are lent; at least 1.
+    pub weight: u32,
+}
+
+impl Rules {
+    /// The rules of a treaty.
+    #[must_use]
+    pub fn of(treaty: &Treaty) -> Self {
+        let member = |m: &crate::treaty::Member| MemberRules {
+            guarantee: m.guarantee,
+            ceiling: m.ceiling.unwrap_or(Gpus::MAX),
+            keep: m.keep,
+            weight: m.guarantee.max(1),
+        };
+        Self {
+            members: treaty.members().iter().map(member).collect(),
+            notice: treaty.reclaim_notice(),
+            least_notice: DurationMillis(0),
+            minimum_run: DurationMillis(0),
+            alone_order: AloneOrder::default(),
+            shortest_first: true,
+        }
+    }
+}
