@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::plan::Plan;
-use crate::snapshot::{Basis, Claim, ClaimState, Holding, Phase, Slot, Snapshot};
+use crate::reason::ReclaimReason;
+use crate::snapshot::{Basis, Claim, ClaimState, Due, Holding, Phase, Reserved, Slot, Snapshot};
 use crate::treaty::Treaty;
 use crate::units::{ClaimId, MemberId, NodeName, TimestampMillis};
 
@@ -62,7 +63,7 @@ pub fn check(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis, plan: &
     judge.admissions_are_whole_gangs();
     judge.nodes_are_not_overbooked();
     judge.quotas_hold();
-    judge.guaranteed_nodes_are_not_shared();
+    judge.lines_alone_hold();
     judge.reclaims_are_lawful();
     judge.found
 }
@@ -111,6 +112,27 @@ impl<'a> Judge<'a> {
         all
     }
 
+    /// What is kept for waiting claims once the plan is applied.
+    fn kept_after(&self) -> Vec<(&'a Claim, &'a Reserved)> {
+        let started: BTreeSet<&ClaimId> = self.plan.admissions.iter().map(|a| &a.claim).collect();
+        let anew: BTreeMap<&ClaimId, &Reserved> =
+            self.plan.reservations.iter().map(|r| (&r.claim, &r.kept)).collect();
+        let before = self.snapshot.claims.iter().filter_map(|c| match &c.state {
+            ClaimState::Reserved(kept) if !self.plan.releases.contains(&c.id) => Some((c, kept)),
+            _ => None,
+        });
+        let before = before.filter(|(c, _)| !started.contains(&c.id) && !anew.contains_key(&c.id));
+        let new = anew.iter().filter_map(|(id, kept)| Some((self.claim(id)?, *kept)));
+        before.chain(new).collect()
+    }
+
+    /// The claim's run alone after the plan.
+    fn due_after(&self, id: &ClaimId) -> Option<&'a Due> {
+        let anew = self.plan.due.iter().find(|d| d.claim == *id).map(|d| &d.due);
+        let before = || self.claim(id)?.due.as_ref().filter(|_| !self.plan.no_longer_due.contains(id));
+        anew.or_else(before)
+    }
+
     fn every_claim_once(&mut self) {
         let mut acted: BTreeSet<&ClaimId> = BTreeSet::new();
         let plan = self.plan;
@@ -123,14 +145,14 @@ impl<'a> Judge<'a> {
             .chain(plan.stops.iter().map(|s| &s.claim));
         let waiting = plan.waits.iter().map(|w| &w.claim);
         for (id, must_wait) in started.chain(waiting).map(|id| (id, true)).chain(told.map(|id| (id, false))) {
-            let is_waiting = self.claim(id).map(|c| matches!(c.state, ClaimState::Waiting { .. }));
+            let is_waiting = self.claim(id).map(Claim::is_waiting);
             if !acted.insert(id) {
                 self.report("ActedTwice", format!("{id} appears twice"));
             } else if is_waiting != Some(must_wait) {
                 self.report("WrongState", format!("{id} is not in the state that the plan assumes"));
             }
         }
-        let forgotten = |c: &&Claim| matches!(c.state, ClaimState::Waiting { .. }) && !acted.contains(&c.id);
+        let forgotten = |c: &&Claim| c.is_waiting() && !acted.contains(&c.id);
         let lost: Vec<&Claim> = self.snapshot.claims.iter().filter(forgotten).collect();
         for claim in lost {
             self.report("Forgotten", format!("{} waits without a reason", claim.id));
@@ -181,7 +203,18 @@ impl<'a> Judge<'a> {
         }
         let started: BTreeSet<&NodeName> =
             self.plan.admissions.iter().flat_map(|a| a.slots.iter().map(|s| &s.node)).collect();
+        let kept_anew: BTreeSet<&NodeName> =
+            self.plan.reservations.iter().flat_map(|r| r.kept.slots.iter().map(|s| &s.node)).collect();
+        let kept = self.kept_and_staying();
         for node in &self.snapshot.nodes {
+            let kept = kept.get(&node.name).copied().unwrap_or(0);
+            if kept > u64::from(node.gpus) && (started.contains(&node.name) || kept_anew.contains(&node.name))
+            {
+                self.report(
+                    "KeptTwice",
+                    format!("{} has {} GPUs, {kept} are kept or stay in use", node.name, node.gpus),
+                );
+            }
             let now_used = used.get(&node.name).copied().unwrap_or(0);
             // A node that shrank under running work is no fault of a plan that adds nothing to it.
             if now_used > u64::from(node.gpus) && started.contains(&node.name) {
@@ -193,15 +226,45 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// By node: what is kept for waiting claims, and what is held by claims that nobody told to leave.
+    fn kept_and_staying(&self) -> BTreeMap<&'a NodeName, u64> {
+        let mut sums: BTreeMap<&NodeName, u64> = BTreeMap::new();
+        for (id, _, _, slots) in self.holdings_after() {
+            for slot in slots.iter().filter(|_| !self.leaves(id)) {
+                *sums.entry(&slot.node).or_default() += u64::from(slot.gpus);
+            }
+        }
+        for (_, kept) in self.kept_after() {
+            for slot in &kept.slots {
+                *sums.entry(&slot.node).or_default() += u64::from(slot.gpus);
+            }
+        }
+        sums
+    }
+
+    /// Whether a claim that holds GPUs is on its way out once the plan is applied.
+    fn leaves(&self, id: &ClaimId) -> bool {
+        let was_told = self.holding(id).is_some_and(|h| h.phase != Phase::Running);
+        let told = |id: &ClaimId| {
+            self.plan.notices.iter().any(|n| n.claim == *id) || self.plan.stops.iter().any(|s| s.claim == *id)
+        };
+        told(id) || was_told && !self.plan.withdrawals.contains(id)
+    }
+
     fn quotas_hold(&mut self) {
         let mut total: BTreeMap<MemberId, u64> = BTreeMap::new();
         let mut guaranteed: BTreeMap<MemberId, u64> = BTreeMap::new();
-        for (_, member, basis, slots) in self.holdings_after() {
+        for (id, member, basis, slots) in self.holdings_after() {
             let gpus: u64 = slots.iter().map(|s| u64::from(s.gpus)).sum();
             *total.entry(member).or_default() += gpus;
-            if basis == Basis::Guaranteed {
+            if basis != Basis::Borrowed && !self.leaves(id) {
                 *guaranteed.entry(member).or_default() += gpus;
             }
+        }
+        for (claim, kept) in self.kept_after() {
+            let gpus: u64 = kept.slots.iter().map(|s| u64::from(s.gpus)).sum();
+            *total.entry(claim.member).or_default() += gpus;
+            *guaranteed.entry(claim.member).or_default() += gpus;
         }
         let started: BTreeSet<MemberId> =
             self.plan.admissions.iter().filter_map(|a| self.claim(&a.claim)).map(|c| c.member).collect();
@@ -221,36 +284,84 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn guaranteed_nodes_are_not_shared(&mut self) {
-        let mut owner: BTreeMap<&NodeName, MemberId> = BTreeMap::new();
-        for (id, member, basis, slots) in self.holdings_after() {
-            for slot in slots.iter().filter(|_| basis == Basis::Guaranteed) {
-                let first = *owner.entry(&slot.node).or_insert(member);
-                if first != member {
-                    let name = &self.treaty.member(first).name;
-                    self.report(
-                        "SharedGuarantee",
-                        format!("{id} on {}, which carries guaranteed work of {name}", slot.node),
-                    );
-                }
+    /// Who is called due runs alone on the member's own nodes, and these are not overbooked.
+    fn lines_alone_hold(&mut self) {
+        let cell = self.snapshot.nodes.iter().map(|n| u64::from(n.gpus)).max().unwrap_or(0);
+        let mut used: BTreeMap<(MemberId, u32), u64> = BTreeMap::new();
+        let mut lines: BTreeMap<MemberId, u64> = BTreeMap::new();
+        for claim in &self.snapshot.claims {
+            let Some(due) = self.due_after(&claim.id) else { continue };
+            let over = match claim.state {
+                ClaimState::Finished { runtime } => due.since.after(runtime) <= self.now,
+                _ => false,
+            };
+            for &(node, gpus) in due.places.iter().filter(|_| !over) {
+                *used.entry((claim.member, node)).or_default() += u64::from(gpus);
+                *lines.entry(claim.member).or_default() += u64::from(gpus);
             }
+        }
+        if self.plan.due.is_empty() {
+            return;
+        }
+        let overbooked: Vec<String> = used
+            .iter()
+            .filter(|(_, gpus)| **gpus > cell)
+            .map(|((member, node), gpus)| {
+                format!(
+                    "{} runs {gpus} GPUs alone on its node {node} of {cell}",
+                    self.treaty.member(*member).name
+                )
+            })
+            .collect();
+        for detail in overbooked {
+            self.report("LineOverbooked", detail);
+        }
+        let too_long: Vec<String> = lines
+            .iter()
+            .map(|(member, gpus)| (self.treaty.member(*member), gpus))
+            .filter(|(member, gpus)| **gpus > u64::from(member.guarantee))
+            .map(|(member, gpus)| format!("{} runs {gpus} of {} GPUs alone", member.name, member.guarantee))
+            .collect();
+        for detail in too_long {
+            self.report("LineOverbooked", detail);
         }
     }
 
+    /// Whether a claim booked so may be sent away for the claim that gets its place.
+    fn may_be_sent_away(&self, basis: Basis, reason: &ReclaimReason) -> bool {
+        match (basis, reason) {
+            (_, ReclaimReason::NodeLost) | (Basis::Borrowed, _) => true,
+            (Basis::Guaranteed, ReclaimReason::GuaranteeOf { claim, .. }) => self.due_after(claim).is_some(),
+            (Basis::Guaranteed | Basis::Due, _) => false,
+        }
+    }
+
+    /// Earliest lawful deadline of a notice given now.
+    fn earliest_deadline(&self, reason: &ReclaimReason) -> TimestampMillis {
+        let due = match reason {
+            ReclaimReason::GuaranteeOf { claim, .. } => self.due_after(claim),
+            _ => None,
+        };
+        due.map_or(self.now, |d| d.since).after(self.treaty.reclaim_notice()).max(self.now)
+    }
+
     fn reclaims_are_lawful(&mut self) {
-        let due = self.now.after(self.treaty.reclaim_notice());
         let node_lost =
             |h: &Holding| h.slots.iter().any(|s| !self.snapshot.nodes.iter().any(|n| n.name == s.node));
         let mut broken = Vec::new();
         for notice in &self.plan.notices {
             let Some(h) = self.holding(&notice.claim) else { continue };
-            if self.basis_after(&notice.claim, h.basis) == Basis::Guaranteed {
+            if !self.may_be_sent_away(self.basis_after(&notice.claim, h.basis), &notice.reason) {
                 broken.push(("ReclaimedGuarantee", format!("{} runs inside its guarantee", notice.claim)));
             }
-            if h.phase != Phase::Running || notice.deadline < due {
+            let earliest = self.earliest_deadline(&notice.reason);
+            if h.phase == Phase::Stopping || notice.deadline < earliest {
                 broken.push((
                     "ShortNotice",
-                    format!("{} is told to leave by {:?}, due {due:?}", notice.claim, notice.deadline),
+                    format!(
+                        "{} is told to leave by {:?}, not before {earliest:?}",
+                        notice.claim, notice.deadline
+                    ),
                 ));
             }
         }
@@ -259,12 +370,13 @@ impl<'a> Judge<'a> {
             if node_lost(h) {
                 continue;
             }
-            if self.basis_after(&stop.claim, h.basis) == Basis::Guaranteed {
+            if !self.may_be_sent_away(self.basis_after(&stop.claim, h.basis), &stop.reason) {
                 broken.push(("ReclaimedGuarantee", format!("{} runs inside its guarantee", stop.claim)));
             }
             let allowed = match h.phase {
-                Phase::Noticed { deadline } => self.now >= deadline,
-                Phase::Running => self.treaty.reclaim_notice().0 == 0,
+                Phase::Noticed { deadline } if self.now >= deadline => true,
+                // For a claim that is late already the notice is shorter, also one that was given before.
+                Phase::Noticed { .. } | Phase::Running => self.now >= self.earliest_deadline(&stop.reason),
                 Phase::Stopping => false,
             };
             if !allowed {

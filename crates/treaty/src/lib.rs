@@ -14,18 +14,15 @@
 //! Start reading at [`decide`].
 #![forbid(unsafe_code)]
 
-// pub mod check;
+pub mod check;
 pub mod clauses;
-// pub mod decide;
+pub mod decide;
 pub mod diagnostic;
 pub mod document;
 pub mod engine;
-// mod guarantee;
-// mod occupancy;
 pub mod plan;
 pub mod reason;
 pub mod simulate;
 pub mod snapshot;
-// mod surplus;
 pub mod treaty;
 pub mod units;

@@ -1,10 +1,11 @@
 //! What a decision wants done. A plan changes nothing by itself; the caller makes it true and has no choices left.
 
 use crate::reason::{ReclaimReason, WaitReason};
-use crate::snapshot::{Basis, Slot};
+use crate::snapshot::{Basis, Due, Reserved, Slot};
 use crate::units::{ClaimId, TimestampMillis};
 
-/// Result of one decision. A claim appears in at most one of the lists, except that a wait may follow a stop.
+/// Result of one decision. A claim is started, told, let stay or stopped at most once; it may become due or be booked
+/// differently at the same time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     /// Claims that start now.
@@ -15,6 +16,14 @@ pub struct Plan {
     pub withdrawals: Vec<ClaimId>,
     /// Claims to stop now.
     pub stops: Vec<Stop>,
+    /// Waiting claims for which GPUs are kept from now on, or elsewhere than before.
+    pub reservations: Vec<Reservation>,
+    /// Waiting claims for which GPUs are no longer kept.
+    pub releases: Vec<ClaimId>,
+    /// Claims that started in their member's line alone.
+    pub due: Vec<DueStart>,
+    /// Claims that are due no longer, because their member's line alone became too short for them.
+    pub no_longer_due: Vec<ClaimId>,
     /// Claims that move between guaranteed and borrowed while they run.
     pub basis_changes: Vec<BasisChange>,
     /// Every claim that goes on waiting, with the reason.
@@ -30,6 +39,24 @@ pub struct Admission {
     pub slots: Vec<Slot>,
     /// On whose account.
     pub basis: Basis,
+}
+
+/// Keep these GPUs for this claim until the borrowers there have left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reservation {
+    /// Claim.
+    pub claim: ClaimId,
+    /// What is kept, and on whose account the claim will run.
+    pub kept: Reserved,
+}
+
+/// Remember that this claim is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueStart {
+    /// Claim.
+    pub claim: ClaimId,
+    /// Its run alone.
+    pub due: Due,
 }
 
 /// Tell this borrower to leave.
@@ -89,11 +116,26 @@ impl Plan {
     /// True when there is nothing to do but wait.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        let Self { admissions, notices, withdrawals, stops, basis_changes, waits: _ } = self;
+        let Self {
+            admissions,
+            notices,
+            withdrawals,
+            stops,
+            reservations,
+            releases,
+            due,
+            no_longer_due,
+            basis_changes,
+            waits: _,
+        } = self;
         admissions.is_empty()
             && notices.is_empty()
             && withdrawals.is_empty()
             && stops.is_empty()
+            && reservations.is_empty()
+            && releases.is_empty()
+            && due.is_empty()
+            && no_longer_due.is_empty()
             && basis_changes.is_empty()
     }
 }

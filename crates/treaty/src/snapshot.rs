@@ -7,7 +7,7 @@ use crate::units::{ClaimId, DurationMillis, Gpus, MemberId, NodeName, TimestampM
 pub struct Snapshot {
     /// Nodes sorted by name.
     pub nodes: Vec<Node>,
-    /// Claims that wait or hold GPUs; finished ones are left out. Sorted by id.
+    /// Claims that wait or hold GPUs, and finished ones whose run alone is not over. Sorted by id.
     pub claims: Vec<Claim>,
 }
 
@@ -33,8 +33,21 @@ pub struct Claim {
     pub gang: Gang,
     /// When the pool first saw it; never changed by a reclaim.
     pub submitted_at: TimestampMillis,
+    /// Run time that its owner expects; orders short before long among the claims of one member, never a right.
+    pub expected_runtime: Option<DurationMillis>,
+    /// Its start in its member's line alone, once that has happened; see [`crate::engine::alone`].
+    pub due: Option<Due>,
     /// Where it stands.
     pub state: ClaimState,
+}
+
+/// A claim's run in its member's line alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// Start.
+    pub since: TimestampMillis,
+    /// GPUs by node of that line, from 0; these are no nodes of the pool.
+    pub places: Vec<(u32, Gpus)>,
 }
 
 /// Pods that start together or not at all, all of one size.
@@ -54,8 +67,24 @@ pub enum ClaimState {
         /// Put back after a reclaim: first of its member for the next idle GPUs.
         put_back: bool,
     },
+    /// Waits for GPUs that are kept for it until the borrowers there have left.
+    Reserved(Reserved),
     /// Has GPUs.
     Holding(Holding),
+    /// Ended in the pool, but not yet in its member's line alone, where it goes on standing in the way of others.
+    Finished {
+        /// Length of its last, complete run.
+        runtime: DurationMillis,
+    },
+}
+
+/// GPUs that are kept for a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reserved {
+    /// GPUs by node.
+    pub slots: Vec<Slot>,
+    /// On whose account it will run.
+    pub basis: Basis,
 }
 
 /// What an admitted claim has.
@@ -136,29 +165,30 @@ impl Gang {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnsupportedShape;
 
-impl Holding {
-    /// GPU-milliseconds that would be lost if it were stopped now without a checkpoint.
-    #[must_use]
-    pub fn work_at(&self, now: TimestampMillis) -> u64 {
-        let DurationMillis(ran) = now.since(self.since);
-        let gpus: u64 = self.slots.iter().map(|s| u64::from(s.gpus)).sum();
-        gpus.saturating_mul(ran.unsigned_abs())
-    }
-}
-
 impl Claim {
-    /// Position in its member's line for the guarantee: by submission, then by name. A claim that once ran on
-    /// borrowed GPUs does not thereby pass an earlier one.
+    /// A claim that nobody has decided on yet.
     #[must_use]
-    pub const fn submission_key(&self) -> (TimestampMillis, &ClaimId) {
-        (self.submitted_at, &self.id)
+    pub const fn new(id: ClaimId, member: MemberId, gang: Gang, submitted_at: TimestampMillis) -> Self {
+        let state = ClaimState::Waiting { put_back: false };
+        Self { id, member, gang, submitted_at, expected_runtime: None, due: None, state }
     }
 
-    /// Position in its member's line for idle GPUs: put-back claims first, then by submission, then by name.
+    /// True when nothing of it matters any more: it has ended, and its run alone has ended so long ago that whoever
+    /// followed it there is due since then. Until that the caller keeps it in the snapshot.
     #[must_use]
-    pub const fn line_key(&self) -> (bool, TimestampMillis, &ClaimId) {
-        let put_back = matches!(self.state, ClaimState::Waiting { put_back: true });
-        (!put_back, self.submitted_at, &self.id)
+    pub const fn is_forgotten(&self, now: TimestampMillis, notice: DurationMillis) -> bool {
+        match (&self.state, &self.due) {
+            (ClaimState::Finished { runtime }, Some(due)) => {
+                due.since.after(*runtime).after(notice).0 < now.0
+            }
+            _ => false,
+        }
+    }
+
+    /// True while it stands in line, with or without GPUs kept for it.
+    #[must_use]
+    pub const fn is_waiting(&self) -> bool {
+        matches!(self.state, ClaimState::Waiting { .. } | ClaimState::Reserved(_))
     }
 
     /// What it holds, if it was admitted.
@@ -166,7 +196,7 @@ impl Claim {
     pub const fn holding(&self) -> Option<&Holding> {
         match &self.state {
             ClaimState::Holding(holding) => Some(holding),
-            ClaimState::Waiting { .. } => None,
+            ClaimState::Waiting { .. } | ClaimState::Reserved(_) | ClaimState::Finished { .. } => None,
         }
     }
 }

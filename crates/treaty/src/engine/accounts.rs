@@ -19,7 +19,9 @@ impl Engine {
             loop {
                 let jobs = &mut self.jobs;
                 let places_of = |job: Job| std::mem::take(&mut jobs[job as usize].places_alone);
-                let Some((at, ended)) = self.members[index].alone.end_next(self.now, places_of) else { break };
+                let Some((at, ended)) = self.members[index].alone.end_next(self.now, places_of) else {
+                    break;
+                };
                 self.actions.extend(ended.into_iter().map(|job| Action::Forgotten { job }));
                 self.start_alone(index, at);
             }
@@ -79,6 +81,9 @@ impl Engine {
             {
                 self.rebook(job, Basis::Borrowed);
             }
+            if self.members[index].safe > rules.guarantee {
+                self.release_above_guarantee(index);
+            }
             let room = rules.guarantee.saturating_sub(self.members[index].safe);
             if room > 0 && !self.members[index].borrowed.is_empty() {
                 self.promote_borrowers(index);
@@ -86,6 +91,21 @@ impl Engine {
             if self.members[index].used > rules.ceiling {
                 self.leave_above_ceiling(index);
             }
+        }
+    }
+
+    /// GPUs are no longer kept for claims that a lowered guarantee does not cover, the newest first.
+    fn release_above_guarantee(&mut self, index: usize) {
+        let due = |job: &Job| matches!(self.state(*job), JobState::Reserved { basis: Basis::Due, .. });
+        let of_member = |job: &Job| self.record(*job).spec.member.index() == index;
+        let mut newest_first: Vec<Job> =
+            self.reserved.iter().copied().filter(|job| of_member(job) && !due(job)).collect();
+        newest_first.sort_unstable_by_key(|&job| std::cmp::Reverse(self.record(job).spec.submitted_at));
+        for job in newest_first {
+            if self.members[index].safe <= self.rules.members[index].guarantee {
+                break;
+            }
+            self.abandon_reservation(job);
         }
     }
 
@@ -124,45 +144,51 @@ impl Engine {
         leaving.filter(of_member).map(|job| self.record(job).gpus()).sum()
     }
 
-    /// Books the GPUs of a claim that starts or for which GPUs are kept.
-    pub(super) fn book(&mut self, job: Job, basis: Basis) {
+    /// The member uses these GPUs from now on: the claim starts, or they are kept for it.
+    pub(super) fn book(&mut self, job: Job) {
         let gpus = self.record(job).gpus();
         let member = self.member_of(job);
         member.used += gpus;
-        member.safe += if basis == Basis::Borrowed { 0 } else { gpus };
         member.touched = true;
     }
 
-    /// Reverses [`Self::book`] and forgets that it runs.
-    pub(super) fn unbook(&mut self, job: Job, basis: Basis) {
-        self.forget_running(job, basis);
-        self.stopping.remove(&job);
+    /// Reverses [`Self::book`].
+    pub(super) fn unbook(&mut self, job: Job) {
         let gpus = self.record(job).gpus();
         let member = self.member_of(job);
         member.used = member.used.saturating_sub(gpus);
-        member.safe = member.safe.saturating_sub(if basis == Basis::Borrowed { 0 } else { gpus });
         member.touched = true;
     }
 
-    /// The claim is among its member's running ones, where reclaim and booking look.
+    /// GPUs are kept for a claim inside its guarantee, or no longer.
+    pub(super) fn secure_reservation(&mut self, job: Job, kept: bool) {
+        let gpus = self.record(job).gpus();
+        let member = self.member_of(job);
+        member.safe = if kept { member.safe + gpus } else { member.safe.saturating_sub(gpus) };
+    }
+
+    /// The claim is among its member's running ones, where reclaim and booking look. Who was told to leave is not:
+    /// its share of the guarantee is free for others.
     pub(super) fn remember_running(&mut self, job: Job, basis: Basis) {
-        let submitted_at = self.record(job).spec.submitted_at.0;
+        let (gpus, submitted_at) = (self.record(job).gpus(), self.record(job).spec.submitted_at.0);
         let member = self.member_of(job);
         match basis {
-            Basis::Due => false,
-            Basis::Guaranteed => member.guaranteed.insert((submitted_at, job)),
-            Basis::Borrowed => member.borrowed.insert((submitted_at, job)),
-        };
+            Basis::Due => {}
+            Basis::Guaranteed => drop(member.guaranteed.insert((submitted_at, job))),
+            Basis::Borrowed => drop(member.borrowed.insert((submitted_at, job))),
+        }
+        member.safe += if basis == Basis::Borrowed { 0 } else { gpus };
     }
 
     pub(super) fn forget_running(&mut self, job: Job, basis: Basis) {
-        let submitted_at = self.record(job).spec.submitted_at.0;
+        let (gpus, submitted_at) = (self.record(job).gpus(), self.record(job).spec.submitted_at.0);
         let member = self.member_of(job);
         match basis {
-            Basis::Due => false,
-            Basis::Guaranteed => member.guaranteed.remove(&(submitted_at, job)),
-            Basis::Borrowed => member.borrowed.remove(&(submitted_at, job)),
-        };
+            Basis::Due => {}
+            Basis::Guaranteed => drop(member.guaranteed.remove(&(submitted_at, job))),
+            Basis::Borrowed => drop(member.borrowed.remove(&(submitted_at, job))),
+        }
+        member.safe = member.safe.saturating_sub(if basis == Basis::Borrowed { 0 } else { gpus });
     }
 
     /// Books a running claim on another account.
@@ -174,14 +200,7 @@ impl Engine {
         self.forget_running(job, basis);
         self.remember_running(job, to);
         self.jobs[job as usize].state = JobState::Running { since, basis: to };
-        let gpus = self.record(job).gpus();
-        let member = self.member_of(job);
-        match (basis, to) {
-            (Basis::Borrowed, _) => member.safe += gpus,
-            (_, Basis::Borrowed) => member.safe = member.safe.saturating_sub(gpus),
-            _ => {}
-        }
-        member.touched = true;
+        self.member_of(job).touched = true;
         self.actions.push(Action::Rebook { job, to });
     }
 }

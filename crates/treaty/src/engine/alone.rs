@@ -77,11 +77,13 @@ impl AloneLine {
         self.ends.push(Reverse((at, job)));
     }
 
-    /// Puts a running claim where an earlier engine had it.
-    pub(crate) fn restore(&mut self, places: &[Place]) {
-        for &(node, gpus) in places {
+    /// Puts a running claim where an earlier line had it; false, and nothing done, if there is no such room.
+    pub(crate) fn restore(&mut self, places: &[Place]) -> bool {
+        let room = places.iter().all(|&(node, gpus)| self.space.has_free(node, gpus));
+        for &(node, gpus) in places.iter().filter(|_| room) {
             self.space.take(node, gpus);
         }
+        room
     }
 
     /// Next time at which something happens by itself.
@@ -111,7 +113,11 @@ impl AloneLine {
     }
 
     /// Starts what the line starts at that time; `runtime_of` is known for claims that the pool has finished.
-    pub(crate) fn start(&mut self, at: i64, mut runtime_of: impl FnMut(Job) -> Option<i64>) -> Vec<AloneStart> {
+    pub(crate) fn start(
+        &mut self,
+        at: i64,
+        mut runtime_of: impl FnMut(Job) -> Option<i64>,
+    ) -> Vec<AloneStart> {
         let mut started = Vec::new();
         while let Some((key, job, shape)) = self.next(at) {
             let Some(places) = self.space.find(shape) else { break };

@@ -1,10 +1,10 @@
 //! What happens to the pool from outside. An event only changes state; [`Engine::settle`] decides.
 
 use super::job::{JobSpec, JobState, Record};
+use super::outcome::goes_to_front;
 use super::queue::Job;
 use super::{Action, Engine};
 use crate::reason::ReclaimReason;
-use crate::snapshot::Basis;
 use crate::units::TimestampMillis;
 
 /// Something that happened.
@@ -79,7 +79,9 @@ impl Engine {
     /// Takes note that a claim has ended.
     pub fn finish(&mut self, job: u32, at: TimestampMillis) {
         let runtime = match *self.state(job) {
-            JobState::Running { since, .. } | JobState::Noticed { since, .. } => at.0.saturating_sub(since).max(0),
+            JobState::Running { since, .. } | JobState::Noticed { since, .. } => {
+                at.0.saturating_sub(since).max(0)
+            }
             JobState::Finished { .. } => return,
             JobState::Waiting | JobState::Reserved { .. } | JobState::Stopping { .. } => 0,
         };
@@ -98,7 +100,7 @@ impl Engine {
     /// Takes note that the GPUs of a stopped claim are free.
     pub fn released(&mut self, job: u32) {
         let JobState::Stopping { ref reason, .. } = *self.state(job) else { return };
-        let to_front = !matches!(reason, ReclaimReason::AboveCeiling(_));
+        let to_front = goes_to_front(reason, self.record(job).spec.member);
         self.leave_pool(job);
         let record = &mut self.jobs[job as usize];
         record.state = JobState::Waiting;
@@ -128,12 +130,18 @@ impl Engine {
                 self.cancel_reservation(job);
                 self.leave_line(job);
             }
-            JobState::Running { basis, .. } => self.give_back(job, basis),
-            JobState::Noticed { basis, deadline, .. } => {
-                self.deadlines.remove(&(deadline, job));
-                self.give_back(job, basis);
+            JobState::Running { basis, .. } => {
+                self.forget_running(job, basis);
+                self.give_back(job);
             }
-            JobState::Stopping { basis, .. } => self.give_back(job, basis),
+            JobState::Noticed { deadline, .. } => {
+                self.deadlines.remove(&(deadline, job));
+                self.give_back(job);
+            }
+            JobState::Stopping { .. } => {
+                self.stopping.remove(&job);
+                self.give_back(job);
+            }
             JobState::Finished { .. } => {}
         }
     }
@@ -148,8 +156,8 @@ impl Engine {
         member.touched = true;
     }
 
-    fn give_back(&mut self, job: Job, basis: Basis) {
-        self.unbook(job, basis);
+    fn give_back(&mut self, job: Job) {
+        self.unbook(job);
         for (node, gpus) in std::mem::take(&mut self.jobs[job as usize].places) {
             self.nodes[node as usize].holders.retain(|&holder| holder != job);
             self.hand_out(node, gpus);
@@ -170,17 +178,18 @@ impl Engine {
     /// Stops a claim now.
     pub(super) fn stop(&mut self, job: Job, reason: ReclaimReason) {
         let (basis, promised_to) = match *self.state(job) {
-            JobState::Running { basis, .. } => (basis, None),
+            JobState::Running { basis, .. } => {
+                self.forget_running(job, basis);
+                (basis, None)
+            }
             JobState::Noticed { basis, deadline, promised_to, .. } => {
                 self.deadlines.remove(&(deadline, job));
                 (basis, promised_to)
             }
             _ => return,
         };
-        self.forget_running(job, basis);
         self.stopping.insert(job);
-        self.jobs[job as usize].state =
-            JobState::Stopping { basis, reason: reason.clone(), promised_to };
+        self.jobs[job as usize].state = JobState::Stopping { basis, reason: reason.clone(), promised_to };
         self.actions.push(Action::Stop { job, reason });
     }
 }

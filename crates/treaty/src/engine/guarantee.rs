@@ -5,7 +5,6 @@ use super::queue::Job;
 use super::reclaim::Demand;
 use super::space::Shape;
 use crate::snapshot::Basis;
-use crate::units::MemberId;
 
 impl Engine {
     /// Serves every member that the last events touched, the one with the smallest part of its guarantee first.
@@ -19,6 +18,12 @@ impl Engine {
         for &member in &members {
             self.serve_due(member);
         }
+        // What is due takes room from what was only inside the guarantee; nothing that could still be displaced has
+        // been started before it.
+        self.book_running();
+        self.start_ready();
+        // Whoever may stay after all is booked anew.
+        self.book_running();
         for &member in &members {
             self.serve_room(member);
         }
@@ -48,7 +53,7 @@ impl Engine {
         let mut without_place: Vec<Shape> = Vec::new();
         let guarantee = self.rules.members[member].guarantee;
         loop {
-            let room = guarantee.saturating_sub(self.members[member].used);
+            let room = guarantee.saturating_sub(self.members[member].used + self.owed_gpus(member));
             if room == 0 {
                 break;
             }
@@ -89,14 +94,14 @@ impl Engine {
         true
     }
 
+    /// GPUs of due claims that wait: what the member's other claims may not take before them.
+    pub(super) fn owed_gpus(&self, member: usize) -> u32 {
+        self.members[member].owed.iter().map(|(_, job)| self.record(*job).gpus()).sum()
+    }
+
     fn make_room_below(&mut self, member: usize, most: u32) {
         let ceiling = std::mem::replace(&mut self.rules.members[member].ceiling, most);
         self.leave_above_ceiling(member);
         self.rules.members[member].ceiling = ceiling;
-    }
-
-    /// The member at that position.
-    pub(super) fn member_id(index: usize) -> MemberId {
-        MemberId(u16::try_from(index).unwrap_or(u16::MAX))
     }
 }

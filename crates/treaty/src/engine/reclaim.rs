@@ -102,7 +102,13 @@ impl Engine {
             victims.push(job);
         }
         let now_free = self.space.free(node);
-        (free >= need).then_some(Candidate { cost, victims_count: victims.len(), free: now_free, node, victims })
+        (free >= need).then_some(Candidate {
+            cost,
+            victims_count: victims.len(),
+            free: now_free,
+            node,
+            victims,
+        })
     }
 
     /// What it costs to send this claim away for the demand; `None` if it may not be sent away.

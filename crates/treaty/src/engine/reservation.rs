@@ -14,7 +14,7 @@ impl Engine {
             self.space.take(node, gpus);
         }
         self.jobs[job as usize].places = places;
-        self.book(job, basis);
+        self.book(job);
         self.begin(job, basis);
     }
 
@@ -34,6 +34,17 @@ impl Engine {
     /// Keeps places for a claim: what is free there now, the rest as it becomes free; the victims are told to leave.
     pub(super) fn reserve(&mut self, job: Job, basis: Basis, places: Vec<Place>, victims: Vec<Job>) {
         self.leave_line(job);
+        self.keep(job, basis, places);
+        self.actions.push(Action::Reserve { job });
+        let (member, claim) = (self.record(job).spec.member, self.record(job).spec.id.clone());
+        for victim in victims {
+            let reason = ReclaimReason::GuaranteeOf { member, claim: claim.clone() };
+            self.tell_to_leave(victim, reason, Some(job));
+        }
+    }
+
+    /// Takes what is free of the places now; the rest is handed out as it becomes free.
+    pub(super) fn keep(&mut self, job: Job, basis: Basis, places: Vec<Place>) {
         let mut missing_total = 0;
         for &(node, gpus) in &places {
             let now_free = self.space.free(node).min(gpus);
@@ -45,14 +56,9 @@ impl Engine {
         }
         self.jobs[job as usize].places = places;
         self.jobs[job as usize].state = JobState::Reserved { basis, missing: missing_total };
-        self.book(job, basis);
+        self.book(job);
+        self.secure_reservation(job, true);
         self.reserved.insert(job);
-        self.actions.push(Action::Reserve { job });
-        let (member, claim) = (self.record(job).spec.member, self.record(job).spec.id.clone());
-        for victim in victims {
-            let reason = ReclaimReason::GuaranteeOf { member, claim: claim.clone() };
-            self.tell_to_leave(victim, reason, Some(job));
-        }
     }
 
     /// Gives GPUs that became free on a node to those for whom it is kept; what is left is idle.
@@ -82,6 +88,7 @@ impl Engine {
             let JobState::Reserved { basis, missing } = *self.state(job) else { continue };
             if missing == 0 {
                 self.reserved.remove(&job);
+                self.secure_reservation(job, false);
                 self.begin(job, basis);
             } else if self.freed
                 && let Some(places) = self.record(job).shape.and_then(|shape| self.space.find(shape))
@@ -105,19 +112,20 @@ impl Engine {
 
     /// Takes back what is kept for a claim.
     pub(super) fn cancel_reservation(&mut self, job: Job) {
-        let JobState::Reserved { basis, .. } = *self.state(job) else { return };
-        self.reserved.remove(&job);
-        self.unbook(job, basis);
+        if !self.reserved.remove(&job) {
+            return;
+        }
+        self.secure_reservation(job, false);
+        self.unbook(job);
         for (node, gpus) in std::mem::take(&mut self.jobs[job as usize].places) {
             let list = &mut self.nodes[node as usize].missing;
             let missing = list.iter().find(|(waiting, _)| *waiting == job).map_or(0, |(_, missing)| *missing);
             list.retain(|(waiting, _)| *waiting != job);
             self.hand_out(node, gpus - missing.min(gpus));
         }
-        let promised = |(_, victim): &(i64, Job)| {
-            matches!(self.state(*victim), JobState::Noticed { promised_to, .. } if *promised_to == Some(job))
-        };
-        let victims: Vec<Job> = self.deadlines.iter().filter(|d| promised(d)).map(|(_, victim)| *victim).collect();
+        let promised = |(_, victim): &(i64, Job)| matches!(self.state(*victim), JobState::Noticed { promised_to, .. } if *promised_to == Some(job));
+        let victims: Vec<Job> =
+            self.deadlines.iter().filter(|d| promised(d)).map(|(_, victim)| *victim).collect();
         for victim in victims {
             self.withdraw(victim);
         }

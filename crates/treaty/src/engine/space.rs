@@ -59,6 +59,11 @@ impl Space {
         self.free[node as usize]
     }
 
+    /// False also when there is no such node.
+    pub(crate) fn has_free(&self, node: u32, gpus: Gpus) -> bool {
+        self.free.get(node as usize).is_some_and(|&free| free >= gpus)
+    }
+
     pub(crate) const fn cell(&self) -> Gpus {
         self.cell
     }
@@ -66,11 +71,6 @@ impl Space {
     /// Nodes without any work on them.
     pub(crate) fn whole_nodes_free(&self) -> u32 {
         self.nodes_by_free.last().map_or(0, IndexSet::len)
-    }
-
-    /// Most free GPUs on one node.
-    pub(crate) fn most_free(&self) -> Gpus {
-        (1..=self.cell).rev().find(|&f| !self.nodes_by_free[f as usize].is_empty()).unwrap_or(0)
     }
 
     /// Nothing more is placed on the node; what is there stays.
@@ -103,7 +103,8 @@ impl Space {
         if shape.nodes == 1 {
             return self.best_fit(shape.gpus).map(|node| vec![(node, shape.gpus)]);
         }
-        let whole = self.nodes_by_free.last().filter(|set| shape.gpus == self.cell && set.len() >= shape.nodes)?;
+        let whole =
+            self.nodes_by_free.last().filter(|set| shape.gpus == self.cell && set.len() >= shape.nodes)?;
         let mut rest = whole.clone();
         let mut places = Vec::with_capacity(shape.nodes as usize);
         while places.len() < shape.nodes as usize {
@@ -119,7 +120,11 @@ impl Space {
 
     fn best_fit(&self, gpus: Gpus) -> Option<u32> {
         let set = (gpus..=self.cell).map(|f| &self.nodes_by_free[f as usize]).find(|set| !set.is_empty())?;
-        if gpus == self.cell && self.whole_nodes == WholeNodes::HighestFirst { set.last() } else { set.first() }
+        if gpus == self.cell && self.whole_nodes == WholeNodes::HighestFirst {
+            set.last()
+        } else {
+            set.first()
+        }
     }
 
     pub(crate) fn take(&mut self, node: u32, gpus: Gpus) {

@@ -10,7 +10,9 @@ impl Engine {
     /// Starts claims on idle GPUs until none fits.
     pub(super) fn lend_surplus(&mut self) {
         let mut members: Vec<usize> = (0..self.members.len()).filter(|&m| self.could_borrow(m)).collect();
-        while let Some(position) = (0..members.len()).min_by_key(|&i| (self.borrowed_share(members[i]), members[i])) {
+        while let Some(position) =
+            (0..members.len()).min_by_key(|&i| (self.borrowed_share(members[i]), members[i]))
+        {
             if !self.lend_to(members[position]) {
                 members.swap_remove(position);
             }
@@ -30,7 +32,8 @@ impl Engine {
 
     fn lend_to(&mut self, member: usize) -> bool {
         let kept = self.whole_nodes_kept();
-        let room = self.rules.members[member].ceiling.saturating_sub(self.members[member].used);
+        let taken = self.members[member].used.saturating_add(self.owed_gpus(member));
+        let room = self.rules.members[member].ceiling.saturating_sub(taken);
         let fits = |shape: Shape| shape.total() <= room && self.space.fits(shape, kept);
         let Some((_, job, shape)) = self.members[member].queue.first(fits) else { return false };
         let Some(places) = self.space.find(shape) else { return false };

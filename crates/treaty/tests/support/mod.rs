@@ -2,9 +2,11 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
+pub mod pool;
+
 use concord_treaty::document::{Document, GpuCount, LendingDocument, MemberDocument, ReclaimDocument};
 use concord_treaty::plan::Plan;
-use concord_treaty::snapshot::{Basis, Claim, ClaimState, Gang, Holding, Node, Phase, Slot, Snapshot};
+use concord_treaty::snapshot::{Claim, Gang, Node, Snapshot};
 use concord_treaty::treaty::Treaty;
 use concord_treaty::units::{ClaimId, MemberId, NodeName, TimestampMillis};
 
@@ -43,38 +45,7 @@ pub fn gang(pods: u32, gpus_per_pod: u32) -> Gang {
 }
 
 pub fn waiting(id: &str, member: u16, gang: Gang, submitted_at: i64) -> Claim {
-    Claim {
-        id: ClaimId::from(id),
-        member: MemberId(member),
-        gang,
-        submitted_at: TimestampMillis(submitted_at),
-        state: ClaimState::Waiting { put_back: false },
-    }
-}
-
-pub fn put_back(mut claim: Claim) -> Claim {
-    claim.state = ClaimState::Waiting { put_back: true };
-    claim
-}
-
-pub fn running(mut claim: Claim, basis: Basis, nodes: &[&str], since: i64) -> Claim {
-    let gpus = claim.gang.gpus() / u32::try_from(nodes.len()).unwrap();
-    let slots = nodes.iter().map(|n| Slot { node: NodeName::from(*n), gpus }).collect();
-    claim.state = ClaimState::Holding(Holding {
-        slots,
-        basis,
-        since: TimestampMillis(since),
-        phase: Phase::Running,
-        promised_to: None,
-    });
-    claim
-}
-
-pub fn in_phase(mut claim: Claim, to: Phase) -> Claim {
-    if let ClaimState::Holding(h) = &mut claim.state {
-        h.phase = to;
-    }
-    claim
+    Claim::new(ClaimId::from(id), MemberId(member), gang, TimestampMillis(submitted_at))
 }
 
 /// One line an action: a plan as a reviewer reads it.
@@ -84,12 +55,19 @@ pub fn told(plan: &Plan) -> Vec<String> {
         let nodes: Vec<String> = a.slots.iter().map(|s| format!("{}x{}", s.node, s.gpus)).collect();
         lines.push(format!("start {} {:?} on {}", a.claim, a.basis, nodes.join("+")));
     }
+    lines.extend(plan.due.iter().map(|d| format!("due {} since {}", d.claim, d.due.since.0)));
+    lines.extend(plan.no_longer_due.iter().map(|c| format!("not due {c}")));
     lines.extend(
         plan.notices.iter().map(|n| format!("tell {} by {} {}", n.claim, n.deadline.0, n.reason.code())),
     );
     lines.extend(plan.withdrawals.iter().map(|c| format!("keep {c}")));
     lines.extend(plan.stops.iter().map(|s| format!("stop {} {}", s.claim, s.reason.code())));
     lines.extend(plan.basis_changes.iter().map(|c| format!("book {} {:?}", c.claim, c.to)));
+    for r in &plan.reservations {
+        let nodes: Vec<String> = r.kept.slots.iter().map(|s| format!("{}x{}", s.node, s.gpus)).collect();
+        lines.push(format!("reserve {} for {} {:?}", nodes.join("+"), r.claim, r.kept.basis));
+    }
+    lines.extend(plan.releases.iter().map(|c| format!("release {c}")));
     lines.extend(plan.waits.iter().map(|w| format!("wait {} {} {}", w.claim, w.place, w.reason.code())));
     lines
 }
