@@ -10,8 +10,9 @@ use concord_api::{GpuClaim, Treaty};
 use concord_treaty::check::CheckedPlan;
 use concord_treaty::decide::decide;
 use concord_treaty::plan::{Plan, Wait};
-use concord_treaty::snapshot::{ClaimState, Phase, Snapshot};
+use concord_treaty::snapshot::{Basis, Claim, ClaimState, Phase, Snapshot};
 use concord_treaty::treaty::Treaty as Rules;
+use concord_treaty::units::TimestampMillis;
 use futures::StreamExt;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::jiff::Timestamp;
@@ -40,6 +41,29 @@ const TICK: Duration = Duration::from_secs(1);
 /// A claim takes at most: create, finish or requeue, and the order to its Job. What is left is done next cycle.
 const UPKEEP_ROUNDS_MAX: usize = 3;
 
+/// A situation in which nothing was left to do.
+struct Quiet {
+    rules: Rules,
+    snapshot: Snapshot,
+    decided_at: TimestampMillis,
+}
+
+impl Quiet {
+    /// Times at which something is to be decided although nothing is seen to happen: a notice runs out, or a claim
+    /// that the pool finished early ends in its member's line alone.
+    fn alarms(&self) -> impl Iterator<Item = TimestampMillis> + '_ {
+        let alarm = |c: &Claim| match (&c.state, &c.due) {
+            (ClaimState::Holding(h), _) => match h.phase {
+                Phase::Noticed { deadline } => Some(deadline),
+                Phase::Running | Phase::Stopping => None,
+            },
+            (ClaimState::Finished { runtime }, Some(due)) => Some(due.since.after(*runtime)),
+            _ => None,
+        };
+        self.snapshot.claims.iter().filter_map(alarm).filter(|at| *at > self.decided_at)
+    }
+}
+
 /// The operator.
 pub struct Operator {
     writer: Writer,
@@ -54,7 +78,7 @@ pub struct Operator {
     /// There is no lawful next step before something changes or a tick passes.
     stalled: bool,
     /// The last situation for which nothing was left to do, and why its claims wait.
-    quiet: Option<(Rules, Snapshot)>,
+    quiet: Option<Quiet>,
     waits: Vec<Wait>,
 }
 
@@ -81,7 +105,7 @@ impl Operator {
     pub async fn run(mut self, mut sightings: mpsc::Receiver<Sighting>) {
         while self.observe(&mut sightings).await {
             let now = Timestamp::now();
-            let Some((rules, snapshot)) = self.situation() else {
+            let Some((rules, snapshot)) = self.situation(now) else {
                 self.report_no_treaty(now).await;
                 continue;
             };
@@ -93,7 +117,8 @@ impl Operator {
                 };
                 let done = self.apply(&rules, &plan, now).await;
                 if done && plan.plan().is_quiet() {
-                    self.quiet = Some((rules.clone(), snapshot.clone()));
+                    let (rules, snapshot, decided_at) = (rules.clone(), snapshot.clone(), millis(now));
+                    self.quiet = Some(Quiet { rules, snapshot, decided_at });
                 }
                 self.waits.clone_from(&plan.plan().waits);
             }
@@ -223,38 +248,33 @@ impl Operator {
         if busy {
             return clock;
         }
-        let deadlines = self.quiet.iter().flat_map(|(_, s)| &s.claims).filter_map(|c| match &c.state {
-            ClaimState::Holding(h) => match h.phase {
-                Phase::Noticed { deadline } => Some(deadline),
-                Phase::Running | Phase::Stopping => None,
-            },
-            ClaimState::Waiting { .. } => None,
-        });
-        let until = |at: concord_treaty::units::TimestampMillis| {
+        let until = |at: TimestampMillis| {
             let left = at.0 - Timestamp::now().as_millisecond();
             clock + Duration::from_millis(u64::try_from(left).unwrap_or(0))
         };
-        deadlines.map(until).min().map_or(self.next_tick, |at| at.min(self.next_tick))
+        self.quiet
+            .iter()
+            .flat_map(Quiet::alarms)
+            .map(until)
+            .min()
+            .map_or(self.next_tick, |at| at.min(self.next_tick))
     }
 
     /// The engine's input, or `None` while it would be guesswork.
-    fn situation(&self) -> Option<(Rules, Snapshot)> {
+    fn situation(&self, now: Timestamp) -> Option<(Rules, Snapshot)> {
         if !self.world.missing().is_empty() || !self.world.uncertain.is_empty() {
             return None;
         }
         let (_, rules) = self.world.treaty_in_force()?;
-        let snapshot = self.world.snapshot(&rules);
+        let snapshot = self.world.snapshot(&rules, now);
         Some((rules, snapshot))
     }
 
     /// False when the last decision found nothing to do and nothing has changed since.
     fn has_news(&mut self, rules: &Rules, snapshot: &Snapshot, now: Timestamp) -> bool {
-        let Some((known_rules, known)) = &self.quiet else { return true };
-        let due = |c: &concord_treaty::snapshot::Claim| {
-            c.holding()
-                .is_some_and(|h| matches!(h.phase, Phase::Noticed { deadline } if deadline <= millis(now)))
-        };
-        let news = known_rules != rules || known != snapshot || snapshot.claims.iter().any(due);
+        let Some(quiet) = &self.quiet else { return true };
+        let due = quiet.alarms().any(|at| at <= millis(now));
+        let news = due || quiet.rules != *rules || quiet.snapshot != *snapshot;
         if news {
             self.quiet = None;
         }
@@ -374,7 +394,10 @@ impl Operator {
                 .map_or("", |c| c.spec.member.as_str());
             self.metrics
                 .admissions
-                .with_label_values(&[member, &format!("{:?}", admission.basis).to_lowercase()])
+                .with_label_values(&[
+                    member,
+                    if admission.basis == Basis::Borrowed { "borrowed" } else { "guaranteed" },
+                ])
                 .inc();
         }
         for notice in &plan.notices {

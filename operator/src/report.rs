@@ -162,9 +162,10 @@ fn member_use(rules: &Rules, snapshot: &Snapshot, id: concord_treaty::units::Mem
     let mut usage = MemberUse { name: rules.member(id).name.clone(), ..MemberUse::default() };
     for claim in snapshot.claims.iter().filter(|c| c.member == id) {
         match &claim.state {
-            ClaimState::Waiting { .. } => usage.queued_claims += 1,
-            ClaimState::Holding(h) if h.basis == Basis::Guaranteed => usage.guaranteed_gpus += held(claim),
-            ClaimState::Holding(_) => usage.borrowed_gpus += held(claim),
+            ClaimState::Waiting { .. } | ClaimState::Reserved(_) => usage.queued_claims += 1,
+            ClaimState::Holding(h) if h.basis == Basis::Borrowed => usage.borrowed_gpus += held(claim),
+            ClaimState::Holding(_) => usage.guaranteed_gpus += held(claim),
+            ClaimState::Finished { .. } => {}
         }
     }
     usage

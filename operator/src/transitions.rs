@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use concord_api::claim::{Placement, conditions};
+use concord_api::claim::{DuePlace, DueRun, Placement, conditions};
 use concord_api::{ClaimBasis, ClaimPhase, GpuClaimStatus};
 use concord_treaty::check::CheckedPlan;
 use concord_treaty::plan::{Admission, Notice, Plan, Stop};
-use concord_treaty::snapshot::Basis;
+use concord_treaty::snapshot::{Basis, Due, Slot};
 use concord_treaty::treaty::{Clause, Treaty};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -52,8 +52,32 @@ pub fn of_plan(
     now: Timestamp,
 ) -> BTreeMap<Key, Transition> {
     // No `..`: a new part of plans must not be forgotten here. Waits are told by the report.
-    let Plan { admissions, notices, withdrawals, stops, basis_changes, waits: _ } = plan.plan();
+    let Plan {
+        admissions,
+        notices,
+        withdrawals,
+        stops,
+        reservations,
+        releases,
+        due,
+        no_longer_due,
+        basis_changes,
+        waits: _,
+    } = plan.plan();
     let mut changes = Changes { world, by_key: BTreeMap::new() };
+    for id in no_longer_due {
+        changes.edit(&Key::from_claim_id(id), |t, _| t.status.due = None);
+    }
+    for start in due {
+        changes.edit(&Key::from_claim_id(&start.claim), |t, _| t.status.due = due_run(&start.due));
+    }
+    for id in releases {
+        changes.edit(&Key::from_claim_id(id), |t, _| t.status.reserved.clear());
+    }
+    for reservation in reservations {
+        let places = placement(&reservation.kept.slots);
+        changes.edit(&Key::from_claim_id(&reservation.claim), |t, _| t.status.reserved = places);
+    }
     for change in basis_changes {
         changes.edit(&Key::from_claim_id(&change.claim), |t, _| t.status.basis = Some(basis(change.to)));
     }
@@ -101,18 +125,17 @@ fn admit(
     now: Timestamp,
 ) {
     let status = &mut transition.status;
-    let place =
-        |s: &concord_treaty::snapshot::Slot| Placement { node: s.node.to_string(), gpus: i64::from(s.gpus) };
     status.state = ClaimPhase::Admitted;
     status.place = None;
     status.put_back = false;
-    status.placement = admission.slots.iter().map(place).collect();
+    status.reserved.clear();
+    status.placement = placement(&admission.slots);
     status.basis = Some(basis(admission.basis));
     status.admitted_at = Some(MicroTime(now));
     status.wait = Some(short_duration(now.duration_since(claim.spec.submitted_at.0)));
     let member = treaty.member_id(&claim.spec.member);
     let (reason, message) = match admission.basis {
-        Basis::Guaranteed => {
+        Basis::Due | Basis::Guaranteed => {
             ("AdmittedInGuarantee", "runs inside its member's guarantee and will not be reclaimed".to_owned())
         }
         Basis::Borrowed => {
@@ -125,10 +148,10 @@ fn admit(
         }
     };
     explain(status, reason, &message);
-    let clause = if admission.basis == Basis::Guaranteed {
-        member.map(Clause::Guarantee)
-    } else {
+    let clause = if admission.basis == Basis::Borrowed {
         Some(Clause::Reclaim)
+    } else {
+        member.map(Clause::Guarantee)
     };
     status.clause = clause.map(|c| treaty.clause_id(c));
     set_condition(status, conditions::ADMITTED, true, now);
@@ -172,9 +195,19 @@ fn halt(transition: &mut Transition, treaty: &Treaty, stop: &Stop) {
 
 const fn basis(basis: Basis) -> ClaimBasis {
     match basis {
-        Basis::Guaranteed => ClaimBasis::Guaranteed,
+        Basis::Due | Basis::Guaranteed => ClaimBasis::Guaranteed,
         Basis::Borrowed => ClaimBasis::Borrowed,
     }
+}
+
+fn placement(slots: &[Slot]) -> Vec<Placement> {
+    slots.iter().map(|s| Placement { node: s.node.to_string(), gpus: i64::from(s.gpus) }).collect()
+}
+
+fn due_run(due: &Due) -> Option<DueRun> {
+    let place = |&(node, gpus): &(u32, u32)| DuePlace { node: i64::from(node), gpus: i64::from(gpus) };
+    let since = MicroTime(Timestamp::from_millisecond(due.since.0).ok()?);
+    Some(DueRun { since, places: due.places.iter().map(place).collect() })
 }
 
 /// Two units at most, as `kubectl` prints ages: `45s`, `3m20s`, `2h5m`, `4d1h`.

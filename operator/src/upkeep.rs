@@ -132,6 +132,10 @@ fn finished(status: &GpuClaimStatus, phase: ClaimPhase, ended_at: Timestamp) -> 
     };
     next.state = phase;
     next.put_back = false;
+    next.reserved.clear();
+    let since = status.admitted_at.as_ref().filter(|_| !status.placement.is_empty());
+    let ran = since.map_or(0, |since| ended_at.as_millisecond() - since.0.as_millisecond());
+    next.ran_milliseconds = Some(ran.max(0));
     next.finished_at = Some(MicroTime(ended_at));
     explain(&mut next, reason, message);
     set_condition(&mut next, conditions::ADMITTED, false, ended_at);

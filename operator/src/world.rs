@@ -3,10 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use concord_api::claim::DueRun;
 use concord_api::{ClaimBasis, ClaimPhase, GpuClaim, Project, Treaty};
-use concord_treaty::snapshot::{Basis, Claim, ClaimState, Gang, Holding, Node, Phase, Slot, Snapshot};
+use concord_treaty::snapshot::{
+    Basis, Claim, ClaimState, Due, Gang, Holding, Node, Phase, Reserved, Slot, Snapshot,
+};
 use concord_treaty::treaty::Treaty as Rules;
-use concord_treaty::units::{ClaimId, Gpus, NodeName, TimestampMillis};
+use concord_treaty::units::{ClaimId, DurationMillis, Gpus, NodeName, TimestampMillis};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
@@ -142,20 +145,27 @@ impl World {
 
     /// The engine's input. GPUs of claims whose member is not in the treaty are taken off their nodes, so that
     /// nobody else gets them while they are in use.
-    pub fn snapshot(&self, rules: &Rules) -> Snapshot {
+    pub fn snapshot(&self, rules: &Rules, now: Timestamp) -> Snapshot {
         let mut foreign: BTreeMap<&str, Gpus> = BTreeMap::new();
         let mut claims = Vec::new();
         for (key, claim) in self.claims.iter() {
+            let finished = claim.status.state.is_finished();
             match rules.member_id(&claim.spec.member) {
-                _ if claim.status.state.is_finished() => {}
-                Some(member) if !claim.deleting || !claim.status.placement.is_empty() => {
-                    claims.push(Claim {
-                        id: key.claim_id(),
-                        member,
-                        gang: gang_of(claim),
-                        submitted_at: millis(claim.spec.submitted_at.0),
+                None if finished => {}
+                Some(member) if finished || !claim.deleting || !claim.status.placement.is_empty() => {
+                    let seen = Claim {
+                        due: claim.status.due.as_ref().map(due_of),
                         state: state_of(claim),
-                    });
+                        ..Claim::new(
+                            key.claim_id(),
+                            member,
+                            gang_of(claim),
+                            millis(claim.spec.submitted_at.0),
+                        )
+                    };
+                    if !seen.is_forgotten(millis(now), rules.reclaim_notice()) {
+                        claims.push(seen);
+                    }
                 }
                 Some(_) => {}
                 None => {
@@ -181,9 +191,14 @@ fn gang_of(claim: &ClaimView) -> Gang {
 fn state_of(claim: &ClaimView) -> ClaimState {
     let status = &claim.status;
     let phase = match status.state {
-        ClaimPhase::Queued | ClaimPhase::Succeeded | ClaimPhase::Failed => {
-            return ClaimState::Waiting { put_back: status.put_back };
+        ClaimPhase::Succeeded | ClaimPhase::Failed => {
+            return ClaimState::Finished { runtime: DurationMillis(status.ran_milliseconds.unwrap_or(0)) };
         }
+        ClaimPhase::Queued if !status.reserved.is_empty() => {
+            let basis = if status.due.is_some() { Basis::Due } else { Basis::Guaranteed };
+            return ClaimState::Reserved(Reserved { slots: slots_of(&status.reserved), basis });
+        }
+        ClaimPhase::Queued => return ClaimState::Waiting { put_back: status.put_back },
         // A claim that somebody deletes keeps its GPUs until its pods are gone, but nobody needs to tell it.
         _ if claim.deleting => Phase::Stopping,
         ClaimPhase::Admitted => Phase::Running,
@@ -192,15 +207,23 @@ fn state_of(claim: &ClaimView) -> ClaimState {
         },
         ClaimPhase::Stopping => Phase::Stopping,
     };
-    let slots =
-        status.placement.iter().map(|p| Slot { node: NodeName::from(p.node.as_str()), gpus: gpus(p.gpus) });
     let basis = match status.basis {
+        Some(ClaimBasis::Guaranteed) if status.due.is_some() => Basis::Due,
         Some(ClaimBasis::Guaranteed) => Basis::Guaranteed,
         Some(ClaimBasis::Borrowed) | None => Basis::Borrowed,
     };
     let since = status.admitted_at.as_ref().map_or(TimestampMillis::default(), |t| millis(t.0));
     let promised_to = status.notice_for.as_deref().map(ClaimId::from);
-    ClaimState::Holding(Holding { slots: slots.collect(), basis, since, phase, promised_to })
+    ClaimState::Holding(Holding { slots: slots_of(&status.placement), basis, since, phase, promised_to })
+}
+
+fn slots_of(placement: &[concord_api::claim::Placement]) -> Vec<Slot> {
+    placement.iter().map(|p| Slot { node: NodeName::from(p.node.as_str()), gpus: gpus(p.gpus) }).collect()
+}
+
+fn due_of(due: &DueRun) -> Due {
+    let place = |p: &concord_api::claim::DuePlace| (u32::try_from(p.node).unwrap_or(u32::MAX), gpus(p.gpus));
+    Due { since: millis(due.since.0), places: due.places.iter().map(place).collect() }
 }
 
 /// The engine's clock.

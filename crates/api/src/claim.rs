@@ -92,6 +92,13 @@ pub struct GpuClaimStatus {
     /// GPUs by node; only while it has GPUs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub placement: Vec<Placement>,
+    /// GPUs by node that are kept for it until the borrowers there have left; only while it waits for a reclaim.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reserved: Vec<Placement>,
+    /// Its run in its member's line alone, which is what its member would do without partners. Once that has begun,
+    /// the claim may neither wait nor be reclaimed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due: Option<DueRun>,
     /// Start of the current or last admission.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admitted_at: Option<MicroTime>,
@@ -112,6 +119,9 @@ pub struct GpuClaimStatus {
     pub used_gpu_milliseconds: i64,
     /// Part of `usedGpuMilliseconds` that ended in a reclaim.
     pub reclaimed_gpu_milliseconds: i64,
+    /// Length of the last admission; only once the Job ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ran_milliseconds: Option<i64>,
     /// End of the Job.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<MicroTime>,
@@ -145,6 +155,26 @@ pub enum ClaimBasis {
     Guaranteed,
     /// On GPUs that other members have idle.
     Borrowed,
+}
+
+/// A claim's run in its member's line alone.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct DueRun {
+    /// Start.
+    pub since: MicroTime,
+    /// GPUs by node of that line, counted from 0; these are no nodes of the pool.
+    pub places: Vec<DuePlace>,
+}
+
+/// GPUs on one node of a member's line alone.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct DuePlace {
+    /// Node of the line.
+    pub node: i64,
+    /// GPUs there.
+    pub gpus: i64,
 }
 
 /// GPUs on one node.

@@ -53,7 +53,8 @@ impl Engine {
         let mut without_place: Vec<Shape> = Vec::new();
         let guarantee = self.rules.members[member].guarantee;
         loop {
-            let room = guarantee.saturating_sub(self.members[member].used + self.owed_gpus(member));
+            let room =
+                guarantee.saturating_sub(self.members[member].used).min(self.room_below_ceiling(member));
             if room == 0 {
                 break;
             }
@@ -94,9 +95,10 @@ impl Engine {
         true
     }
 
-    /// GPUs of due claims that wait: what the member's other claims may not take before them.
-    pub(super) fn owed_gpus(&self, member: usize) -> u32 {
-        self.members[member].owed.iter().map(|(_, job)| self.record(*job).gpus()).sum()
+    /// What claims that are not due may take without standing in the way of due ones below the ceiling.
+    pub(super) fn room_below_ceiling(&self, member: usize) -> u32 {
+        let owed: u32 = self.members[member].owed.iter().map(|(_, job)| self.record(*job).gpus()).sum();
+        self.rules.members[member].ceiling.saturating_sub(self.members[member].used.saturating_add(owed))
     }
 
     fn make_room_below(&mut self, member: usize, most: u32) {

@@ -57,11 +57,6 @@ impl Queue {
         heads.min_by(|(a, ..), (b, ..)| a.cmp(b))
     }
 
-    /// Shapes that somebody waits for.
-    pub(crate) fn shapes(&self) -> impl Iterator<Item = Shape> + '_ {
-        self.by_shape.iter().filter(|(_, line)| !line.is_empty()).map(|(shape, _)| *shape)
-    }
-
     /// All claims, in order.
     pub(crate) fn in_order(&self) -> Vec<Job> {
         let mut all: Vec<&(Key, Job)> = self.by_shape.iter().flat_map(|(_, line)| line).collect();

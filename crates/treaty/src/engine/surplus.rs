@@ -32,8 +32,7 @@ impl Engine {
 
     fn lend_to(&mut self, member: usize) -> bool {
         let kept = self.whole_nodes_kept();
-        let taken = self.members[member].used.saturating_add(self.owed_gpus(member));
-        let room = self.rules.members[member].ceiling.saturating_sub(taken);
+        let room = self.room_below_ceiling(member);
         let fits = |shape: Shape| shape.total() <= room && self.space.fits(shape, kept);
         let Some((_, job, shape)) = self.members[member].queue.first(fits) else { return false };
         let Some(places) = self.space.find(shape) else { return false };

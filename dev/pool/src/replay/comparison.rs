@@ -2,12 +2,13 @@
 
 use anyhow::{Context, Result, anyhow, ensure};
 use concord_treaty::{
-    check::Violation,
+    baseline::{self, Policy},
     document::Document,
-    simulate::{self, Replay, TraceJob},
-    snapshot::{Gang, Node},
+    engine::Rules,
+    simulate::{Replay, TraceJob, Trial},
+    snapshot::Gang,
     treaty::Treaty,
-    units::{ClaimId, DurationMillis, NodeName, TimestampMillis},
+    units::{ClaimId, DurationMillis, TimestampMillis},
 };
 
 use super::{
@@ -40,7 +41,7 @@ impl Simulated {
 /// Both simulations of a set of jobs.
 #[derive(Debug, Clone, Default)]
 pub struct Comparison {
-    /// Every member alone on its own nodes.
+    /// Every member alone on its own nodes, first come first served.
     pub partitioned: Simulated,
     /// The treaty, when every decision takes effect at once.
     pub ideal: Simulated,
@@ -50,11 +51,16 @@ pub struct Comparison {
 pub fn compare(document: &Document, run: u32, jobs: &[PlannedJob]) -> Result<Comparison> {
     let treaty = Treaty::validate(document).map_err(|faults| anyhow!("{}", listed(&faults)))?;
     let trace = trace(&treaty, run, jobs)?;
-    let alone = simulate::replay_partitioned(&treaty, NODE_GPUS, &trace);
-    let together = simulate::replay(&treaty, &nodes(&treaty), &trace);
+    let own = |guarantee: u32| baseline::own_nodes(guarantee, NODE_GPUS);
+    let partitions: Vec<Vec<u32>> = treaty.members().iter().map(|member| own(member.guarantee)).collect();
+    let alone = baseline::replay_partitioned(Policy::Fifo, &partitions, NODE_GPUS, &trace);
+    let mut together = Replay::new(Rules::of(&treaty), &partitions.concat(), &trace);
+    while together.next_instant().is_some() {
+        while together.decide() {}
+    }
     Ok(Comparison {
-        partitioned: judged(alone, &trace).context("the partitions")?,
-        ideal: judged(together, &trace).context("the treaty")?,
+        partitioned: judged(&alone, &trace).context("the partitions")?,
+        ideal: judged(&together.into_trial(), &trace).context("the treaty")?,
     })
 }
 
@@ -74,29 +80,22 @@ fn trace(treaty: &Treaty, run: u32, jobs: &[PlannedJob]) -> Result<Vec<TraceJob>
     Ok(trace)
 }
 
-fn judged(replay: Result<Replay, Vec<Violation>>, trace: &[TraceJob]) -> Result<Simulated> {
-    let replay = replay
-        .map_err(|violations| anyhow!("the engine's plan breaks the treaty: {}", listed(&violations)))?;
-    ensure!(replay.outcomes.len() == trace.len(), "the simulation lost jobs");
-    let ends = replay.outcomes.iter().filter_map(|outcome| outcome.finished_at);
+fn judged(trial: &Trial, trace: &[TraceJob]) -> Result<Simulated> {
+    ensure!(trial.outcomes.len() == trace.len(), "the simulation lost jobs");
+    let ends = trial.outcomes.iter().filter_map(|outcome| outcome.finished_at);
+    let wait = |(job, outcome): (&TraceJob, &concord_treaty::simulate::Outcome)| {
+        Some((outcome.finished_at?.since(job.submitted_at).0 - job.runtime.0) as f64)
+    };
+    let held = |run: &concord_treaty::simulate::Run| {
+        u64::from(run.gpus()) * run.ended_at.since(run.started_at).0.unsigned_abs()
+    };
     Ok(Simulated {
         makespan_ms: ends.max().map_or(0, |end| end.0.unsigned_abs()),
-        waits_ms: (0..trace.len()).map(|index| Some(replay.wait(trace, index)?.0 as f64)).collect(),
-        used_gpu_ms: replay.useful_gpu_millis + replay.lost_gpu_millis,
-        reclaims: replay.outcomes.iter().map(|outcome| u64::from(outcome.reclaims)).sum(),
-        borrowers: replay.outcomes.iter().filter(|outcome| outcome.borrowed).count(),
+        waits_ms: trace.iter().zip(&trial.outcomes).map(wait).collect(),
+        used_gpu_ms: trial.runs.iter().map(held).sum(),
+        reclaims: trial.outcomes.iter().map(|outcome| u64::from(outcome.reclaims)).sum(),
+        borrowers: trial.outcomes.iter().filter(|outcome| outcome.borrowed).count(),
     })
-}
-
-/// As many whole nodes as the guarantees need.
-fn nodes(treaty: &Treaty) -> Vec<Node> {
-    let count: u32 = treaty.members().iter().map(|member| member.guarantee / NODE_GPUS).sum();
-    let node = |index| Node {
-        name: NodeName::from(format!("node-{index:04}").as_str()),
-        gpus: NODE_GPUS,
-        schedulable: true,
-    };
-    (0..count).map(node).collect()
 }
 
 fn listed(items: &[impl ToString]) -> String {
