@@ -87,14 +87,16 @@ impl Window {
         longest_runtime: DurationMillis,
     ) -> Option<TimestampMillis> {
         let mut start = after;
-        // Pauses differ by the length of months and by clock changes only: a year of days, or decades of months.
         for _ in 0..PAUSES_MOST {
             match self.would_collide(start, longest_runtime) {
                 None => return Some(start),
                 Some(interval) => start = interval.end,
             }
         }
-        None
+        // No pause is long enough, but after the last occurrence there is time.
+        let last_starts = instant(&self.zone, self.rule.until?.to_datetime(self.rule.first_start.time()));
+        let month_before = TimestampMillis(last_starts.0.saturating_sub(LONGEST_DISTANCE_MILLIS));
+        self.occurrences(month_before).last().map(|interval| interval.end)
     }
 
     fn interval(&self, start: DateTime) -> Interval {
@@ -153,7 +155,10 @@ enum Start {
     Ended,
 }
 
-/// Most pauses that [`Window::first_clear`] tries.
+/// 62 days: two months, of which one may lack the day.
+const LONGEST_DISTANCE_MILLIS: i64 = 62 * 86_400_000;
+/// Most pauses that [`Window::first_clear`] tries. Pauses differ only by clock changes and the length of months, so
+/// that a year of days shows them all, and decades of months do.
 const PAUSES_MOST: usize = 400;
 /// As the calendar's last instant.
 const YEAR_AFTER_LAST: i16 = 9000;
