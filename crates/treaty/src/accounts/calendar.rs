@@ -106,7 +106,7 @@ impl Calendar {
     /// A time as people of the treaty read it: `2026-04-01 00:00 Europe/Brussels`.
     #[must_use]
     pub fn written(&self, at: TimestampMillis) -> String {
-        let name = self.zone.iana_name().unwrap_or("UTC");
+        let name = self.zone.iana_name().unwrap_or("(time of the treaty)");
         format!("{} {name}", civil(&self.zone, at).strftime("%Y-%m-%d %H:%M"))
     }
 

@@ -112,6 +112,28 @@ fn a_skipped_midnight_is_the_first_instant_of_the_day() {
     assert_eq!(calendar.written(skipped), "2018-11-04 01:00 America/Sao_Paulo");
 }
 
+/// At 00:01 on 1 November 2009 the clocks of St. John's went back to 23:01: October showed again in November.
+#[test]
+fn a_month_does_not_come_back_with_the_clock() {
+    let calendar = Calendar::new(time_zone("America/St_Johns").unwrap(), 1);
+    let november = at("2009-11-01T02:30:00Z");
+    let shown_as_october = at("2009-11-01T03:00:00Z");
+    assert_eq!(calendar.written(shown_as_october), "2009-10-31 23:30 America/St_Johns");
+    assert_eq!(calendar.period(Period::Month, shown_as_october).start, november);
+    assert_eq!(calendar.period(Period::Month, TimestampMillis(november.0 - 1)).end, november);
+}
+
+/// No zone has done it yet, but could: 23:30 of 31 October becomes 00:30, and November starts at 01:00.
+#[test]
+fn a_gap_across_the_boundary_leaves_no_time_without_a_period() {
+    let zone = TimeZone::posix("AAA0BBB,J304/23:30,J60/2").unwrap();
+    let calendar = Calendar::new(zone, 1);
+    let (shown_as_november, november) = (at("2026-10-31T23:45:00Z"), at("2026-11-01T00:00:00Z"));
+    assert_eq!(calendar.written(shown_as_november), "2026-11-01 00:45 (time of the treaty)");
+    assert_eq!(calendar.period(Period::Month, shown_as_november).end, november);
+    assert_eq!(calendar.period(Period::Month, november).start, november);
+}
+
 #[test]
 fn yearly_dates_come_after() {
     property("yearly dates", 2_000, (any_time(), 1..=12_i8, 1..=28_i8), |(millis, month, day)| {

@@ -43,6 +43,39 @@ fn any_rule() -> impl Strategy<Value = WindowRule> {
         })
 }
 
+/// Any time, or a millisecond beside a border: where mistakes live.
+#[derive(Debug, Clone)]
+enum Moment {
+    Anywhere(i64),
+    Beside { occurrence: usize, end: bool, announced: bool, millis: i64 },
+}
+
+impl Moment {
+    fn of(&self, all: &[Interval]) -> TimestampMillis {
+        match *self {
+            Self::Anywhere(offset) => TimestampMillis(all[0].start.0 + offset),
+            Self::Beside { occurrence, end, announced, millis } => {
+                let interval = all[occurrence % all.len().min(800)];
+                let border = if end { interval.end } else { interval.start };
+                TimestampMillis(border.0 + millis - if announced { DAY } else { 0 })
+            }
+        }
+    }
+}
+
+fn any_moment() -> impl Strategy<Value = Moment> {
+    let beside = (0..800_usize, any::<bool>(), any::<bool>(), -1..=1_i64);
+    prop_oneof![
+        (-100 * DAY..800 * DAY).prop_map(Moment::Anywhere),
+        beside.prop_map(|(occurrence, end, announced, millis)| Moment::Beside {
+            occurrence,
+            end,
+            announced,
+            millis
+        }),
+    ]
+}
+
 /// All occurrences of the first 900 days: every day is asked whether it has one.
 fn walk(rule: &WindowRule) -> Vec<Interval> {
     let zone = time_zone(&rule.time_zone).unwrap();
@@ -64,11 +97,13 @@ fn walk(rule: &WindowRule) -> Vec<Interval> {
 
 #[test]
 fn answers_are_those_of_a_walk_over_all_days() {
-    let case = (any_rule(), -100 * DAY..800 * DAY, 0..40 * DAY);
-    property("windows", 5_000, case, |(rule, offset, runtime)| {
+    let case = (any_rule(), any_moment(), 0..40 * DAY, proptest::option::of(-1..=1_i64));
+    property("windows", 5_000, case, |(rule, moment, runtime, at_border)| {
         let window = Window::new(&rule).unwrap();
         let all = walk(&rule);
-        let now = TimestampMillis(all[0].start.0 + offset);
+        let now = moment.of(&all);
+        let next_start = all.iter().map(|i| i.start.0 - now.0).find(|wait| *wait > 0);
+        let runtime = at_border.zip(next_start).map_or(runtime, |(beside, wait)| wait + beside);
         // Beyond the walk nothing can be compared.
         let horizon = all[0].start.after(DurationMillis(850 * DAY));
         let seen = |interval: Option<Interval>| interval.filter(|i| i.start < horizon);
