@@ -208,8 +208,21 @@ fn people_are_told_what_applies_and_when_it_ends() {
 }
 
 #[test]
+fn use_before_the_account_was_opened_is_not_its_use() {
+    let rule = rule(Period::Month);
+    let calendar = utc();
+    let opened = at("2026-01-10T00:00:00Z");
+    let used = |until| Use { until: at(until), used: GpuMillis::from_hours(7) };
+    let history = [used("2026-01-09T00:00:00Z"), used("2026-01-10T00:00:00Z"), used("2026-01-10T00:00:01Z")];
+    let terms = Terms { rule: &rule, calendar: &calendar };
+    let standing = effect_at(terms, MemberId(0), opened, &history, at("2026-01-11T00:00:00Z")).unwrap();
+    assert_eq!(standing.balance.used.whole_hours(), 7);
+}
+
+#[test]
 fn a_budget_of_nothing_is_passed_by_any_use() {
-    let rule = BudgetRule { overuse: vec![step(100, OveruseEffect::NoBorrowing)], ..rule(Period::Month) };
+    let ladder = vec![step(0, OveruseEffect::LowPriority), step(100, OveruseEffect::NoBorrowing)];
+    let rule = BudgetRule { overuse: ladder, ..rule(Period::Month) };
     let calendar = utc();
     let terms = Terms { rule: &rule, calendar: &calendar };
     let mut account = Account::open(terms, 0, at("2026-01-01T00:00:00Z"));

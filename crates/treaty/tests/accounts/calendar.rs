@@ -143,6 +143,8 @@ fn yearly_dates_come_after() {
         let all = (year - 1..=year + 1).map(|y| by_offsets(&zone, date(y, month, day).at(0, 0, 0, 0)));
         let expected = all.filter(|start| start.0 > millis).min().unwrap();
         prop_assert_eq!(calendar.next_yearly(month, day, TimestampMillis(millis)), expected);
+        prop_assert_eq!(calendar.next_yearly(month, day, TimestampMillis(expected.0 - 1)), expected);
+        prop_assert!(calendar.next_yearly(month, day, expected) > expected);
         Ok(())
     });
 }
