@@ -21,6 +21,7 @@ pub mod diagnostic;
 pub mod document;
 mod guarantee;
 mod occupancy;
+pub mod packing;
 pub mod plan;
 pub mod reason;
 pub mod simulate;
