@@ -157,7 +157,31 @@ mod tests {
     fn files_without_gpus_are_refused() {
         let (nodes, pods) = pool();
         let none = [Shape::new(1, 1, 0, 0, Models::ANY).unwrap()];
-        assert!(fill(Policy::Fgd, 1, &[], &pods, &Workload::default()).is_err());
-        assert!(fill(Policy::Fgd, 1, &nodes, &none, &Workload::default()).is_err());
+        assert!(fill(Policy::Fgd, 1, &[], &pods, &Workload::new([])).is_err());
+        assert!(fill(Policy::Fgd, 1, &nodes, &none, &Workload::new([])).is_err());
+    }
+
+    /// The published result and ours on the real trace; the bounds are four standard deviations and more wide.
+    #[test]
+    fn openb_at_100_percent() {
+        use super::super::openb::{ModelNames, read_nodes, read_pods};
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../dev/traces/openb");
+        let mut models = ModelNames::default();
+        let nodes = read_nodes(&folder.join("nodes.csv"), &mut models).unwrap();
+        let pods = read_pods(&folder.join("pods_default.csv.gz"), &mut models).unwrap();
+        assert_eq!((nodes.len(), pods.len()), (1_213, 8_152));
+        let workload = Workload::new(pods.iter().copied());
+        let unallocated =
+            |policy| fill(policy, 42, &nodes, &pods, &workload).unwrap().looks[1].unallocated_percent;
+        let expected = [
+            (Policy::Random, 11.2..14.4),
+            (Policy::BestFit, 5.9..8.1),
+            (Policy::Fgd, 4.3..5.5),
+            (Policy::Concord, 3.7..4.3),
+        ];
+        for (policy, range) in expected {
+            let percent = unallocated(policy);
+            assert!(range.contains(&percent), "{policy}: {percent:.2} % unallocated, expected {range:?}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use concord_treaty::packing::{NodeState, Policy, Prices, Shape, Workload};
+use concord_treaty::packing::{NodeState, Policy, Shape, Workload};
 use serde::Serialize;
 
 use super::fill::{ARRIVALS_PERCENT, Run};
@@ -45,7 +45,7 @@ impl Report {
     pub fn new(nodes: &[NodeState], pods: &[Shape], workload: &Workload) -> Self {
         let capacity: u64 = nodes.iter().map(NodeState::idle_milli).sum();
         let shares: u64 = pods.iter().filter(|pod| pod.is_share()).map(Shape::demand_milli).sum();
-        let least_gpus = Prices::new(workload).gpus_at_least_millionths() as f64 / 1e6;
+        let least_gpus = workload.prices().gpus_at_least_millionths() as f64 / 1e6;
         Self {
             nodes: nodes.len(),
             gpus: capacity / 1_000,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{GPU_MILLI, GpuSet, NodeState, Policy, Prices, Shape, Workload, first_look, last_look};
+use super::{GPU_MILLI, GpuSet, NodeState, Policy, Shape, Workload, first_look, last_look};
 
 /// How much the first look counts for each time that the last look counts once. Measured on openb, seeds 1 to 20: 1, 2, 3, 4
 /// and 9 leave 4.21, 4.22, 4.18, 4.00 and 4.19 % unallocated.
@@ -32,7 +32,6 @@ pub(super) struct Scorer {
     policy: Policy,
     /// What the policy looks at: all classes, or the typical ones for the published method.
     workload: Workload,
-    prices: Prices,
     largest_cpu_milli: i128,
     largest_gpu_milli: i128,
     /// Fragmentation of free rooms that have been looked at.
@@ -46,7 +45,6 @@ impl Scorer {
         Self {
             policy,
             workload: if policy == Policy::Fgd { workload.typical(95) } else { workload.clone() },
-            prices: Prices::new(workload),
             largest_cpu_milli: largest(&NodeState::cpu_milli),
             largest_gpu_milli: largest(&|node| node.free_milli().count() as u64 * u64::from(GPU_MILLI)),
             memo: BTreeMap::new(),
@@ -115,7 +113,8 @@ impl Scorer {
 
     /// What the free part of the GPU is worth less with the pod on it, in millionths of a GPU.
     fn lost_worth(&self, free_milli: u32, shape: &Shape) -> i64 {
-        self.prices.worth(free_milli) - self.prices.worth(free_milli - shape.gpu_milli())
+        self.workload.prices().worth(free_milli)
+            - self.workload.prices().worth(free_milli - shape.gpu_milli())
     }
 
     /// How much fragmentation shrinks, in steps; the greater the better.

@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::Shape;
+use super::{Prices, Shape};
 
 /// Distinct shapes at most. The rare ones behind it change no decision, and each one costs time in every score.
 const CLASSES_AT_MOST: usize = 256;
@@ -20,22 +20,26 @@ pub struct Class {
     pub pods: u32,
 }
 
-/// How often each shape is asked for, most frequent first.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// How often each shape is asked for, most frequent first, and what free parts of a GPU are worth to them.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Workload {
     classes: Vec<Class>,
     pods: u64,
+    prices: Prices,
 }
 
 impl Workload {
-    /// Counts the shapes; keeps the 256 most frequent.
+    /// Counts the shapes, keeps the 256 most frequent, and searches their prices: milliseconds, so make one workload for
+    /// many packers.
     #[must_use]
     pub fn new(pods: impl IntoIterator<Item = Shape>) -> Self {
-        Self::counted(pods.into_iter().map(|shape| (shape, 1)))
+        let mut workload = Self::counted(pods.into_iter().map(|shape| (shape, 1)));
+        workload.prices = Prices::new(&workload.classes);
+        workload
     }
 
     /// The most frequent shapes that together make `percent` of all pods, regardless of memory: what the published
-    /// method looks at (with 95).
+    /// method looks at (with 95). Without prices, which it does not know.
     #[must_use]
     pub fn typical(&self, percent: u64) -> Self {
         let mut merged =
@@ -57,6 +61,12 @@ impl Workload {
         &self.classes
     }
 
+    /// What free parts of a GPU are worth.
+    #[must_use]
+    pub const fn prices(&self) -> &Prices {
+        &self.prices
+    }
+
     /// Pods of all classes.
     #[must_use]
     pub const fn pods(&self) -> u64 {
@@ -73,6 +83,6 @@ impl Workload {
         classes.sort_by_key(|class| (Reverse(class.pods), class.shape));
         classes.truncate(CLASSES_AT_MOST);
         let pods = classes.iter().map(|class| u64::from(class.pods)).sum();
-        Self { classes, pods }
+        Self { classes, pods, prices: Prices::new(&[]) }
     }
 }
