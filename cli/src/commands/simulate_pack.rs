@@ -20,10 +20,10 @@ use concord_treaty::packing::{Policy, Workload};
 /// What to simulate.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Nodes: CSV with sn, cpu_milli, memory_mib, gpu, model (.gz may be packed)
+    /// Nodes: CSV with `cpu_milli`, `memory_mib`, `gpu`, `model`; a name in .gz is unpacked
     #[arg(long)]
     nodes: PathBuf,
-    /// Pods: CSV with name, cpu_milli, memory_mib, num_gpu, gpu_milli and perhaps gpu_spec, models with | between
+    /// Pods: CSV with `cpu_milli`, `memory_mib`, `num_gpu`, `gpu_milli` and perhaps `gpu_spec`, models with | between
     #[arg(long)]
     pods: PathBuf,
     /// Placement rule

@@ -1,5 +1,5 @@
 //! One pod on the 1,213 nodes of openb: choose a node, book it, and let the oldest pod go, at two thirds of the pods placed.
-#![expect(clippy::unwrap_used, missing_docs, reason = "a benchmark may stop")]
+#![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark may stop")]
 
 use std::collections::VecDeque;
 use std::hint::black_box;
