@@ -22,6 +22,7 @@ pub mod decide;
 pub mod diagnostic;
 pub mod document;
 pub mod engine;
+pub mod packing;
 pub mod plan;
 pub mod reason;
 pub mod simulate;
