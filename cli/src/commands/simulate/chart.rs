@@ -18,7 +18,7 @@ pub fn draw(question: &Question<'_>, answer: &Answer) -> String {
     shown.extend(answer.policies.iter().find(|row| row.nodes == Nodes::Own));
     shown.truncate(STYLES.len());
     let names: Vec<String> = shown.iter().map(|row| name(row)).collect();
-    let legend: Vec<&str> = names.iter().map(String::as_str).collect();
+    let legend: Vec<(usize, &str)> = names.iter().map(String::as_str).enumerate().collect();
     let panels = vec![
         waits(question, &shown, &legend, 0.0),
         use_of_pool(question, &shown, &legend, PANEL_HEIGHT),
@@ -50,11 +50,12 @@ fn description(shown: &[&Row]) -> String {
     text
 }
 
-fn waits(question: &Question<'_>, shown: &[&Row], legend: &[&str], top: f64) -> Panel {
+fn waits(question: &Question<'_>, shown: &[&Row], legend: &[(usize, &str)], top: f64) -> Panel {
     let members: Vec<&str> = question.treaty.members().iter().map(|member| member.name.as_str()).collect();
     let wait = |row: &Row, member: &str| row.figures.members.get(member).map_or(0.0, |f| f.wait_s.mean);
-    let longest = shown.iter().flat_map(|row| members.iter().map(|member| wait(row, member))).fold(1.0, f64::max);
-    let x = Axis::names("member", members.iter().copied());
+    let longest =
+        shown.iter().flat_map(|row| members.iter().map(|member| wait(row, member))).fold(1.0, f64::max);
+    let x = Axis::names("member", &members);
     let y = Axis::durations("mean wait, logarithmic", longest);
     let title = "Mean wait of each member's jobs (no bar: at most 1 s)";
     let mut panel = Panel::new(top, PANEL_HEIGHT, title, legend, x, y);
@@ -63,7 +64,7 @@ fn waits(question: &Question<'_>, shown: &[&Row], legend: &[&str], top: f64) -> 
         for (series, row) in shown.iter().enumerate() {
             let left = index as f64 + 0.08 + series as f64 * width;
             let seconds = wait(row, member);
-            let text = format!("{member}, {}: {seconds:.0} s", legend[series]);
+            let text = format!("{member}, {}: {seconds:.0} s", legend[series].1);
             panel.bar((left, left + width * 0.9), seconds, series, &text);
         }
     }
@@ -71,18 +72,19 @@ fn waits(question: &Question<'_>, shown: &[&Row], legend: &[&str], top: f64) -> 
 }
 
 /// Only three curves, or none could be followed: the first two in one pool, and the one on own nodes.
-fn use_of_pool(question: &Question<'_>, shown: &[&Row], legend: &[&str], top: f64) -> Panel {
+fn use_of_pool(question: &Question<'_>, shown: &[&Row], legend: &[(usize, &str)], top: f64) -> Panel {
     let begin = question.trace.jobs.first().map_or(TimestampMillis(0), |job| job.submitted_at);
     // Until the last arrival: what comes after it is only the end of the trace.
     let end = question.trace.jobs.last().map_or(begin, |job| job.submitted_at);
     let days = (end.since(begin).0 as f64 / DAY_MILLIS).max(0.01);
     let x = Axis::linear("days since the first arrival, until the last", days);
     let y = Axis::linear("GPUs in use, % of the pool", 100.0);
-    let mut panel = Panel::new(top, PANEL_HEIGHT, "Use of the pool", legend, x, y);
+    let drawn = |series: usize| series < 2 || shown[series].nodes == Nodes::Own;
+    let legend: Vec<(usize, &str)> = legend.iter().copied().filter(|(series, _)| drawn(*series)).collect();
+    let mut panel = Panel::new(top, PANEL_HEIGHT, "Use of the pool", &legend, x, y);
     let pool_gpus = f64::from(question.pool.nodes) * f64::from(question.pool.gpus_per_node);
-    let curves = |(series, row): &(usize, &&Row)| *series < 2 || row.nodes == Nodes::Own;
-    for (series, row) in shown.iter().enumerate().filter(curves) {
-        let means = means_by_step(&row.in_use, begin, end);
+    for (series, _) in legend {
+        let means = means_by_step(&shown[series].in_use, begin, end);
         let at = |step: usize| (step as f64 + 0.5) / USE_STEPS as f64 * days;
         panel.line(means.into_iter().enumerate().map(|(i, gpus)| (at(i), gpus / pool_gpus * 100.0)), series);
     }
@@ -90,7 +92,11 @@ fn use_of_pool(question: &Question<'_>, shown: &[&Row], legend: &[&str], top: f6
 }
 
 /// Mean GPUs in use in equal steps of time.
-fn means_by_step(in_use: &[(TimestampMillis, Gpus)], begin: TimestampMillis, end: TimestampMillis) -> Vec<f64> {
+fn means_by_step(
+    in_use: &[(TimestampMillis, Gpus)],
+    begin: TimestampMillis,
+    end: TimestampMillis,
+) -> Vec<f64> {
     let step_millis = (end.since(begin).0 as f64 / USE_STEPS as f64).max(1.0);
     let mut sums = vec![0.0; USE_STEPS];
     let nexts = in_use.iter().skip(1).map(|(at, _)| *at).chain([end]);
@@ -98,7 +104,8 @@ fn means_by_step(in_use: &[(TimestampMillis, Gpus)], begin: TimestampMillis, end
         let (mut from, until) = (at.since(begin).0 as f64, next.min(end).since(begin).0 as f64);
         while from < until {
             let step = ((from / step_millis) as usize).min(USE_STEPS - 1);
-            let border = if step + 1 == USE_STEPS { until } else { until.min((step + 1) as f64 * step_millis) };
+            let border =
+                if step + 1 == USE_STEPS { until } else { until.min((step + 1) as f64 * step_millis) };
             sums[step] += f64::from(*gpus) * (border - from);
             // Rounding may put a border where the step begins; time goes on all the same.
             from = border.max(from + 1e-3);
@@ -107,15 +114,18 @@ fn means_by_step(in_use: &[(TimestampMillis, Gpus)], begin: TimestampMillis, end
     sums.into_iter().map(|sum| sum / step_millis).collect()
 }
 
-fn lateness(answer: &Answer, shown: &[&Row], legend: &[&str], top: f64) -> Panel {
+fn lateness(answer: &Answer, shown: &[&Row], legend: &[(usize, &str)], top: f64) -> Panel {
+    let legend: Vec<(usize, &str)> =
+        legend.iter().copied().filter(|(series, _)| shown[*series].nodes == Nodes::Pool).collect();
     let curves: Vec<(usize, Vec<f64>)> =
-        shown.iter().enumerate().filter(|(_, row)| row.nodes == Nodes::Pool).map(|(i, row)| (i, late_seconds(row))).collect();
+        legend.iter().map(|(series, _)| (*series, late_seconds(shown[*series]))).collect();
     let longest = curves.iter().filter_map(|(_, late)| late.last().copied()).fold(notice(answer), f64::max);
-    let most = shown.iter().map(|row| row.figures.report.all.worse_than_alone.share * 100.0).fold(0.1, f64::max);
+    let most =
+        shown.iter().map(|row| row.figures.report.all.worse_than_alone.share * 100.0).fold(0.1, f64::max);
     let x = Axis::durations("later than alone by more than this, logarithmic", longest);
     let y = Axis::linear("% of all jobs", most);
     let title = "Jobs that end later than on their member's own nodes alone, same policy";
-    let mut panel = Panel::new(top, PANEL_HEIGHT, title, legend, x, y);
+    let mut panel = Panel::new(top, PANEL_HEIGHT, title, &legend, x, y);
     for (series, late) in curves {
         let jobs = shown[series].lateness_millis.len().max(1) as f64;
         let above = |from: f64| late.len() - late.partition_point(|seconds| *seconds <= from);

@@ -9,10 +9,19 @@ const LEFT: f64 = 78.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 62.0;
 const BOTTOM: f64 = 56.0;
+/// So many names of so many letters fit side by side.
+const NAMES_WRITTEN_MAX: usize = 10;
+const NAME_LENGTH_MAX: usize = 10;
 
 /// Colours and dash patterns that stay apart for every kind of colour vision and in grey (Okabe and Ito).
-pub const STYLES: [(&str, &str); 6] =
-    [("#0072b2", ""), ("#d55e00", "7 3"), ("#009e73", "2 3"), ("#cc79a7", "9 3 2 3"), ("#e69f00", "4 2"), ("#555555", "1 2")];
+pub const STYLES: [(&str, &str); 6] = [
+    ("#0072b2", ""),
+    ("#d55e00", "7 3"),
+    ("#009e73", "2 3"),
+    ("#cc79a7", "9 3 2 3"),
+    ("#e69f00", "4 2"),
+    ("#555555", "1 2"),
+];
 
 /// One axis: where a value stands between 0 and 1, and which values are written beside it.
 pub struct Axis {
@@ -40,7 +49,8 @@ impl Axis {
     pub fn linear(title: &str, largest: f64) -> Self {
         let rough = (largest / 5.0).max(1e-3);
         let power = 10_f64.powf(rough.log10().floor());
-        let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|f| f * power).find(|s| *s >= rough).unwrap_or(rough);
+        let step =
+            [1.0, 2.0, 5.0, 10.0].into_iter().map(|f| f * power).find(|s| *s >= rough).unwrap_or(rough);
         let count = (largest / step).ceil().max(1.0) as u32;
         let digits = usize::from(step < 1.0) + usize::from(step < 0.1);
         let tick = |i: u32| (f64::from(i) * step, format!("{:.digits$}", f64::from(i) * step));
@@ -66,11 +76,13 @@ impl Axis {
         Self { title: title.to_owned(), ticks, range: (1.0, USUAL[last].0), logarithmic: true }
     }
 
-    /// Names side by side; the middle of the first is at 0.5.
-    pub fn names<'a>(title: &str, names: impl Iterator<Item = &'a str>) -> Self {
-        let ticks: Vec<(f64, String)> =
-            names.enumerate().map(|(i, name)| (i as f64 + 0.5, name.to_owned())).collect();
-        let range = (0.0, ticks.len() as f64);
+    /// Names side by side; the middle of the first is at 0.5. Of many names only some are written.
+    pub fn names(title: &str, names: &[&str]) -> Self {
+        let every = names.len().div_ceil(NAMES_WRITTEN_MAX).max(1);
+        let short = |name: &str| name.chars().take(NAME_LENGTH_MAX).collect::<String>();
+        let written = names.iter().enumerate().step_by(every);
+        let ticks = written.map(|(i, name)| (i as f64 + 0.5, short(name))).collect();
+        let range = (0.0, names.len().max(1) as f64);
         Self { title: title.to_owned(), ticks, range, logarithmic: false }
     }
 
@@ -82,8 +94,8 @@ impl Axis {
 }
 
 impl Panel {
-    /// An empty panel of that height whose upper edge is at `top`.
-    pub fn new(top: f64, height: f64, title: &str, legend: &[&str], x: Axis, y: Axis) -> Self {
+    /// An empty panel of that height whose upper edge is at `top`. The legend has each series that will be drawn.
+    pub fn new(top: f64, height: f64, title: &str, legend: &[(usize, &str)], x: Axis, y: Axis) -> Self {
         let mut panel = Self { top, height, x, y, body: String::new() };
         panel.text(LEFT, top + 20.0, "start", "font-weight=\"bold\" font-size=\"15\"", title);
         panel.draw_legend(legend);
@@ -98,13 +110,17 @@ impl Panel {
 
     fn text(&mut self, x: f64, y: f64, anchor: &str, attributes: &str, text: &str) {
         let text = escaped(text);
-        let _ = writeln!(self.body, r#"<text x="{x:.1}" y="{y:.1}" text-anchor="{anchor}" {attributes}>{text}</text>"#);
+        let _ = writeln!(
+            self.body,
+            r#"<text x="{x:.1}" y="{y:.1}" text-anchor="{anchor}" {attributes}>{text}</text>"#
+        );
     }
 
-    fn draw_legend(&mut self, legend: &[&str]) {
+    fn draw_legend(&mut self, legend: &[(usize, &str)]) {
         let y = self.top + 42.0;
         let mut x = LEFT;
-        for (name, (colour, dashes)) in legend.iter().zip(STYLES) {
+        for (series, name) in legend {
+            let (colour, dashes) = STYLES[series % STYLES.len()];
             let (end, middle) = (x + 24.0, y - 4.0);
             let _ = writeln!(
                 self.body,
@@ -168,8 +184,10 @@ impl Panel {
     pub fn mark(&mut self, x: f64, text: &str) {
         let (x, upper) = self.at(x, self.y.range.1);
         let bottom = self.top + self.height - BOTTOM;
-        let _ =
-            writeln!(self.body, r##"<path d="M{x:.1} {upper:.1}V{bottom:.1}" stroke="#333333" stroke-dasharray="3 3"/>"##);
+        let _ = writeln!(
+            self.body,
+            r##"<path d="M{x:.1} {upper:.1}V{bottom:.1}" stroke="#333333" stroke-dasharray="3 3"/>"##
+        );
         self.text(x + 5.0, upper + 12.0, "start", "", text);
     }
 }

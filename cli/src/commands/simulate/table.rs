@@ -39,14 +39,21 @@ pub fn tables(answer: &Answer) -> String {
 
 fn policies(rows: &[Row]) -> String {
     let mut cells = [
-        ["policy", "nodes", "wait", "p50", "p99", "JCT", "slow-", "in use", "late", "worst", "beyond", "lost", "floor", "shape", "p99"],
-        ["", "", "mean s", "s", "s", "mean s", "down", "%", "%", "s", "notice", "GPU h", "GPU h", "GPU h", "us"],
+        [
+            "policy", "nodes", "wait", "p50", "p99", "JCT", "slow-", "in use", "late", "worst", "beyond",
+            "lost", "floor", "shape", "p99",
+        ],
+        [
+            "", "", "mean s", "s", "s", "mean s", "down", "%", "%", "s", "notice", "GPU h", "GPU h", "GPU h",
+            "us",
+        ],
     ]
     .map(|line| line.map(str::to_owned).to_vec())
     .to_vec();
     for row in rows {
         let report = &row.figures.report;
-        let mut line = vec![row.policy.to_owned(), if row.nodes == Nodes::Pool { "pool" } else { "own" }.to_owned()];
+        let mut line =
+            vec![row.policy.to_owned(), if row.nodes == Nodes::Pool { "pool" } else { "own" }.to_owned()];
         line.extend(waits(&report.all));
         line.push(format!("{:.1}", report.utilisation * 100.0));
         line.extend(worse(&report.all));
@@ -92,7 +99,11 @@ fn waits(figures: &Figures) -> [String; 5] {
 
 fn worse(figures: &Figures) -> [String; 3] {
     let worse = figures.worse_than_alone;
-    [format!("{:.2}", worse.share * 100.0), format!("{:.0}", worse.worst_s), worse.beyond_notice_jobs.to_string()]
+    [
+        format!("{:.2}", worse.share * 100.0),
+        format!("{:.0}", worse.worst_s),
+        worse.beyond_notice_jobs.to_string(),
+    ]
 }
 
 /// Columns of equal width: the first ones, which are names, to the left, numbers to the right.

@@ -58,7 +58,8 @@ pub fn read(path: &Path, wanted: &Wanted<'_>) -> anyhow::Result<Trace> {
     };
     let mut source = BufReader::new(source);
     // By its first bytes and not by its name: standard input has none.
-    let gzipped = source.fill_buf().with_context(|| format!("cannot read {name}"))?.starts_with(&[0x1f, 0x8b]);
+    let gzipped =
+        source.fill_buf().with_context(|| format!("cannot read {name}"))?.starts_with(&[0x1f, 0x8b]);
     if gzipped {
         parse(flate2::bufread::MultiGzDecoder::new(source), &name, wanted)
     } else {
@@ -153,10 +154,16 @@ impl<'a> Reading<'a> {
         let [job, member, submit, runtime, gpus] = [0, 1, 2, 3, 4].map(field);
         self.check_name(job);
         let member = self.find_member(&member);
-        let submit_s = self.number("submit_s", &submit, 0..=SECONDS_MAX, "write whole seconds from the start of the trace");
+        let submit_s = self.number(
+            "submit_s",
+            &submit,
+            0..=SECONDS_MAX,
+            "write whole seconds from the start of the trace",
+        );
         let runtime_s = self.number("runtime_s", &runtime, 0..=SECONDS_MAX, "write whole seconds");
         let gpus = self.number("gpus", &gpus, 1..=GPUS_MAX, "write the GPUs of the whole gang");
-        let (Some(member), Some(submit_s), Some(runtime_s), Some(gpus)) = (member, submit_s, runtime_s, gpus) else {
+        let (Some(member), Some(submit_s), Some(runtime_s), Some(gpus)) = (member, submit_s, runtime_s, gpus)
+        else {
             return;
         };
         if submit_s < self.wanted.from_s || self.wanted.until_s.is_some_and(|until| submit_s >= until) {

@@ -141,7 +141,9 @@ const BASELINES: [(PolicyArgument, &str, Policy); 4] = [
 /// Replays the trace under the policies that are asked for.
 pub fn run(question: &Question<'_>, policy: PolicyArgument, partition: bool) -> anyhow::Result<Answer> {
     if partition && policy == PolicyArgument::Treaty {
-        anyhow::bail!("--partition is not for --policy treaty: a treaty is between members of one pool; choose another policy or leave it out");
+        anyhow::bail!(
+            "--partition is not for --policy treaty: a treaty is between members of one pool; choose another policy or leave it out"
+        );
     }
     let mut rows = Vec::new();
     if matches!(policy, PolicyArgument::Treaty | PolicyArgument::All) {
@@ -232,7 +234,14 @@ impl Question<'_> {
         rows
     }
 
-    fn row(&self, policy: &'static str, nodes: Nodes, trial: &Trial, alone: &Trial, elapsed: Duration) -> Row {
+    fn row(
+        &self,
+        policy: &'static str,
+        nodes: Nodes,
+        trial: &Trial,
+        alone: &Trial,
+        elapsed: Duration,
+    ) -> Row {
         let members = self.treaty.members();
         let guarantees: Vec<Gpus> = members.iter().map(|member| member.guarantee).collect();
         let comparison = Comparison {
@@ -246,9 +255,8 @@ impl Question<'_> {
         let mut report = comparison.report();
         let by_member = std::mem::take(&mut report.by_member);
         let names = members.iter().map(|member| member.name.clone());
-        let lateness = |(outcome, alone): (&Outcome, &Outcome)| {
-            Some(outcome.finished_at?.since(alone.finished_at?).0)
-        };
+        let lateness =
+            |(outcome, alone): (&Outcome, &Outcome)| Some(outcome.finished_at?.since(alone.finished_at?).0);
         Row {
             policy,
             nodes,
