@@ -1,0 +1,4 @@
+//! One module a command.
+
+pub mod simulate;
+pub mod simulate_pack;

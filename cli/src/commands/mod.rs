@@ -1,3 +1,0 @@
-//! One module for each command.
-
-pub mod simulate_pack;

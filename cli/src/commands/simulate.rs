@@ -1,0 +1,148 @@
+//! `concord simulate`: what a trace of jobs would have seen under a treaty, and under policies without one.
+//!
+//! This file says what can be asked and in which order it is done; reading the trace is left to [`trace`], the replays
+//! to [`trials`], and showing the result to [`table`] and [`chart`].
+
+mod chart;
+mod svg;
+mod table;
+mod trace;
+mod treaty_file;
+mod trials;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+
+use trials::{Pool, Question};
+
+/// Replay a trace of jobs under a treaty, and compare with policies without one
+///
+/// The trace is a CSV file, plain or gzipped, with the columns job, member, `submit_s`, `runtime_s` and gpus: one line for
+/// each gang. Jobs that arrive in the same second keep the order of the file.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Treaty, as a YAML file
+    #[arg(long, value_name = "FILE")]
+    treaty: PathBuf,
+    /// Trace, plain or gzipped; "-" is standard input
+    #[arg(long, value_name = "CSV")]
+    trace: PathBuf,
+    /// Nodes of the pool
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    nodes: u32,
+    /// GPUs of each node
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    gpus_per_node: u32,
+    /// What decides who starts
+    #[arg(long, value_enum, default_value_t = PolicyArgument::Treaty)]
+    policy: PolicyArgument,
+    /// Give every member nodes of its own, worth its guarantee, instead of one pool; not for the treaty
+    #[arg(long)]
+    partition: bool,
+    /// Names in the trace that differ from the treaty's: TRACE=TREATY,...
+    #[arg(long, value_name = "MAP", value_delimiter = ',', value_parser = parse_pair)]
+    members: Vec<(String, String)>,
+    /// Use this notice instead of the treaty's
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(0..=604_800))]
+    notice_seconds: Option<i64>,
+    /// Order of the line alone with which the treaty's promise is compared
+    #[arg(long, value_enum, default_value_t = AloneArgument::Submission)]
+    alone: AloneArgument,
+    /// Leave out jobs that arrive before this second of the trace
+    #[arg(long, value_name = "SECOND", default_value_t = 0)]
+    from: i64,
+    /// Leave out jobs that arrive in or after this second of the trace
+    #[arg(long, value_name = "SECOND")]
+    until: Option<i64>,
+    /// How to print the result
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+    /// Also draw the result into this file
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PolicyArgument {
+    /// The treaty
+    Treaty,
+    /// By arrival; nobody passes the first
+    Fifo,
+    /// Shortest run time first
+    Sjf,
+    /// By arrival; whoever fits passes those who do not
+    Skip,
+    /// EASY backfill with known run times
+    Easy,
+    /// The treaty, and the others both in one pool and in partitions
+    All,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum AloneArgument {
+    /// By arrival; nobody passes the first
+    Submission,
+    /// By arrival; whoever fits passes those who do not
+    FirstFit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+}
+
+fn parse_pair(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(from, to)| !from.is_empty() && !to.is_empty());
+    let (from, to) = pair.ok_or_else(|| format!("{text:?} is not NAME-IN-TRACE=NAME-IN-TREATY"))?;
+    Ok((from.to_owned(), to.to_owned()))
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// A file that cannot be read or written, a faulty treaty, or a faulty trace: up to 20 faults of it at once.
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let treaty = treaty_file::read(&arguments.treaty)?;
+    let pool = Pool { nodes: arguments.nodes, gpus_per_node: arguments.gpus_per_node };
+    let wanted = trace::Wanted {
+        treaty: &treaty,
+        members: &arguments.members,
+        gpus_per_node: arguments.gpus_per_node,
+        from_s: arguments.from,
+        until_s: arguments.until,
+    };
+    let trace = trace::read(&arguments.trace, &wanted)?;
+    for shortfall in treaty.shortfalls(&pool.as_nodes()) {
+        eprintln!("note: {}: {shortfall}", arguments.treaty.display());
+    }
+    for note in &trace.notes {
+        eprintln!("note: {note}");
+    }
+    let question = Question {
+        treaty: &treaty,
+        trace: &trace,
+        pool,
+        notice_seconds: arguments.notice_seconds,
+        alone: arguments.alone,
+    };
+    let answer = trials::run(&question, arguments.policy, arguments.partition)?;
+    let mut out = std::io::stdout().lock();
+    match arguments.output {
+        Output::Table => write!(out, "{}", table::tables(&answer))?,
+        Output::Json => {
+            serde_json::to_writer_pretty(&mut out, &answer)?;
+            writeln!(out)?;
+        }
+    }
+    if let Some(path) = &arguments.svg {
+        let drawing = chart::draw(&question, &answer);
+        std::fs::write(path, drawing).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
