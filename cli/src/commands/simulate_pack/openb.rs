@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
-use concord_treaty::packing::{GPU_MILLI, ModelId, Models, NodeState, Shape};
+use concord_treaty::packing::{GPU_MILLI, ModelId, Models, NODE_GPUS_AT_MOST, NodeState, Shape};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -61,7 +61,8 @@ impl ModelNames {
 pub fn read_nodes(path: &Path, models: &mut ModelNames) -> Result<Vec<NodeState>> {
     read(path, |row: NodeRow| {
         let model = models.number(&row.model).context("field model")?;
-        let free = vec![GPU_MILLI; row.gpu];
+        // One more than allowed is enough to be refused, and a typing error must not fill the memory.
+        let free = vec![GPU_MILLI; row.gpu.min(NODE_GPUS_AT_MOST + 1)];
         NodeState::new(row.cpu_milli, row.memory_mib, model, &free).context("field gpu")
     })
 }
@@ -156,6 +157,13 @@ mod tests {
         let text = complaint("name,cpu_milli,memory_mib,num_gpu\na,1,1,1\n");
         assert!(text.contains("gpu_milli") && text.contains("add the field"), "{text}");
         assert!(complaint(head).contains("no rows"));
+    }
+
+    #[test]
+    fn a_node_with_too_many_gpus_is_refused() {
+        let file = file("sn,cpu_milli,memory_mib,gpu,model\na,1,1,16,T4\nb,1,1,999999999999999,T4\n");
+        let error = read_nodes(file.path(), &mut ModelNames::default()).unwrap_err();
+        assert!(format!("{error:#}").contains("line 3: field gpu"), "{error:#}");
     }
 
     #[test]

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use super::{GPU_MILLI, GpuSet, NodeState, Policy, Shape, Workload, first_look, last_look};
 
-/// How much the first look counts for each time that the last look counts once. Measured on openb, seeds 1 to 20: 1, 2, 3, 4
-/// and 9 leave 4.21, 4.22, 4.18, 4.00 and 4.19 % unallocated.
+/// How much the first look counts for each time that the last look counts once. Alone, the first look leaves 4.57 % of openb
+/// unallocated and the last one 4.39 %; together so 3.99 % (seeds 1 to 20, `docs/packing.md`).
 const FIRST_LOOK_WEIGHT: u64 = 4;
 
 /// Growth of fragmentation within one such step counts as equal: four hundredths of a GPU, the middle step of [`FGD_STEPS`].
-/// Then the node index decides, which fills few nodes first; with exact scores one whole GPU more in a hundred stays idle.
+/// Then the node index decides, which fills few nodes first: 3.99 % of openb stays unallocated, 4.35 % with exact scores.
 const STEP_MILLI: i64 = 40;
 
-/// Loss of worth within one such step counts as equal, in millionths of a GPU.
+/// Loss of worth within one such step counts as equal, in millionths of a GPU: the prices are approximations. Exact worths leave
+/// 4.87 % of openb unallocated, none at all 4.32 %.
 const COST_STEP: i64 = 30_000;
 
 /// How good a node is for a pod: the greater the better.
