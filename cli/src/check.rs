@@ -95,7 +95,10 @@ pub fn hold(text: &mut TreatyText, nodes: &NodeArguments) -> Result<Option<Entit
     let capacity = nodes.capacity(treaty)?;
     let entitlements = treaty.resolve(&capacity, nodes.day());
     let mut found = entitlements.diagnostics.clone();
-    found.extend(treaty.shape_faults(&entitlements, &capacity));
+    // Shapes of promises that are too much anyway would only repeat it.
+    if !found.iter().any(Diagnostic::is_error) {
+        found.extend(treaty.shape_faults(&entitlements, &capacity));
+    }
     text.add(found);
     Ok(Some(entitlements))
 }

@@ -76,6 +76,9 @@ pub fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
     (near.0 <= 1 + near.1.len() / 4).then_some(near.1)
 }
 
+/// Unknown fields are compared with all known ones; a text of nothing else should not take long.
+const FAULTS_READ_MOST: usize = 1_000;
+
 struct Reader {
     faults: Vec<Diagnostic>,
 }
@@ -88,7 +91,7 @@ impl Reader {
             return None;
         }
         if let Some(words) = words(schema) {
-            return self.word(&words, node, path);
+            return self.word(schema, &words, node, path);
         }
         match (kind(schema), &node.value) {
             ("object", Value::Map(fields)) if schema.get("properties").is_some() => {
@@ -97,9 +100,9 @@ impl Reader {
             ("object", Value::Map(fields)) => Some(self.map(&schema["additionalProperties"], fields, path)),
             ("array", Value::List(items)) => Some(self.list(&schema["items"], items, path)),
             ("string", Value::Scalar { text, plain }) => Some(self.text(node, text, *plain, path)),
-            ("integer", Value::Scalar { text, plain }) => self.whole(node, text, *plain, path),
-            ("boolean", Value::Scalar { text, plain: true }) => self.switch(node, text, path),
-            (expected, _) => self.wrong(expected, node, path),
+            ("integer", Value::Scalar { plain, .. }) => self.whole(schema, node, *plain, path),
+            ("boolean", Value::Scalar { text, plain: true }) => self.switch(schema, node, text, path),
+            _ => self.wrong(schema, node, path),
         }
     }
 
@@ -107,8 +110,13 @@ impl Reader {
         let properties = schema["properties"].as_object()?;
         let known: Vec<&str> = properties.keys().map(String::as_str).collect();
         let mut read = Map::new();
+        let mut misspelt = Vec::new();
         for field in fields {
             let Some(schema) = properties.get(&field.name) else {
+                if self.faults.len() >= FAULTS_READ_MOST {
+                    continue;
+                }
+                misspelt.extend(nearest(&field.name, &known));
                 self.faults.push(unknown_field(path, &field.name, &known).at(field.place));
                 continue;
             };
@@ -120,7 +128,8 @@ impl Reader {
             if read.contains_key(name) {
                 continue;
             }
-            if node.field(name).is_none() {
+            // The misspelt field is told already.
+            if node.field(name).is_none() && !misspelt.contains(&name) {
                 let within = if path.is_empty() { "the treaty".to_owned() } else { format!("`{path}`") };
                 let message = format!("{within} has no `{name}`");
                 let help = example(name, &properties[name]);
@@ -164,7 +173,8 @@ impl Reader {
         Json::from(text)
     }
 
-    fn whole(&mut self, node: &Node, text: &str, plain: bool, path: &str) -> Option<Json> {
+    fn whole(&mut self, schema: &Json, node: &Node, plain: bool, path: &str) -> Option<Json> {
+        let Value::Scalar { text, .. } = &node.value else { return None };
         match classify(text) {
             Plain::Whole(number) if plain => return Some(Json::from(number)),
             Plain::Whole(number) => {
@@ -177,12 +187,12 @@ impl Reader {
                     "write digits only: no sign +, leading zero, underscore, point, exponent or hexadecimal";
                 self.fault("TR116", node, path, &message, help);
             }
-            _ => return self.wrong("integer", node, path),
+            _ => return self.wrong(schema, node, path),
         }
         None
     }
 
-    fn switch(&mut self, node: &Node, text: &str, path: &str) -> Option<Json> {
+    fn switch(&mut self, schema: &Json, node: &Node, text: &str, path: &str) -> Option<Json> {
         match classify(text) {
             Plain::Switch(on) => Some(Json::from(on)),
             Plain::OldSwitch(on) => {
@@ -191,13 +201,13 @@ impl Reader {
                 self.fault("TR114", node, path, &message, &format!("write {on}"));
                 None
             }
-            _ => self.wrong("boolean", node, path),
+            _ => self.wrong(schema, node, path),
         }
     }
 
-    fn word(&mut self, words: &[&str], node: &Node, path: &str) -> Option<Json> {
+    fn word(&mut self, schema: &Json, words: &[&str], node: &Node, path: &str) -> Option<Json> {
         let Value::Scalar { text, .. } = &node.value else {
-            return self.wrong("string", node, path);
+            return self.wrong(schema, node, path);
         };
         if words.contains(&text.as_str()) {
             return Some(Json::from(text.as_str()));
@@ -209,7 +219,8 @@ impl Reader {
         None
     }
 
-    fn wrong(&mut self, expected: &str, node: &Node, path: &str) -> Option<Json> {
+    fn wrong(&mut self, schema: &Json, node: &Node, path: &str) -> Option<Json> {
+        let expected = if words(schema).is_some() { "string" } else { kind(schema) };
         let found = match &node.value {
             Value::Map(_) => "fields".to_owned(),
             Value::List(_) => "a list".to_owned(),
@@ -219,15 +230,23 @@ impl Reader {
                 _ => format!("the text {}", quoted(text)),
             },
         };
-        let (expected, help) = match expected {
-            "object" => ("fields", "write `name: value` lines, indented, or {name: value}"),
-            "array" => ("a list", "begin each entry with `- `"),
-            "integer" => ("a whole number", "write digits only, for example 64"),
-            "boolean" => ("true or false", "write true or false"),
-            _ => ("a text", "write a text"),
+        let (belongs, help) = match expected {
+            "object" => ("fields belong", "write `name: value` lines, indented, or {name: value}"),
+            "array" => ("a list belongs", "begin each entry with `- `"),
+            "integer" => ("a whole number belongs", "write digits only, for example 64"),
+            "boolean" => ("true or false belongs", "write true or false"),
+            _ => ("a text belongs", "write a text"),
         };
-        self.fault("TR112", node, path, &format!("{found}, but {expected} belongs here"), help);
+        let help = self.gpus_help(schema, node).unwrap_or_else(|| help.to_owned());
+        self.fault("TR112", node, path, &format!("{found}, but {belongs} here"), &help);
         None
+    }
+
+    /// `guarantee: 64` most likely means `{gpus: 64}`.
+    fn gpus_help(&self, schema: &Json, node: &Node) -> Option<String> {
+        let Value::Scalar { text, .. } = &node.value else { return None };
+        let whole = matches!(classify(text), Plain::Whole(_));
+        (whole && schema["properties"].get("gpus").is_some()).then(|| format!("write {{gpus: {text}}}"))
     }
 
     fn fault(&mut self, code: &'static str, node: &Node, path: &str, message: &str, help: &str) {
@@ -264,6 +283,7 @@ fn example(name: &str, schema: &Json) -> String {
         (None, "array") => format!("add `{name}:` with a list"),
         (None, "object") => {
             let required = schema["required"].as_array().and_then(|r| r.first()?.as_str());
+            let required = required.or_else(|| schema["properties"].get("gpus").map(|_| "gpus"));
             required.map_or_else(
                 || format!("add `{name}:` with its fields"),
                 |first| format!("add `{name}: {{{first}: …}}`"),

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span};
 
 use crate::diagnostic::{Diagnostic, Place, quoted};
 
@@ -15,6 +15,8 @@ const DEPTH_MOST: usize = 24;
 const VALUES_MOST: usize = 100_000;
 /// Longest name of a field, in bytes; it bounds the paths in messages.
 const FIELD_BYTES_MOST: usize = 316;
+
+const TOO_DEEP_HELP: &str = "no clause of a treaty is deeper than 6";
 
 /// A value and its place.
 #[derive(Debug, Clone)]
@@ -135,8 +137,7 @@ impl Builder<'_> {
             return stop("TR102", message, "write `name: value`", place);
         }
         if self.open.len() == DEPTH_MOST {
-            let message = format!("values are nested more than {DEPTH_MOST} deep");
-            return stop("TR101", &message, "a treaty is at most 6 deep", place);
+            return stop("TR101", &too_deep(), TOO_DEEP_HELP, place);
         }
         self.open.push(collection);
         Ok(())
@@ -189,9 +190,16 @@ impl Builder<'_> {
     fn syntax(&self, error: &ScanError) -> Diagnostic {
         let marker = *error.marker();
         let place = self.place(Span::new(marker, marker));
+        if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
+            return Diagnostic::new("TR101", "", &too_deep(), TOO_DEEP_HELP).at(place);
+        }
         let help = "check the indentation, the colon and the quotes here and on the line before";
         Diagnostic::new("TR102", "", &format!("this is not YAML: {}", error.info()), help).at(place)
     }
+}
+
+fn too_deep() -> String {
+    format!("values are nested more than {DEPTH_MOST} deep")
 }
 
 fn field_name(node: Node) -> Result<Name, Box<Diagnostic>> {

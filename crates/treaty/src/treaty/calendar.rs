@@ -170,14 +170,15 @@ impl Checker<'_> {
     }
 
     fn start_exists(&mut self, start: DateTime, zone: &TimeZone, name: &str, path: &str) {
+        let shown = start.strftime("%Y-%m-%dT%H:%M");
         match zone.to_ambiguous_timestamp(start).offset() {
             AmbiguousOffset::Unambiguous { .. } => {}
             AmbiguousOffset::Gap { .. } => {
-                let message = format!("{start} does not exist in {name}: clocks go forward over it");
+                let message = format!("{shown} does not exist in {name}: clocks go forward over it");
                 self.fault("TR032", path, &message, "start an hour earlier or later");
             }
             AmbiguousOffset::Fold { .. } => {
-                let message = format!("{start} occurs twice in {name}: clocks go back; the first one counts");
+                let message = format!("{shown} occurs twice in {name}: clocks go back; the first one counts");
                 self.fault("TR033", path, &message, "start an hour earlier or later to be clear");
             }
         }

@@ -121,8 +121,9 @@ fn of_class(path: &str, raw: &GuaranteeDocument, class: Option<&str>) -> Option<
 }
 
 fn percent_sum(shares: &[(String, ShareDocument)], class: Option<&str>) -> Option<Diagnostic> {
-    let points =
-        |s: &ShareDocument| s.percent.as_ref().and_then(|p| super::checker::decimal(p, 2)).unwrap_or(0);
+    let points = |s: &ShareDocument| {
+        s.percent.as_ref().and_then(|p| super::checker::decimal(p, 2)).filter(|p| *p <= 10_000).unwrap_or(0)
+    };
     let sum: u64 = shares.iter().map(|(_, s)| points(s)).sum();
     if sum <= 10_000 {
         return None;
