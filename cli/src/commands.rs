@@ -1,4 +1,10 @@
 //! One module a command.
 
+pub mod check;
+pub mod diff;
+mod files;
+mod nodes;
+pub mod print;
+mod render;
 pub mod simulate;
 pub mod simulate_pack;

@@ -1,24 +1,53 @@
-//! `concord`: the treaty on the command line. Each command is a module of its own.
+//! `concord`: the treaty on the desk of a member-state admin. Checks texts before they are proposed, tells what a
+//! change does, and replays traces under a treaty. Also works as `kubectl concord` when installed as
+//! `kubectl-concord`.
+//!
+//! This file is a table of commands; each has a module of its own.
 #![forbid(unsafe_code)]
 
 mod commands;
 
-use clap::{Parser, Subcommand};
+use std::process::ExitCode;
 
-/// GPUs that several members own together, shared under a treaty.
+use clap::{CommandFactory, Parser, Subcommand};
+
+/// Exit code for texts with errors.
+const FAULTY: u8 = 1;
+/// Exit code for wrong use, unreadable files and the like.
+const UNUSABLE: u8 = 2;
+
+/// Reads, compares and tries out treaties on shared GPUs.
 #[derive(Debug, Parser)]
-#[command(name = "concord", version, arg_required_else_help = true)]
+#[command(name = "concord", version, arg_required_else_help = true, after_help = EXAMPLES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  concord check policies/                          every treaty in a folder
+  concord check treaty.yaml --nodes 185            and whether 185 nodes of 8 GPUs can keep it
+  kubectl get treaty -o yaml NAME | concord check - the one in force
+  concord diff old.yaml new.yaml --nodes 185       what a change does to each member
+  concord simulate --treaty treaty.yaml --trace jobs.csv.gz --nodes 185 --policy all --partition
+
+Exit codes: 0 fine, 1 errors in a treaty, 2 wrong use.";
+
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Check treaties: every fault at once, each with its place and what to type instead
+    Check(commands::check::Arguments),
+    /// Tell what a changed treaty does to each member, in words and numbers
+    Diff(commands::diff::Arguments),
     Simulate(Box<Simulate>),
+    /// Print completions for a shell: source <(concord completion bash)
+    Completion(commands::print::CompletionArguments),
+    /// Print the manual page: concord man | man -l -
+    Man,
 }
 
-/// What a trace would have seen under a treaty; `simulate pack`: how well a rule fills nodes of many kinds.
+/// What a trace would have seen under a treaty; `simulate pack`: how well a rule fills nodes of many kinds
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 struct Simulate {
@@ -34,11 +63,41 @@ enum Part {
     Pack(commands::simulate_pack::Args),
 }
 
-fn main() -> anyhow::Result<()> {
-    let Command::Simulate(simulate) = Arguments::parse().command;
-    match (simulate.part, simulate.trace) {
-        (Some(Part::Pack(arguments)), _) => commands::simulate_pack::run(arguments),
-        (None, Some(arguments)) => commands::simulate::run(&arguments),
-        (None, None) => anyhow::bail!("name a treaty and a trace; see concord simulate --help"),
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(FAULTY),
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("concord: {error:#}");
+            ExitCode::from(UNUSABLE)
+        }
     }
+}
+
+/// False: the texts have errors.
+fn run(command: Command) -> anyhow::Result<bool> {
+    match command {
+        Command::Check(arguments) => commands::check::run(&arguments),
+        Command::Diff(arguments) => commands::diff::run(&arguments),
+        Command::Simulate(simulate) => simulate.run().map(|()| true),
+        Command::Completion(arguments) => commands::print::completion(&arguments, &mut Arguments::command()),
+        Command::Man => commands::print::manual(Arguments::command()),
+    }
+}
+
+impl Simulate {
+    fn run(self) -> anyhow::Result<()> {
+        match (self.part, self.trace) {
+            (Some(Part::Pack(arguments)), _) => commands::simulate_pack::run(arguments),
+            (None, Some(arguments)) => commands::simulate::run(&arguments),
+            (None, None) => anyhow::bail!("name a treaty and a trace; see concord simulate --help"),
+        }
+    }
+}
+
+/// Somebody looked at the first lines only: `concord check … | head`.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    io.is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
 }

@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::{Date, DateTime};
+
 use crate::units::{DurationMillis, GpuHours, Gpus, MemberId, TimestampMillis};
 
 /// A share in hundredths of a percent: 10,000 is the whole. Ladders may go above the whole.
@@ -63,6 +65,73 @@ pub enum Rounding {
     Down,
     /// Down, then one unit more to the largest remainders until nothing is left; ties to the earlier member.
     LargestRemainder,
+}
+
+/// Unit to which shares are rounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RoundingUnit {
+    /// Whole GPUs.
+    #[default]
+    Gpu,
+    /// Whole nodes of the class, the largest if they differ.
+    Node,
+}
+
+/// What a member paid in, in whole units of the treaty's currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Contribution {
+    /// Amount, at least 1.
+    pub amount: u64,
+    /// It counts from this day on; `None`: from the start.
+    pub paid_on: Option<Date>,
+}
+
+/// A member's rights rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suspension {
+    /// First day.
+    pub from: Date,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// When a treaty holds, both days included, in its time zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Effective {
+    /// First day.
+    pub from: Date,
+    /// Last day; `None`: no end.
+    pub until: Option<Date>,
+}
+
+/// How claims stand in line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LineRule {
+    /// What a member's line would do alone on its own nodes; the promise of no harm is measured by it.
+    pub alone: LineOrder,
+    /// Borrowed starts go to the shortest stated run time first.
+    pub shortest_first: bool,
+    /// A claim that waited so long is not passed any more.
+    pub aging: Option<DurationMillis>,
+}
+
+/// Order of a member's own line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LineOrder {
+    /// Strictly by submission.
+    #[default]
+    Submission,
+    /// The first claim in line that fits.
+    FirstFit,
+}
+
+/// How lent GPUs come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReclaimRule {
+    /// Between telling a borrower and stopping it.
+    pub notice: DurationMillis,
+    /// A borrower runs at least so long before it is told.
+    pub minimum_run: DurationMillis,
 }
 
 /// A period of the calendar in the treaty's time zone. The year starts in the month `year_starts_in_month`.
@@ -136,7 +205,7 @@ pub struct WindowRule {
     /// What happens in it.
     pub purpose: WindowPurpose,
     /// Civil start `YYYY-MM-DDTHH:MM` of the first occurrence, in `time_zone`.
-    pub first_start: jiff::civil::DateTime,
+    pub first_start: DateTime,
     /// Length of each occurrence; at most 28 days and shorter than the distance to the next.
     pub length: DurationMillis,
     /// IANA time zone.
@@ -144,7 +213,7 @@ pub struct WindowRule {
     /// How it comes again.
     pub repeats: Repeat,
     /// Last date on which an occurrence may start.
-    pub until: Option<jiff::civil::Date>,
+    pub until: Option<Date>,
     /// Labels of the nodes concerned; empty: all.
     pub node_labels: BTreeMap<String, String>,
     /// Claims that would not end before the start are told so long before (beside the reclaim notice).
@@ -174,7 +243,7 @@ pub enum Repeat {
 }
 
 /// How surplus is shared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SurplusRule {
     /// What a member's weight is.
     pub weight_by: WeightBy,

@@ -2,9 +2,9 @@
 //! no I/O; a program observes, calls [`decide::decide`] and makes the plan true.
 //!
 //! ```text
-//! Document --validate--> Treaty ─┐
-//!                     Snapshot ──┼─ decide ─> Plan ─ check ─> CheckedPlan
-//!                          now ──┘
+//! text --read--> Document --validate--> Treaty ─┐
+//!                                   Snapshot ──┼─ decide ─> Plan ─ check ─> CheckedPlan
+//!                                        now ──┘
 //! ```
 //!
 //! Words, as the field uses them: a *claim* is one gang's ask; a *gang* starts whole or not at all; a *guarantee* is
@@ -27,5 +27,6 @@ pub mod plan;
 pub mod reason;
 pub mod simulate;
 pub mod snapshot;
+pub mod source;
 pub mod treaty;
 pub mod units;

@@ -3,17 +3,54 @@
 
 use std::collections::BTreeMap;
 
+use crate::clauses::{
+    AmendmentRule, BudgetRule, ClassId, Contribution, Effective, Eligibility, GpuClass, LineRule,
+    PublicationRule, ReclaimRule, ReserveRule, Rounding, RoundingUnit, Share, SurplusRule, Suspension,
+    VoteRule, WindowRule, WithdrawalRule,
+};
 use crate::diagnostic::Diagnostic;
-use crate::document::{Document, MemberDocument};
+use crate::document::Document;
 use crate::snapshot::Node;
 use crate::units::{DurationMillis, Gpus, MemberId};
+
+mod budget;
+mod calendar;
+mod capacity;
+mod checker;
+mod countries;
+mod governance;
+mod members;
+mod overlap;
+mod pool;
+mod resolve;
+mod shares;
+mod sharing;
+pub mod support;
+
+pub use resolve::{ClassCapacity, Entitlements};
 
 /// A treaty that passed every rule that needs only its own text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Treaty {
     title: String,
+    effective: Option<Effective>,
+    time_zone: String,
+    year_starts_in_month: i8,
+    classes: Vec<GpuClass>,
     members: Vec<Member>,
-    reclaim_notice: DurationMillis,
+    rounding: Rounding,
+    rounding_unit: RoundingUnit,
+    reserves: Vec<ReserveRule>,
+    surplus: SurplusRule,
+    line: LineRule,
+    reclaim: ReclaimRule,
+    budget: Option<BudgetRule>,
+    windows: Vec<WindowRule>,
+    eligibility: Option<Eligibility>,
+    votes: Vec<VoteRule>,
+    amendments: Vec<AmendmentRule>,
+    withdrawal: Option<WithdrawalRule>,
+    publication: Option<PublicationRule>,
     id_by_name: BTreeMap<String, MemberId>,
 }
 
@@ -22,12 +59,27 @@ pub struct Treaty {
 pub struct Member {
     /// Name, a DNS label.
     pub name: String,
-    /// GPUs that the member can always have.
+    /// Full name, for people.
+    pub title: Option<String>,
+    /// ISO 3166-1 alpha-2 code.
+    pub country: Option<String>,
+    /// What it paid in.
+    pub contributions: Vec<Contribution>,
+    /// Weight where the treaty states weights.
+    pub weight: Option<u32>,
+    /// How the guarantee is stated; one share for all classes, or one for each class that has one.
+    pub shares: Vec<Share>,
+    /// GPUs that the member can always have, all classes together. The fixed shares alone, until
+    /// [`Treaty::in_pool`] has worked out the others.
     pub guarantee: Gpus,
     /// Most GPUs at once; `None` is the whole pool.
     pub ceiling: Option<Gpus>,
     /// Guaranteed GPUs that are never lent.
     pub keep: Gpus,
+    /// Nothing of the guarantee is lent: `keep` is the guarantee.
+    pub never_lends: bool,
+    /// Its rights rest.
+    pub suspended: Option<Suspension>,
 }
 
 /// A clause that a decision can cite; its id is stable as long as the member keeps its name.
@@ -49,81 +101,42 @@ impl Treaty {
     /// Checks every rule of the text in one pass.
     ///
     /// # Errors
-    /// All faults found, in the order of the document.
+    /// All faults found, warnings among them, in the order of the document.
     pub fn validate(document: &Document) -> Result<Self, Vec<Diagnostic>> {
-        let mut faults = Vec::new();
-        let mut members = Vec::new();
-        let mut id_by_name = BTreeMap::new();
-        if document.members.is_empty() {
-            faults.push(fault("TR001", "members", "a treaty needs at least one member", "add a member"));
-        }
-        if document.members.len() > MEMBERS_MAX {
-            let message =
-                format!("{} members, but at most {MEMBERS_MAX} are supported", document.members.len());
-            faults.push(fault("TR001", "members", &message, "group small members under one name"));
-        }
-        for (index, raw) in document.members.iter().enumerate().take(MEMBERS_MAX) {
-            let path = format!("members[{index}]");
-            let member = validate_member(raw, &path, &mut faults);
-            let id = MemberId(u16::try_from(index).unwrap_or(u16::MAX));
-            if let Some(MemberId(first)) = id_by_name.insert(member.name.clone(), id) {
-                let message = format!("member {:?} stands already at members[{first}]", member.name);
-                faults.push(fault(
-                    "TR003",
-                    &format!("{path}.name"),
-                    &message,
-                    "give each member a name of its own",
-                ));
-            }
-            members.push(member);
-        }
-        let seconds = document.reclaim.notice_seconds;
-        if !(0..=NOTICE_SECONDS_MAX).contains(&seconds) {
-            let message = format!("{seconds} is not between 0 and {NOTICE_SECONDS_MAX}");
-            faults.push(fault(
-                "TR006",
-                "reclaim.noticeSeconds",
-                &message,
-                "state the notice in seconds, at most one week",
-            ));
-        }
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        let reclaim_notice = DurationMillis::from_seconds(seconds);
-        Ok(Self { title: document.title.clone(), members, reclaim_notice, id_by_name })
+        Self::validate_with_warnings(document).map(|(treaty, _)| treaty)
+    }
+
+    /// As [`Self::validate`], with the warnings of a treaty that holds.
+    ///
+    /// # Errors
+    /// All faults found, warnings among them.
+    pub fn validate_with_warnings(document: &Document) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let (treaty, faults) = checker::validate(document);
+        if faults.iter().any(Diagnostic::is_error) { Err(faults) } else { Ok((treaty, faults)) }
     }
 
     /// Promises that the pool as it stands cannot keep; they do not stop the treaty, but members must know.
     #[must_use]
     pub fn shortfalls(&self, nodes: &[Node]) -> Vec<Diagnostic> {
-        let capacity: u64 = nodes.iter().filter(|n| n.schedulable).map(|n| u64::from(n.gpus)).sum();
-        let promised: u64 = self.members.iter().map(|m| u64::from(m.guarantee)).sum();
-        let mut found = Vec::new();
-        if promised > capacity {
-            let message = format!("guarantees add up to {promised} GPUs, but the pool has {capacity}");
-            found.push(fault("TR010", "members", &message, "lower a guarantee or add nodes"));
-        }
-        let cell = cell_gpus(nodes);
-        let cells: u64 = self.members.iter().map(|m| u64::from(m.guarantee.div_ceil(cell.max(1)))).sum();
-        let usable = nodes.iter().filter(|n| n.schedulable && n.gpus > 0).count() as u64;
-        if promised <= capacity && cells > usable {
-            let message =
-                format!("guarantees need {cells} whole nodes of {cell} GPUs, but the pool has {usable}");
-            found.push(fault("TR011", "members", &message, "round guarantees to whole nodes"));
-        }
-        found
+        capacity::shortfalls(self, nodes)
     }
 
-    /// The same treaty as if that member had no partners; its id is then 0.
+    /// The same treaty as if that member had no partners; its id is then 0. What needs partners (reserves, budgets,
+    /// reserved windows, votes) falls away.
     #[must_use]
     pub fn alone(&self, id: MemberId) -> Self {
         let member = Member { ceiling: None, ..self.member(id).clone() };
+        let maintenance = |w: &&WindowRule| w.purpose == crate::clauses::WindowPurpose::Maintenance;
         Self {
-            title: self.title.clone(),
             id_by_name: [(member.name.clone(), MemberId(0))].into(),
             members: vec![member],
-            reclaim_notice: self.reclaim_notice,
+            reserves: Vec::new(),
+            budget: None,
+            windows: self.windows.iter().filter(maintenance).cloned().collect(),
+            votes: Vec::new(),
+            amendments: Vec::new(),
+            withdrawal: None,
+            ..self.clone()
         }
     }
 
@@ -133,16 +146,131 @@ impl Treaty {
         &self.title
     }
 
+    /// When the treaty holds; `None`: always.
+    #[must_use]
+    pub const fn effective(&self) -> Option<Effective> {
+        self.effective
+    }
+
+    /// Whether it holds on that day of its time zone.
+    #[must_use]
+    pub fn holds_on(&self, day: jiff::civil::Date) -> bool {
+        self.effective.is_none_or(|e| e.from <= day && e.until.is_none_or(|until| day <= until))
+    }
+
+    /// IANA time zone of dates and periods; `UTC` when none is stated.
+    #[must_use]
+    pub fn time_zone(&self) -> &str {
+        &self.time_zone
+    }
+
+    /// First month of the accounting year, 1 to 12.
+    #[must_use]
+    pub const fn year_starts_in_month(&self) -> i8 {
+        self.year_starts_in_month
+    }
+
+    /// GPU classes; a [`ClassId`] is an index into them. Empty: all GPUs are alike.
+    #[must_use]
+    pub fn classes(&self) -> &[GpuClass] {
+        &self.classes
+    }
+
+    /// The class of that name.
+    #[must_use]
+    pub fn class_id(&self, name: &str) -> Option<ClassId> {
+        let index = self.classes.iter().position(|c| c.name == name)?;
+        u16::try_from(index).ok().map(ClassId)
+    }
+
     /// Members in the treaty's order; a [`MemberId`] is an index into it.
     #[must_use]
     pub fn members(&self) -> &[Member] {
         &self.members
     }
 
+    /// What happens to what rounding leaves.
+    #[must_use]
+    pub const fn rounding(&self) -> Rounding {
+        self.rounding
+    }
+
+    /// Unit to which shares are rounded.
+    #[must_use]
+    pub const fn rounding_unit(&self) -> RoundingUnit {
+        self.rounding_unit
+    }
+
+    /// GPUs set aside.
+    #[must_use]
+    pub fn reserves(&self) -> &[ReserveRule] {
+        &self.reserves
+    }
+
+    /// How idle GPUs are shared.
+    #[must_use]
+    pub const fn surplus(&self) -> SurplusRule {
+        self.surplus
+    }
+
+    /// How claims stand in line.
+    #[must_use]
+    pub const fn line(&self) -> LineRule {
+        self.line
+    }
+
+    /// How lent GPUs come back.
+    #[must_use]
+    pub const fn reclaim(&self) -> ReclaimRule {
+        self.reclaim
+    }
+
     /// Time between telling a borrower and stopping it.
     #[must_use]
     pub const fn reclaim_notice(&self) -> DurationMillis {
-        self.reclaim_notice
+        self.reclaim.notice
+    }
+
+    /// GPU-hours by period; `None`: use is not limited by hours.
+    #[must_use]
+    pub const fn budget(&self) -> Option<&BudgetRule> {
+        self.budget.as_ref()
+    }
+
+    /// Times in which nodes are out of service or belong to one member.
+    #[must_use]
+    pub fn windows(&self) -> &[WindowRule] {
+        &self.windows
+    }
+
+    /// Who may use the pool; `None`: every project of a member.
+    #[must_use]
+    pub const fn eligibility(&self) -> Option<&Eligibility> {
+        self.eligibility.as_ref()
+    }
+
+    /// How members decide.
+    #[must_use]
+    pub fn votes(&self) -> &[VoteRule] {
+        &self.votes
+    }
+
+    /// How a decided change becomes law.
+    #[must_use]
+    pub fn amendments(&self) -> &[AmendmentRule] {
+        &self.amendments
+    }
+
+    /// How a member leaves.
+    #[must_use]
+    pub const fn withdrawal(&self) -> Option<WithdrawalRule> {
+        self.withdrawal
+    }
+
+    /// What the public sees, and when.
+    #[must_use]
+    pub const fn publication(&self) -> Option<PublicationRule> {
+        self.publication
     }
 
     /// The member of that name.
@@ -179,63 +307,6 @@ impl Treaty {
 #[must_use]
 pub fn cell_gpus(nodes: &[Node]) -> Gpus {
     nodes.iter().map(|n| n.gpus).max().unwrap_or(0)
-}
-
-/// One week: a longer notice would promise a member its own GPUs only in another accounting period.
-const NOTICE_SECONDS_MAX: i64 = 604_800;
-/// Same limit as the CRD's schema; keeps [`MemberId`] in 16 bits with room.
-const MEMBERS_MAX: usize = 500;
-/// Same limit as the CRD's schema; sums of 500 members stay far below `u32::MAX`.
-const GPUS_MAX: i64 = 1_000_000;
-
-fn validate_member(raw: &MemberDocument, path: &str, faults: &mut Vec<Diagnostic>) -> Member {
-    if !is_dns_label(&raw.name) {
-        let message = format!("{:?} is not a DNS label", raw.name);
-        let help = "use lower-case letters, digits and inner hyphens, at most 63";
-        faults.push(fault("TR002", &format!("{path}.name"), &message, help));
-    }
-    let guarantee = gpus(raw.guarantee.gpus, &format!("{path}.guarantee.gpus"), faults);
-    let ceiling = raw.ceiling.map(|c| gpus(c.gpus, &format!("{path}.ceiling.gpus"), faults));
-    let keep = raw.lending.map_or(0, |l| gpus(l.keep_gpus, &format!("{path}.lending.keepGpus"), faults));
-    if let Some(ceiling) = ceiling.filter(|c| *c < guarantee) {
-        let message = format!("ceiling {ceiling} is below the guarantee {guarantee}");
-        faults.push(fault(
-            "TR005",
-            &format!("{path}.ceiling.gpus"),
-            &message,
-            "raise the ceiling or lower the guarantee",
-        ));
-    }
-    if keep > guarantee {
-        let message = format!("keeps {keep} GPUs, but is guaranteed only {guarantee}");
-        faults.push(fault(
-            "TR007",
-            &format!("{path}.lending.keepGpus"),
-            &message,
-            "keep at most the guarantee",
-        ));
-    }
-    Member { name: raw.name.clone(), guarantee, ceiling, keep }
-}
-
-fn gpus(value: i64, path: &str, faults: &mut Vec<Diagnostic>) -> Gpus {
-    if !(0..=GPUS_MAX).contains(&value) {
-        let message = format!("{value} is not between 0 and {GPUS_MAX}");
-        faults.push(fault("TR004", path, &message, "state a number of whole GPUs"));
-    }
-    Gpus::try_from(value.clamp(0, GPUS_MAX)).unwrap_or(0)
-}
-
-fn fault(code: &'static str, path: &str, message: &str, help: &str) -> Diagnostic {
-    Diagnostic { code, path: path.to_owned(), message: message.to_owned(), help: help.to_owned() }
-}
-
-/// RFC 1123 label, as Kubernetes wants it in label values and namespace names.
-fn is_dns_label(name: &str) -> bool {
-    let bytes = name.as_bytes();
-    let inner = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-';
-    let ends_well = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-    bytes.len() <= 63 && bytes.iter().all(inner) && ends_well(bytes.first()) && ends_well(bytes.last())
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ fn happen(pool: &mut Pool, event: &Event) {
         Event::Amend(member, cells) => {
             let member = member % pool.document.members.len();
             let raw = &mut pool.document.members[member];
-            raw.guarantee.gpus = (cells * i64::from(NODE_GPUS)).min(raw.guarantee.gpus);
+            raw.guarantee.gpus = raw.guarantee.gpus.map(|gpus| gpus.min(cells * i64::from(NODE_GPUS)));
             raw.lending = None;
         }
     }

@@ -96,7 +96,7 @@ fn run(pool: &mut Pool, members: &[String], command: &str, words: &[&str], out: 
         ("linger", []) => pool.pods_linger = true,
         ("lose", [node]) => pool.lose_node(node.parse().unwrap()),
         ("guarantee", [name, gpus]) => {
-            pool.document.members[member(name)].guarantee.gpus = gpus.parse().unwrap();
+            pool.document.members[member(name)].guarantee.gpus = Some(gpus.parse().unwrap());
         }
         ("ceiling", [name, gpus]) => {
             let at = member(name);

@@ -1,30 +1,30 @@
-//! Reading a treaty from a file. The only place that knows the file's form; the rules are left to the treaty itself.
+//! Reading a treaty from a file for commands that need a sound one.
 
 use std::path::Path;
 
-use anyhow::{Context, bail};
-use concord_treaty::document::Document;
+use anyhow::{Context, bail, ensure};
+use concord_treaty::source;
 use concord_treaty::treaty::Treaty;
-use serde::Deserialize;
 
-#[derive(Deserialize)]
-struct Object {
-    spec: Document,
-}
+use crate::commands::files;
+use crate::commands::render::Drawing;
 
-/// Reads and validates the treaty.
+/// Reads and validates the one treaty of a file.
 ///
 /// # Errors
-/// The file cannot be read, is not a treaty object, or has faults; all of them are named.
+/// The file cannot be read, holds no or several treaties, or has faults; all of them are drawn.
 pub fn read(path: &Path) -> anyhow::Result<Treaty> {
-    let shown = path.display();
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the treaty {shown}"))?;
-    let object: Object = serde_yaml::from_str(&text).with_context(|| format!("{shown} is not a treaty"))?;
-    match Treaty::validate(&object.spec) {
-        Ok(treaty) => Ok(treaty),
-        Err(faults) => {
-            let lines: Vec<String> = faults.iter().map(|fault| format!("{shown}: {fault}")).collect();
-            bail!("the treaty has {} faults:\n{}", faults.len(), lines.join("\n"))
-        }
+    let text = files::read(path)?;
+    let mut reading = source::read(&text.bytes);
+    let faults: Vec<String> = {
+        let drawing = Drawing::new(&text.name, &text.bytes);
+        reading.all().filter(|d| d.is_error()).map(|d| drawing.draw(d)).collect()
+    };
+    if !faults.is_empty() {
+        bail!("the treaty has faults; see concord check\n\n{}", faults.join("\n\n"));
     }
+    let count = reading.treaties.len();
+    ensure!(count <= 1, "{} holds {count} treaties; one is needed", text.name);
+    let found = reading.treaties.pop().with_context(|| format!("{} holds no treaty", text.name))?;
+    found.treaty.context("a treaty without errors is valid")
 }

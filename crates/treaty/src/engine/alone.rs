@@ -11,6 +11,7 @@ use std::collections::BinaryHeap;
 
 use super::queue::{Job, Key, Queue};
 use super::space::{Place, Shape, Space, WholeNodes};
+use crate::clauses::LineOrder;
 use crate::units::{ClaimId, Gpus};
 
 /// In which order a line alone starts its claims.
@@ -21,6 +22,15 @@ pub enum AloneOrder {
     Submission,
     /// By submission, and whoever fits passes those who do not.
     FirstFit,
+}
+
+impl From<LineOrder> for AloneOrder {
+    fn from(order: LineOrder) -> Self {
+        match order {
+            LineOrder::Submission => Self::Submission,
+            LineOrder::FirstFit => Self::FirstFit,
+        }
+    }
 }
 
 /// One member's line alone.

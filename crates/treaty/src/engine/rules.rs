@@ -49,9 +49,9 @@ impl Rules {
             members: treaty.members().iter().map(member).collect(),
             notice: treaty.reclaim_notice(),
             least_notice: DurationMillis(0),
-            minimum_run: DurationMillis(0),
-            alone_order: AloneOrder::default(),
-            shortest_first: true,
+            minimum_run: treaty.reclaim().minimum_run,
+            alone_order: treaty.line().alone.into(),
+            shortest_first: treaty.line().shortest_first,
         }
     }
 }

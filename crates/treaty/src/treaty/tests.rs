@@ -1,18 +1,18 @@
 use super::*;
-use crate::document::{GpuCount, LendingDocument, ReclaimDocument};
+use crate::document::{GpuCount, GuaranteeDocument, LendingDocument, MemberDocument, ReclaimDocument};
 use crate::units::NodeName;
 
 fn document(guarantees: &[(&str, i64)]) -> Document {
     let member = |(name, gpus): &(&str, i64)| MemberDocument {
         name: (*name).to_owned(),
-        guarantee: GpuCount { gpus: *gpus },
-        ceiling: None,
-        lending: None,
+        guarantee: GuaranteeDocument::of_gpus(*gpus),
+        ..MemberDocument::default()
     };
     Document {
         title: "test".to_owned(),
         members: guarantees.iter().map(member).collect(),
-        reclaim: ReclaimDocument { notice_seconds: 60 },
+        reclaim: ReclaimDocument { notice_seconds: 60, ..ReclaimDocument::default() },
+        ..Document::default()
     }
 }
 
@@ -33,7 +33,7 @@ fn a_sound_treaty_is_accepted() {
 fn all_faults_are_found_in_one_pass() {
     let mut bad = document(&[("a", 8), ("Ä", -1), ("a", 2_000_000)]);
     bad.members[0].ceiling = Some(GpuCount { gpus: 4 });
-    bad.members[0].lending = Some(LendingDocument { keep_gpus: 9 });
+    bad.members[0].lending = Some(LendingDocument { keep_gpus: Some(9), never: false });
     bad.reclaim.notice_seconds = -5;
     let expected = [
         ("TR005", "members[0].ceiling.gpus"),

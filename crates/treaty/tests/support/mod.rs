@@ -4,7 +4,9 @@
 
 pub mod pool;
 
-use concord_treaty::document::{Document, GpuCount, LendingDocument, MemberDocument, ReclaimDocument};
+use concord_treaty::document::{
+    Document, GpuCount, GuaranteeDocument, LendingDocument, MemberDocument, ReclaimDocument,
+};
 use concord_treaty::plan::Plan;
 use concord_treaty::snapshot::{Claim, Gang, Node, Snapshot};
 use concord_treaty::treaty::Treaty;
@@ -13,12 +15,12 @@ use concord_treaty::units::{ClaimId, MemberId, NodeName, TimestampMillis};
 pub fn document(guarantees: &[i64], notice_seconds: i64) -> Document {
     let member = |(i, gpus): (usize, &i64)| MemberDocument {
         name: format!("m{i}"),
-        guarantee: GpuCount { gpus: *gpus },
-        ceiling: None,
-        lending: None,
+        guarantee: GuaranteeDocument::of_gpus(*gpus),
+        ..MemberDocument::default()
     };
     let members = guarantees.iter().enumerate().map(member).collect();
-    Document { title: "test".to_owned(), members, reclaim: ReclaimDocument { notice_seconds } }
+    let reclaim = ReclaimDocument { notice_seconds, ..ReclaimDocument::default() };
+    Document { title: "test".to_owned(), members, reclaim, ..Document::default() }
 }
 
 pub fn with_ceiling(mut document: Document, member: usize, gpus: i64) -> Document {
@@ -27,7 +29,7 @@ pub fn with_ceiling(mut document: Document, member: usize, gpus: i64) -> Documen
 }
 
 pub fn keeping(mut document: Document, member: usize, keep_gpus: i64) -> Document {
-    document.members[member].lending = Some(LendingDocument { keep_gpus });
+    document.members[member].lending = Some(LendingDocument { keep_gpus: Some(keep_gpus), never: false });
     document
 }
 

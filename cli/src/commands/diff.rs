@@ -1,0 +1,134 @@
+//! `concord diff`: what a changed treaty does to each member, in words and numbers, and clause by clause.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use concord_treaty::document::Document;
+use concord_treaty::source::read;
+use concord_treaty::treaty::Treaty;
+use serde::Serialize;
+
+use super::files;
+use super::nodes::NodeArguments;
+use super::render::Drawing;
+
+mod clauses;
+mod words;
+
+/// Arguments of `concord diff`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The treaty as it is
+    old: PathBuf,
+    /// The treaty as it would be
+    new: PathBuf,
+    #[command(flatten)]
+    nodes: NodeArguments,
+    /// How the result is printed
+    #[arg(long, short, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+/// How the result is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Output {
+    /// Sentences and a table
+    Text,
+    /// One JSON document
+    Json,
+}
+
+/// A treaty with its numbers worked out.
+pub struct Side {
+    document: Document,
+    treaty: Treaty,
+}
+
+/// What happens to one member.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberChange {
+    name: String,
+    /// GPUs before; absent when it was no member.
+    guaranteed_before: Option<u32>,
+    /// GPUs after; absent when it is no member any more.
+    guaranteed_after: Option<u32>,
+    /// The same in sentences, with everything else that changes for it.
+    sentences: Vec<String>,
+}
+
+/// Compares two treaties. `Ok(false)`: one of them has errors, which are printed instead.
+///
+/// # Errors
+/// When a file cannot be read or holds no treaty, or the nodes are missing or do not fit.
+pub fn run(arguments: &Arguments) -> Result<bool> {
+    let old = side(&arguments.old, &arguments.nodes)?;
+    let new = side(&arguments.new, &arguments.nodes)?;
+    let (Some(old), Some(new)) = (old, new) else { return Ok(false) };
+    let members = words::members(&old, &new);
+    let changes = clauses::changes(&old.document, &new.document)?;
+    let mut out = std::io::stdout().lock();
+    if arguments.output == Output::Json {
+        let report = serde_json::json!({ "members": members, "clauses": changes });
+        writeln!(out, "{report:#}")?;
+        return Ok(true);
+    }
+    if changes.is_empty() {
+        writeln!(out, "the two treaties say the same")?;
+        return Ok(true);
+    }
+    writeln!(out, "{:<24} {:>9} {:>9} {:>9}", "guaranteed GPUs", "before", "after", "change")?;
+    for member in &members {
+        let number = |gpus: Option<u32>| gpus.map_or_else(|| "-".to_owned(), |g| g.to_string());
+        let change = i64::from(member.guaranteed_after.unwrap_or(0))
+            - i64::from(member.guaranteed_before.unwrap_or(0));
+        let (before, after) = (number(member.guaranteed_before), number(member.guaranteed_after));
+        writeln!(out, "{:<24} {before:>9} {after:>9} {:>9}", member.name, words::signed(change))?;
+    }
+    let sentences = members.iter().flat_map(|m| m.sentences.iter().map(move |s| format!("{} {s}", m.name)));
+    let sentences: Vec<String> = sentences.chain(words::pool(&old, &new)).collect();
+    if !sentences.is_empty() {
+        writeln!(out, "\nin words")?;
+    }
+    for sentence in sentences {
+        writeln!(out, "  {sentence}")?;
+    }
+    writeln!(out, "\nclause by clause")?;
+    for change in &changes {
+        writeln!(out, "  {change}")?;
+    }
+    Ok(true)
+}
+
+/// One sound treaty; `None` when its errors were printed.
+fn side(path: &Path, nodes: &NodeArguments) -> Result<Option<Side>> {
+    let text = files::read(path)?;
+    let mut reading = read(&text.bytes);
+    let drawing = Drawing::new(&text.name, &text.bytes);
+    if reading.all().any(|d| d.is_error()) {
+        for diagnostic in reading.all().filter(|d| d.is_error()) {
+            writeln!(std::io::stdout(), "{}\n", drawing.draw(diagnostic))?;
+        }
+        return Ok(None);
+    }
+    ensure!(
+        reading.treaties.len() <= 1,
+        "{} holds {} treaties; one is compared",
+        text.name,
+        reading.treaties.len()
+    );
+    let Some(mut found) = reading.treaties.pop() else { bail!("{} holds no treaty", text.name) };
+    let entitlements = super::check::hold(&mut found, nodes)?;
+    let document = found.document.context("a treaty without errors has a document")?;
+    let treaty = found.treaty.context("a treaty without errors is valid")?;
+    let Some(entitlements) = entitlements else {
+        ensure!(!treaty.needs_capacity(), "shares of {} depend on the pool: add --nodes N", text.name);
+        return Ok(Some(Side { document, treaty }));
+    };
+    for warning in &found.diagnostics {
+        eprintln!("{}", super::render::line(&text.name, warning));
+    }
+    let treaty = treaty.in_pool(&entitlements);
+    Ok(Some(Side { document, treaty }))
+}
