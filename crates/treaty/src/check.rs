@@ -9,6 +9,7 @@ use std::fmt;
 use crate::plan::Plan;
 use crate::reason::ReclaimReason;
 use crate::snapshot::{Basis, Claim, ClaimState, Due, Holding, Phase, Reserved, Slot, Snapshot};
+use crate::terms::Terms;
 use crate::treaty::Treaty;
 use crate::units::{ClaimId, MemberId, NodeName, TimestampMillis};
 
@@ -53,9 +54,31 @@ impl fmt::Display for Violation {
     }
 }
 
-/// Lists what the plan would break; empty is good.
+/// Lists what the plan would break; empty is good. Each class of GPUs is judged for itself.
 #[must_use]
 pub fn check(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis, plan: &Plan) -> Vec<Violation> {
+    let terms = Terms::of(treaty, &snapshot.nodes, now);
+    let mut found = Vec::new();
+    for pool in &terms.pools {
+        if pool.class.is_none() {
+            return check_pool(&pool.treaty, snapshot, now, plan);
+        }
+        let part = pool.part(snapshot);
+        let here: BTreeSet<&ClaimId> = part.claims.iter().map(|c| &c.id).collect();
+        found.extend(check_pool(&pool.treaty, &part, now, &plan.part(|id| here.contains(id))));
+    }
+    // Who asks no pool may only wait.
+    for claim in snapshot.claims.iter().filter(|c| terms.pool_of(c).is_none()) {
+        let rest = plan.part(|id| *id == claim.id);
+        if !rest.is_quiet() || claim.is_waiting() && rest.waits.is_empty() {
+            let detail = format!("{} is acted on without a class, or waits without a reason", claim.id);
+            found.push(Violation { rule: "WrongClass", detail });
+        }
+    }
+    found
+}
+
+fn check_pool(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis, plan: &Plan) -> Vec<Violation> {
     let by_id = snapshot.claims.iter().map(|c| (&c.id, c)).collect();
     let rebooked = plan.basis_changes.iter().map(|c| (&c.claim, c.to)).collect();
     let mut judge = Judge { treaty, snapshot, now, plan, by_id, rebooked, found: Vec::new() };
@@ -163,6 +186,9 @@ impl<'a> Judge<'a> {
         for admission in &self.plan.admissions {
             let Some(claim) = self.claim(&admission.claim) else { continue };
             let (gang, id) = (claim.gang, &claim.id);
+            if let Some(closed) = self.treaty.members().get(claim.member.index()).and_then(|m| m.closed) {
+                self.report("ClosedParty", format!("{id} starts, but its party is closed: {closed:?}"));
+            }
             let total: u64 = admission.slots.iter().map(|s| u64::from(s.gpus)).sum();
             if total != u64::from(gang.pods) * u64::from(gang.gpus_per_pod) {
                 self.report("PartialGang", format!("{id} asks {gang:?} and gets {total} GPUs"));

@@ -28,5 +28,6 @@ pub mod reason;
 pub mod simulate;
 pub mod snapshot;
 pub mod source;
+pub mod terms;
 pub mod treaty;
 pub mod units;

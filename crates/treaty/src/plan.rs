@@ -113,6 +113,50 @@ impl Notice {
 }
 
 impl Plan {
+    /// Adds the plan of another pool, which concerns other claims.
+    pub fn append(&mut self, other: Self) {
+        // No `..`: a new part of a plan must not be dropped.
+        let Self {
+            admissions,
+            notices,
+            withdrawals,
+            stops,
+            reservations,
+            releases,
+            due,
+            no_longer_due,
+            basis_changes,
+            waits,
+        } = other;
+        self.admissions.extend(admissions);
+        self.notices.extend(notices);
+        self.withdrawals.extend(withdrawals);
+        self.stops.extend(stops);
+        self.reservations.extend(reservations);
+        self.releases.extend(releases);
+        self.due.extend(due);
+        self.no_longer_due.extend(no_longer_due);
+        self.basis_changes.extend(basis_changes);
+        self.waits.extend(waits);
+    }
+
+    /// The part that concerns these claims.
+    #[must_use]
+    pub fn part(&self, concerns: impl Fn(&ClaimId) -> bool) -> Self {
+        let mut plan = self.clone();
+        plan.admissions.retain(|a| concerns(&a.claim));
+        plan.notices.retain(|n| concerns(&n.claim));
+        plan.withdrawals.retain(&concerns);
+        plan.stops.retain(|s| concerns(&s.claim));
+        plan.reservations.retain(|r| concerns(&r.claim));
+        plan.releases.retain(&concerns);
+        plan.due.retain(|d| concerns(&d.claim));
+        plan.no_longer_due.retain(&concerns);
+        plan.basis_changes.retain(|b| concerns(&b.claim));
+        plan.waits.retain(|w| concerns(&w.claim));
+        plan
+    }
+
     /// True when there is nothing to do but wait.
     #[must_use]
     pub fn is_quiet(&self) -> bool {

@@ -1,6 +1,6 @@
 //! Why something was decided: a closed list, so that texts, metrics and translations can be complete.
 
-use crate::treaty::{Clause, Treaty};
+use crate::treaty::{Clause, Closed, Treaty};
 use crate::units::{ClaimId, Gpus, MemberId};
 
 /// Why a claim waits.
@@ -22,6 +22,10 @@ pub enum WaitReason {
     ExceedsPool,
     /// The gang fits neither one node nor whole nodes.
     UnsupportedShape,
+    /// The treaty has several classes of GPUs, and the claim names none of them.
+    NoSuchClass,
+    /// Nothing of its party starts now.
+    Closed(MemberId, Closed),
 }
 
 /// Why a claim must leave.
@@ -53,6 +57,10 @@ impl WaitReason {
             Self::ExceedsCeiling(_) => "ExceedsCeiling",
             Self::ExceedsPool => "ExceedsPool",
             Self::UnsupportedShape => "UnsupportedShape",
+            Self::NoSuchClass => "NoSuchClass",
+            Self::Closed(_, Closed::NotInForce) => "TreatyNotInForce",
+            Self::Closed(_, Closed::Suspended) => "MemberSuspended",
+            Self::Closed(_, Closed::ReserveNotOpen) => "ReserveNotOpen",
         }
     }
 
@@ -63,6 +71,10 @@ impl WaitReason {
             Self::WaitingForReclaim => Clause::Reclaim,
             Self::GuaranteeFragmented(m) | Self::NoIdleGpus(m) => Clause::Guarantee(*m),
             Self::CeilingReached(m) | Self::ExceedsCeiling(m) => Clause::Ceiling(*m),
+            Self::NoSuchClass => Clause::Classes,
+            Self::Closed(_, Closed::NotInForce) => Clause::Effective,
+            Self::Closed(m, Closed::Suspended) => Clause::Suspension(*m),
+            Self::Closed(m, Closed::ReserveNotOpen) => Clause::Reserve(*m),
             Self::KeptByOwners | Self::ExceedsPool | Self::UnsupportedShape => Clause::Capacity,
         }
     }
@@ -91,6 +103,17 @@ impl WaitReason {
             Self::ExceedsCeiling(m) => {
                 let (name, most) = ceiling(m);
                 format!("the gang needs {gpus} GPUs, but {name} may never use more than {most}; submit a smaller gang")
+            }
+            Self::NoSuchClass => {
+                let classes: Vec<&str> = treaty.classes().iter().map(|c| c.name.as_str()).collect();
+                format!("the treaty has several classes of GPUs; name one of them: {}", classes.join(", "))
+            }
+            Self::Closed(_, Closed::NotInForce) => "the treaty is not in force today; starts once one is".to_owned(),
+            Self::Closed(m, Closed::Suspended) => {
+                format!("the rights of {} rest; starts once the suspension ends", treaty.member(*m).name)
+            }
+            Self::Closed(m, Closed::ReserveNotOpen) => {
+                format!("the reserve {} is not open; starts once it is opened", treaty.member(*m).name)
             }
             Self::ExceedsPool => format!("the gang needs {gpus} GPUs, more than the pool has; submit a smaller gang"),
             Self::UnsupportedShape => {

@@ -177,11 +177,8 @@ impl<'a> Replay<'a> {
         }
         while let Some(job) = self.jobs.get(self.arrived).filter(|j| j.submitted_at <= self.now) {
             self.engine.submit(JobSpec {
-                id: job.id.clone(),
-                member: job.member,
-                gang: job.gang,
-                submitted_at: job.submitted_at,
                 expected_runtime: Some(job.runtime),
+                ..JobSpec::new(job.id.clone(), job.member, job.gang, job.submitted_at)
             });
             self.arrived += 1;
         }

@@ -1,6 +1,10 @@
 //! The immutable input of one decision: nodes and claims as the caller observed them.
 
-use crate::units::{ClaimId, DurationMillis, Gpus, MemberId, NodeName, TimestampMillis};
+use std::sync::Arc;
+
+use crate::accounts::eligibility::Applicant;
+use crate::clauses::ClassId;
+use crate::units::{ClaimId, DurationMillis, Gpus, Labels, MemberId, NodeName, TimestampMillis};
 
 /// Everything that a decision may look at, beside the treaty and the time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -9,6 +13,19 @@ pub struct Snapshot {
     pub nodes: Vec<Node>,
     /// Claims that wait or hold GPUs, and finished ones whose run alone is not over. Sorted by id.
     pub claims: Vec<Claim>,
+    /// What the accounts say of each party, in the order of [`MemberId`]; parties beyond its end have no past.
+    pub standings: Vec<Standing>,
+}
+
+/// What a party's past says about its borrowing. It never touches a guarantee.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Counts like so many thousandths of a GPU borrowed beside the present ones: decayed past use less lending credit.
+    pub handicap_thousandths: i64,
+    /// Behind every party that is not: its budget is overdrawn.
+    pub last: bool,
+    /// Most GPUs that it may borrow at once; `None`: no limit.
+    pub most_borrowed: Option<Gpus>,
 }
 
 /// One node of the pool.
@@ -20,6 +37,8 @@ pub struct Node {
     pub gpus: Gpus,
     /// False for a cordoned or unready node: it takes no new work, what runs on it goes on.
     pub schedulable: bool,
+    /// Labels: class, topology, certificates.
+    pub labels: Labels,
 }
 
 /// One gang's ask.
@@ -35,11 +54,38 @@ pub struct Claim {
     pub submitted_at: TimestampMillis,
     /// Run time that its owner expects; orders short before long among the claims of one member, never a right.
     pub expected_runtime: Option<DurationMillis>,
+    /// GPU class, where the treaty has several.
+    pub class: Option<ClassId>,
+    /// All of the gang's nodes must lie in one such part of the pool; `None`: as close together as there is room.
+    pub within: Option<Level>,
+    /// Labels that its nodes must have, beside those of its class: where its data may be processed, for example.
+    pub node_labels: Labels,
+    /// Institution, project and person inside the member, from the outside in; empty: the member itself.
+    pub path: SharePath,
+    /// What its applicant states; `None`: nothing, which a treaty without conditions accepts.
+    pub applicant: Option<Arc<Applicant>>,
     /// Its start in its member's line alone, once that has happened; see [`crate::engine::alone`].
     pub due: Option<Due>,
     /// Where it stands.
     pub state: ClaimState,
 }
+
+/// Names from the outside in, below the member.
+pub type SharePath = Arc<[Arc<str>]>;
+
+/// A part of the pool whose nodes are close to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// Nodes with the same label [`RACK_LABEL`].
+    Rack,
+    /// Nodes with the same label [`ROW_LABEL`].
+    Row,
+}
+
+/// Label of a node's rack.
+pub const RACK_LABEL: &str = "topology.concord.dev/rack";
+/// Label of a node's row of racks.
+pub const ROW_LABEL: &str = "topology.concord.dev/row";
 
 /// A claim's run in its member's line alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +146,8 @@ pub struct Holding {
     pub phase: Phase,
     /// The claim for which it was told to leave; the same claim goes on expecting the place.
     pub promised_to: Option<ClaimId>,
+    /// Last time at which it saved its work: only what came after is lost by a stop.
+    pub saved_at: Option<TimestampMillis>,
 }
 
 /// GPUs on one node.
@@ -168,9 +216,21 @@ pub struct UnsupportedShape;
 impl Claim {
     /// A claim that nobody has decided on yet.
     #[must_use]
-    pub const fn new(id: ClaimId, member: MemberId, gang: Gang, submitted_at: TimestampMillis) -> Self {
-        let state = ClaimState::Waiting { put_back: false };
-        Self { id, member, gang, submitted_at, expected_runtime: None, due: None, state }
+    pub fn new(id: ClaimId, member: MemberId, gang: Gang, submitted_at: TimestampMillis) -> Self {
+        Self {
+            id,
+            member,
+            gang,
+            submitted_at,
+            expected_runtime: None,
+            class: None,
+            within: None,
+            node_labels: Labels::default(),
+            path: SharePath::default(),
+            applicant: None,
+            due: None,
+            state: ClaimState::Waiting { put_back: false },
+        }
     }
 
     /// True when nothing of it matters any more: it has ended, and its run alone has ended so long ago that whoever
@@ -207,7 +267,13 @@ impl Snapshot {
     pub fn new(mut nodes: Vec<Node>, mut claims: Vec<Claim>) -> Self {
         nodes.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         claims.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-        Self { nodes, claims }
+        Self { nodes, claims, standings: Vec::new() }
+    }
+
+    /// The same with what the accounts say of each party.
+    #[must_use]
+    pub fn with_standings(self, standings: Vec<Standing>) -> Self {
+        Self { standings, ..self }
     }
 
     /// Index of a node, if it still exists.

@@ -80,6 +80,23 @@ pub struct Member {
     pub never_lends: bool,
     /// Its rights rest.
     pub suspended: Option<Suspension>,
+    /// A reserve among the parties of a pool; see [`crate::terms`].
+    pub is_reserve: bool,
+    /// Nothing of it starts now.
+    pub closed: Option<Closed>,
+    /// Weight when idle GPUs are lent; at least 1. The guarantee, until [`crate::terms`] has worked it out.
+    pub surplus_weight: u64,
+}
+
+/// Why nothing of a party starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    /// The treaty is not in force on this day.
+    NotInForce,
+    /// The member is suspended.
+    Suspended,
+    /// Nobody has opened the reserve.
+    ReserveNotOpen,
 }
 
 /// A clause that a decision can cite; its id is stable as long as the member keeps its name.
@@ -91,6 +108,22 @@ pub enum Clause {
     Ceiling(MemberId),
     /// `members[].lending`
     Lending(MemberId),
+    /// `members[].suspended`
+    Suspension(MemberId),
+    /// `reserves[]`
+    Reserve(MemberId),
+    /// `effective`
+    Effective,
+    /// `classes`
+    Classes,
+    /// `eligibility`
+    Eligibility,
+    /// `line`
+    Line,
+    /// `budget`
+    Budget,
+    /// `windows`
+    Windows,
     /// `reclaim`
     Reclaim,
     /// No clause but a fact: the pool's nodes as they are.
@@ -136,6 +169,16 @@ impl Treaty {
             votes: Vec::new(),
             amendments: Vec::new(),
             withdrawal: None,
+            ..self.clone()
+        }
+    }
+
+    /// The same treaty with these parties as its members.
+    pub(crate) fn with_parties(&self, members: Vec<Member>) -> Self {
+        let ids = (0..).map(MemberId);
+        Self {
+            id_by_name: members.iter().map(|m| m.name.clone()).zip(ids).collect(),
+            members,
             ..self.clone()
         }
     }
@@ -279,6 +322,16 @@ impl Treaty {
         self.id_by_name.get(name).copied()
     }
 
+    /// The member or reserve of that name; reserves are numbered after the members.
+    #[must_use]
+    pub fn party_id(&self, name: &str) -> Option<MemberId> {
+        let reserve = || {
+            let index = self.members.len() + self.reserves.iter().position(|r| r.name == name)?;
+            u16::try_from(index).ok().map(MemberId)
+        };
+        self.member_id(name).or_else(reserve)
+    }
+
     /// The member behind an id that this treaty gave out.
     #[must_use]
     pub fn member(&self, id: MemberId) -> &Member {
@@ -294,7 +347,16 @@ impl Treaty {
     #[must_use]
     pub fn clause_id(&self, clause: Clause) -> String {
         match clause {
+            Clause::Guarantee(m) if self.member(m).is_reserve => format!("reserve/{}", self.member(m).name),
             Clause::Guarantee(m) => format!("guarantee/{}", self.member(m).name),
+            Clause::Suspension(m) => format!("suspended/{}", self.member(m).name),
+            Clause::Reserve(m) => format!("reserve/{}", self.member(m).name),
+            Clause::Effective => "effective".to_owned(),
+            Clause::Classes => "classes".to_owned(),
+            Clause::Eligibility => "eligibility".to_owned(),
+            Clause::Line => "line".to_owned(),
+            Clause::Budget => "budget".to_owned(),
+            Clause::Windows => "windows".to_owned(),
             Clause::Ceiling(m) => format!("ceiling/{}", self.member(m).name),
             Clause::Lending(m) => format!("lending/{}", self.member(m).name),
             Clause::Reclaim => "reclaim".to_owned(),

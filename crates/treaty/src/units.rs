@@ -1,5 +1,6 @@
 //! Units and names. Integers only: a GPU-second booked twice or lost to rounding would break the account.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -39,7 +40,8 @@ impl TimestampMillis {
     }
 }
 
-/// Index of a member in its treaty, in the treaty's order.
+/// Index of a party of a treaty: the members in the treaty's order, then its reserves. A reserve has lines, rights and
+/// an account like a member; only the treaty's text tells them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MemberId(pub u16);
 
@@ -48,6 +50,41 @@ impl MemberId {
     #[must_use]
     pub const fn index(self) -> usize {
         self.0 as usize
+    }
+}
+
+/// Labels of a node, or labels that a node must have; empty costs nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Labels(Option<Arc<BTreeMap<String, String>>>);
+
+impl Labels {
+    /// The value of a label.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// Whether there is no label.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Whether every label that is `wanted` is here with that value.
+    #[must_use]
+    pub fn have_all(&self, wanted: &BTreeMap<String, String>) -> bool {
+        wanted.iter().all(|(key, value)| self.get(key) == Some(value))
+    }
+
+    /// All labels, by key.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().flat_map(|labels| labels.iter()).map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+}
+
+impl From<BTreeMap<String, String>> for Labels {
+    fn from(labels: BTreeMap<String, String>) -> Self {
+        Self((!labels.is_empty()).then(|| Arc::new(labels)))
     }
 }
 

@@ -8,7 +8,7 @@ use concord_treaty::baseline::{Policy, own_nodes, replay, replay_partitioned};
 use concord_treaty::engine::{AloneOrder, MemberRules, Rules};
 use concord_treaty::simulate::report::{Comparison, Report};
 use concord_treaty::simulate::{Replay, TraceJob, Trial};
-use concord_treaty::snapshot::Gang;
+use concord_treaty::snapshot::{Gang, Standing};
 use concord_treaty::units::{ClaimId, DurationMillis, Gpus, MemberId, TimestampMillis};
 
 const CELL: Gpus = 8;
@@ -147,7 +147,9 @@ fn rules(alone_order: AloneOrder, notice: DurationMillis) -> Rules {
         guarantee: nodes * CELL,
         ceiling: Gpus::MAX,
         keep: 0,
-        weight: nodes * CELL,
+        weight: u64::from(nodes * CELL),
+        closed: None,
+        standing: Standing::default(),
     };
     Rules {
         members: NODES.map(member).to_vec(),

@@ -9,7 +9,7 @@ use concord_treaty::simulate::report::{Comparison, Figures, Report, Spread, gpus
 use concord_treaty::simulate::{Outcome, Replay, Trial};
 use concord_treaty::snapshot::Node;
 use concord_treaty::treaty::Treaty;
-use concord_treaty::units::{DurationMillis, Gpus, NodeName, TimestampMillis};
+use concord_treaty::units::{DurationMillis, Gpus, Labels, NodeName, TimestampMillis};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
@@ -126,7 +126,14 @@ impl Pool {
     /// Nodes as a treaty looks at them.
     pub fn as_nodes(self) -> Vec<Node> {
         let name = |index: u32| NodeName::from(format!("{index:06}").as_str());
-        (0..self.nodes).map(|i| Node { name: name(i), gpus: self.gpus_per_node, schedulable: true }).collect()
+        (0..self.nodes)
+            .map(|i| Node {
+                name: name(i),
+                gpus: self.gpus_per_node,
+                schedulable: true,
+                labels: Labels::default(),
+            })
+            .collect()
     }
 }
 
@@ -170,7 +177,7 @@ pub fn run(question: &Question<'_>, policy: PolicyArgument, partition: bool) -> 
 impl Question<'_> {
     /// Rules that are in force.
     pub fn rules(&self) -> Rules {
-        let mut rules = Rules::of(self.treaty);
+        let mut rules = Rules::of(self.treaty, &[]);
         rules.notice = self.notice_seconds.map_or(rules.notice, DurationMillis::from_seconds);
         rules.alone_order = match self.alone {
             AloneArgument::Submission => AloneOrder::Submission,

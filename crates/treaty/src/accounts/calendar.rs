@@ -120,7 +120,7 @@ impl Calendar {
 }
 
 /// Civil time at an instant; instants outside the years 1 to 9000 count as the nearest inside.
-pub(super) fn civil(zone: &TimeZone, at: TimestampMillis) -> DateTime {
+pub(crate) fn civil(zone: &TimeZone, at: TimestampMillis) -> DateTime {
     let at = jiff::Timestamp::from_millisecond(at.0.clamp(EARLIEST_MILLIS, LATEST_MILLIS));
     zone.to_datetime(at.unwrap_or(jiff::Timestamp::UNIX_EPOCH))
 }

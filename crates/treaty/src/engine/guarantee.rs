@@ -31,7 +31,9 @@ impl Engine {
 
     fn wants_guarantee(&self, member: usize) -> bool {
         let state = &self.members[member];
-        (state.touched || self.freed && (state.fragmented || !state.owed.is_empty())) && state.queue.len() > 0
+        self.rules.members[member].closed.is_none()
+            && (state.touched || self.freed && (state.fragmented || !state.owed.is_empty()))
+            && state.queue.len() > 0
     }
 
     fn serve_due(&mut self, member: usize) {

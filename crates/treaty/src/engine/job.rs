@@ -3,8 +3,8 @@
 use super::queue::{Job, Key};
 use super::space::{Place, Shape};
 use crate::reason::ReclaimReason;
-use crate::snapshot::{Basis, Gang};
-use crate::units::{ClaimId, DurationMillis, Gpus, MemberId, TimestampMillis};
+use crate::snapshot::{Basis, Gang, Level, SharePath};
+use crate::units::{ClaimId, DurationMillis, Gpus, Labels, MemberId, TimestampMillis};
 
 /// What a claim asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,29 @@ pub struct JobSpec {
     /// Run time that its owner expects, or the limit at which it is killed; decides only the order among claims of
     /// one member, never a right.
     pub expected_runtime: Option<DurationMillis>,
+    /// All of its nodes must lie in one such part of the pool.
+    pub within: Option<Level>,
+    /// Labels that its nodes must have.
+    pub node_labels: Labels,
+    /// Institution, project and person inside the member.
+    pub path: SharePath,
+}
+
+impl JobSpec {
+    /// A claim without special wishes.
+    #[must_use]
+    pub fn new(id: ClaimId, member: MemberId, gang: Gang, submitted_at: TimestampMillis) -> Self {
+        Self {
+            id,
+            member,
+            gang,
+            submitted_at,
+            expected_runtime: None,
+            within: None,
+            node_labels: Labels::default(),
+            path: SharePath::default(),
+        }
+    }
 }
 
 /// Everything known of a claim.

@@ -93,7 +93,9 @@ impl Engine {
         let (rules, state) = (&self.rules.members[member.index()], &self.members[member.index()]);
         let Some(shape) = record.shape else { return WaitReason::UnsupportedShape };
         let could_hold = self.nodes.iter().filter(|n| n.capacity >= shape.gpus).count();
-        if matches!(record.state, JobState::Reserved { .. }) {
+        if let Some(closed) = rules.closed {
+            WaitReason::Closed(member, closed)
+        } else if matches!(record.state, JobState::Reserved { .. }) {
             WaitReason::WaitingForReclaim
         } else if could_hold < shape.nodes as usize {
             WaitReason::ExceedsPool

@@ -107,6 +107,7 @@ impl Engine {
             None => ReclaimReason::AboveCeiling(record.spec.member),
         };
         self.jobs[job as usize].places = places;
+        self.jobs[job as usize].saved_at = holding.saved_at.map_or(i64::MIN, |at| at.0);
         self.book(job);
         self.jobs[job as usize].state = match holding.phase {
             Phase::Running => {
@@ -172,6 +173,9 @@ fn spec(claim: &Claim) -> JobSpec {
         gang: claim.gang,
         submitted_at: claim.submitted_at,
         expected_runtime: claim.expected_runtime,
+        within: claim.within,
+        node_labels: claim.node_labels.clone(),
+        path: claim.path.clone(),
     }
 }
 

@@ -1,7 +1,8 @@
 //! What the engine needs of a treaty, as plain numbers.
 
 use super::alone::AloneOrder;
-use crate::treaty::Treaty;
+use crate::snapshot::Standing;
+use crate::treaty::{Closed, Treaty};
 use crate::units::{DurationMillis, Gpus};
 
 /// Rules of one pool of equal GPUs.
@@ -32,21 +33,27 @@ pub struct MemberRules {
     /// Guaranteed GPUs that are never lent.
     pub keep: Gpus,
     /// Weight when idle GPUs are lent; at least 1.
-    pub weight: u32,
+    pub weight: u64,
+    /// Why no claim of this party starts now.
+    pub closed: Option<Closed>,
+    /// What its past says about its borrowing.
+    pub standing: Standing,
 }
 
 impl Rules {
-    /// The rules of a treaty.
+    /// The rules of a pool's treaty (see [`crate::terms::Pool`]); parties beyond `standings` have no past.
     #[must_use]
-    pub fn of(treaty: &Treaty) -> Self {
-        let member = |m: &crate::treaty::Member| MemberRules {
+    pub fn of(treaty: &Treaty, standings: &[Standing]) -> Self {
+        let member = |(index, m): (usize, &crate::treaty::Member)| MemberRules {
             guarantee: m.guarantee,
             ceiling: m.ceiling.unwrap_or(Gpus::MAX),
             keep: m.keep,
-            weight: m.guarantee.max(1),
+            weight: m.surplus_weight,
+            closed: m.closed,
+            standing: standings.get(index).copied().unwrap_or_default(),
         };
         Self {
-            members: treaty.members().iter().map(member).collect(),
+            members: treaty.members().iter().enumerate().map(member).collect(),
             notice: treaty.reclaim_notice(),
             least_notice: DurationMillis(0),
             minimum_run: treaty.reclaim().minimum_run,

@@ -20,14 +20,18 @@ impl Engine {
     }
 
     fn could_borrow(&self, member: usize) -> bool {
-        (self.freed || self.members[member].touched) && self.members[member].queue.len() > 0
+        self.rules.members[member].closed.is_none()
+            && (self.freed || self.members[member].touched)
+            && self.members[member].queue.len() > 0
     }
 
-    /// What the member uses above its guarantee, for its weight; below it, how much it leaves to others.
-    fn borrowed_share(&self, member: usize) -> i64 {
+    /// What the member uses above its guarantee, with what its past adds, for its weight; below it, how much it leaves
+    /// to others. Who is to come last comes last.
+    fn borrowed_share(&self, member: usize) -> (bool, i128) {
         let rules = &self.rules.members[member];
-        let above = i64::from(self.members[member].used) - i64::from(rules.guarantee);
-        above * (1 << 24) / i64::from(rules.weight.max(1))
+        let above = i128::from(self.members[member].used) - i128::from(rules.guarantee);
+        let thousandths = above * 1000 + i128::from(rules.standing.handicap_thousandths);
+        (rules.standing.last, thousandths * (1 << 32) / i128::from(rules.weight.max(1)))
     }
 
     fn lend_to(&mut self, member: usize) -> bool {

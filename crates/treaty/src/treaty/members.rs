@@ -72,6 +72,9 @@ impl Checker<'_> {
                 let from = self.date(&s.from, &format!("{path}.suspended.from"))?;
                 Some(Suspension { from, reason: s.reason.clone() })
             }),
+            is_reserve: false,
+            closed: None,
+            surplus_weight: u64::from(guarantee).max(1),
         }
     }
 

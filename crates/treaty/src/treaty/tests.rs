@@ -1,6 +1,6 @@
 use super::*;
 use crate::document::{GpuCount, GuaranteeDocument, LendingDocument, MemberDocument, ReclaimDocument};
-use crate::units::NodeName;
+use crate::units::{Labels, NodeName};
 
 fn document(guarantees: &[(&str, i64)]) -> Document {
     let member = |(name, gpus): &(&str, i64)| MemberDocument {
@@ -54,7 +54,12 @@ fn an_empty_treaty_is_refused() {
 
 #[test]
 fn promises_above_the_pool_are_reported() {
-    let node = |i: u32| Node { name: NodeName::from(format!("n{i}").as_str()), gpus: 8, schedulable: true };
+    let node = |i: u32| Node {
+        name: NodeName::from(format!("n{i}").as_str()),
+        gpus: 8,
+        schedulable: true,
+        labels: Labels::default(),
+    };
     let nodes: Vec<Node> = (0..2).map(node).collect();
     let treaty = |guarantees: &[(&str, i64)]| Treaty::validate(&document(guarantees)).unwrap();
     let codes = |t: &Treaty| t.shortfalls(&nodes).iter().map(|d| d.code).collect::<Vec<_>>();

@@ -10,7 +10,7 @@ use concord_treaty::document::{
 use concord_treaty::plan::Plan;
 use concord_treaty::snapshot::{Claim, Gang, Node, Snapshot};
 use concord_treaty::treaty::Treaty;
-use concord_treaty::units::{ClaimId, MemberId, NodeName, TimestampMillis};
+use concord_treaty::units::{ClaimId, Labels, MemberId, NodeName, TimestampMillis};
 
 pub fn document(guarantees: &[i64], notice_seconds: i64) -> Document {
     let member = |(i, gpus): (usize, &i64)| MemberDocument {
@@ -38,7 +38,12 @@ pub fn treaty(document: &Document) -> Treaty {
 }
 
 pub fn nodes(count: usize, gpus: u32) -> Vec<Node> {
-    let node = |i| Node { name: NodeName::from(format!("n{i:03}").as_str()), gpus, schedulable: true };
+    let node = |i| Node {
+        name: NodeName::from(format!("n{i:03}").as_str()),
+        gpus,
+        schedulable: true,
+        labels: Labels::default(),
+    };
     (0..count).map(node).collect()
 }
 

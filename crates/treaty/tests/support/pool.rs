@@ -76,8 +76,8 @@ impl Pool {
     }
 
     fn sort(&mut self) {
-        let Snapshot { nodes, claims } = std::mem::take(&mut self.snapshot);
-        self.snapshot = Snapshot::new(nodes, claims);
+        let Snapshot { nodes, claims, standings } = std::mem::take(&mut self.snapshot);
+        self.snapshot = Snapshot::new(nodes, claims).with_standings(standings);
     }
 
     /// One decision, held against the judge.
@@ -129,6 +129,7 @@ impl Pool {
                     since: now,
                     phase: Phase::Running,
                     promised_to: None,
+                    saved_at: None,
                 });
             }
             let ClaimState::Holding(h) = &mut claim.state else { continue };
