@@ -57,7 +57,7 @@ impl fmt::Display for Violation {
 /// Lists what the plan would break; empty is good. Each class of GPUs is judged for itself.
 #[must_use]
 pub fn check(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis, plan: &Plan) -> Vec<Violation> {
-    let terms = Terms::of(treaty, &snapshot.nodes, now);
+    let terms = Terms::at(treaty, snapshot, now);
     let mut found = Vec::new();
     for pool in &terms.pools {
         if pool.class.is_none() {
@@ -186,6 +186,9 @@ impl<'a> Judge<'a> {
         for admission in &self.plan.admissions {
             let Some(claim) = self.claim(&admission.claim) else { continue };
             let (gang, id) = (claim.gang, &claim.id);
+            if !matches!(claim.state, ClaimState::Reserved(_)) && !self.is_eligible(claim) {
+                self.report("NotEligible", format!("{id} starts, but the treaty does not admit it"));
+            }
             if let Some(closed) = self.treaty.members().get(claim.member.index()).and_then(|m| m.closed) {
                 self.report("ClosedParty", format!("{id} starts, but its party is closed: {closed:?}"));
             }
@@ -218,6 +221,22 @@ impl<'a> Judge<'a> {
                 }
             }
         }
+    }
+
+    /// Whether the treaty's conditions admit the claim; the lists are compared here anew.
+    fn is_eligible(&self, claim: &Claim) -> bool {
+        let Some(clause) = self.treaty.eligibility_of(claim.member) else { return true };
+        let Some(applicant) = claim.applicant.as_deref() else { return false };
+        let country = applicant.country.to_ascii_uppercase();
+        (clause.organisation_kinds.is_empty()
+            || clause.organisation_kinds.contains(&applicant.organisation_kind))
+            && (clause.countries.is_empty()
+                || clause.countries.iter().any(|c| c.to_ascii_uppercase() == country))
+            && (clause.purposes.is_empty() || clause.purposes.contains(&applicant.purpose))
+            && applicant
+                .data_class
+                .as_ref()
+                .is_none_or(|name| clause.data_classes.iter().any(|d| d.name == *name))
     }
 
     fn nodes_are_not_overbooked(&mut self) {

@@ -7,21 +7,24 @@
 //!
 //! A stop frees GPUs only when its pods are gone, so a caller observes and decides again until [`Plan::is_quiet`].
 
+use std::borrow::Cow;
+
 use crate::engine::{Engine, Rules};
 use crate::plan::{Plan, Wait};
 use crate::reason::WaitReason;
-use crate::snapshot::Snapshot;
-use crate::terms::Terms;
+use crate::snapshot::{Claim, ClaimState, Snapshot};
+use crate::terms::{Pool, Terms};
 use crate::treaty::Treaty;
 use crate::units::TimestampMillis;
 
 /// Decides what happens now. Same arguments, same plan, to the byte.
 #[must_use]
 pub fn decide(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis) -> Plan {
-    let terms = Terms::of(treaty, &snapshot.nodes, now);
+    let terms = Terms::at(treaty, snapshot, now);
     let mut plan = Plan::default();
     for pool in &terms.pools {
-        let part = pool.part(snapshot);
+        let mut part = pool.part(snapshot);
+        plan.waits.extend(set_aside_refused(pool, &mut part));
         let mut engine = Engine::restore(Rules::of(&pool.treaty, &part.standings), &part, now);
         engine.settle(now);
         plan.append(engine.plan_since(&part));
@@ -33,4 +36,21 @@ pub fn decide(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis) -> Pla
         reason: WaitReason::NoSuchClass,
     }));
     plan
+}
+
+/// Takes out of a pool's part the waiting claims that the treaty does not admit.
+fn set_aside_refused(pool: &Pool, part: &mut Cow<'_, Snapshot>) -> Vec<Wait> {
+    let refused = |claim: &Claim| {
+        let waits = matches!(claim.state, ClaimState::Waiting { .. });
+        pool.refusal(claim).filter(|_| waits)
+    };
+    let wait = |claim: &Claim| {
+        let reason = WaitReason::NotEligible(claim.member, refused(claim)?);
+        Some(Wait { claim: claim.id.clone(), place: 0, reason })
+    };
+    let waits: Vec<Wait> = part.claims.iter().filter_map(wait).collect();
+    if !waits.is_empty() {
+        part.to_mut().claims.retain(|claim| refused(claim).is_none());
+    }
+    waits
 }

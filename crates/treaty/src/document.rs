@@ -24,8 +24,8 @@ pub use governance::{
     PublicationDocument, PurposeName, VoteDocument, WithdrawalDocument,
 };
 pub use members::{
-    ContributionDocument, GpuCount, GuaranteeDocument, LendingDocument, MemberDocument, ShareDocument,
-    SuspensionDocument,
+    CeilingDocument, ContributionDocument, GpuCount, GuaranteeDocument, LendingDocument, MemberDocument,
+    ShareDocument, SuspensionDocument,
 };
 pub use pool::{
     ChargeDocument, ClassDocument, LineDocument, LineOrderName, OpeningDocument, ReclaimDocument,

@@ -26,6 +26,23 @@ pub enum WaitReason {
     NoSuchClass,
     /// Nothing of its party starts now.
     Closed(MemberId, Closed),
+    /// Its applicant does not meet a condition of the treaty.
+    NotEligible(MemberId, Condition),
+}
+
+/// A condition of eligibility.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// The applicant states something at all.
+    Statement,
+    /// Kind of the organisation.
+    OrganisationKind,
+    /// Its country.
+    Country,
+    /// Purpose of the work.
+    Purpose,
+    /// Class of the data.
+    DataClass,
 }
 
 /// Why a claim must leave.
@@ -58,6 +75,7 @@ impl WaitReason {
             Self::ExceedsPool => "ExceedsPool",
             Self::UnsupportedShape => "UnsupportedShape",
             Self::NoSuchClass => "NoSuchClass",
+            Self::NotEligible(..) => "NotEligible",
             Self::Closed(_, Closed::NotInForce) => "TreatyNotInForce",
             Self::Closed(_, Closed::Suspended) => "MemberSuspended",
             Self::Closed(_, Closed::ReserveNotOpen) => "ReserveNotOpen",
@@ -72,6 +90,7 @@ impl WaitReason {
             Self::GuaranteeFragmented(m) | Self::NoIdleGpus(m) => Clause::Guarantee(*m),
             Self::CeilingReached(m) | Self::ExceedsCeiling(m) => Clause::Ceiling(*m),
             Self::NoSuchClass => Clause::Classes,
+            Self::NotEligible(m, _) => Clause::Eligibility(*m),
             Self::Closed(_, Closed::NotInForce) => Clause::Effective,
             Self::Closed(m, Closed::Suspended) => Clause::Suspension(*m),
             Self::Closed(m, Closed::ReserveNotOpen) => Clause::Reserve(*m),
@@ -108,6 +127,7 @@ impl WaitReason {
                 let classes: Vec<&str> = treaty.classes().iter().map(|c| c.name.as_str()).collect();
                 format!("the treaty has several classes of GPUs; name one of them: {}", classes.join(", "))
             }
+            Self::NotEligible(m, condition) => not_eligible(treaty, *m, *condition),
             Self::Closed(_, Closed::NotInForce) => "the treaty is not in force today; starts once one is".to_owned(),
             Self::Closed(m, Closed::Suspended) => {
                 format!("the rights of {} rest; starts once the suspension ends", treaty.member(*m).name)
@@ -121,6 +141,29 @@ impl WaitReason {
             }
         }
     }
+}
+
+/// What the treaty admits, and that the claim states otherwise.
+fn not_eligible(treaty: &Treaty, party: MemberId, condition: Condition) -> String {
+    let clause = treaty.eligibility_of(party).cloned().unwrap_or_default();
+    let listed = |names: Vec<String>| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    let (what, admitted) = match condition {
+        Condition::Statement => {
+            return "the treaty has conditions, and nothing is stated of who applies and for what; state it in the project"
+                .to_owned();
+        }
+        Condition::OrganisationKind => {
+            let kinds = clause.organisation_kinds.iter().map(ToString::to_string);
+            ("kind of organisation", listed(kinds.collect()))
+        }
+        Condition::Country => ("country", listed(clause.countries.clone())),
+        Condition::Purpose => ("purpose", listed(clause.purposes.iter().map(ToString::to_string).collect())),
+        Condition::DataClass => {
+            let classes = clause.data_classes.iter().map(|class| class.name.clone());
+            ("data class", listed(["public".to_owned()].into_iter().chain(classes).collect()))
+        }
+    };
+    format!("the {what} of the project is not admitted; admitted: {admitted}; never starts as it is")
 }
 
 impl ReclaimReason {

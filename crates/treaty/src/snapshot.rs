@@ -15,6 +15,19 @@ pub struct Snapshot {
     pub claims: Vec<Claim>,
     /// What the accounts say of each party, in the order of [`MemberId`]; parties beyond its end have no past.
     pub standings: Vec<Standing>,
+    /// Decisions to open a reserve; those that the treaty does not allow, or that have run out, open nothing.
+    pub openings: Vec<Opened>,
+}
+
+/// A decision to open a reserve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opened {
+    /// The reserve.
+    pub reserve: MemberId,
+    /// The member that decided.
+    pub by: MemberId,
+    /// When.
+    pub at: TimestampMillis,
 }
 
 /// What a party's past says about its borrowing. It never touches a guarantee.
@@ -267,7 +280,7 @@ impl Snapshot {
     pub fn new(mut nodes: Vec<Node>, mut claims: Vec<Claim>) -> Self {
         nodes.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         claims.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-        Self { nodes, claims, standings: Vec::new() }
+        Self { nodes, claims, ..Self::default() }
     }
 
     /// The same with what the accounts say of each party.

@@ -10,8 +10,10 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 
 use crate::accounts::calendar;
+use crate::accounts::eligibility::{judge, node_labels};
 use crate::clauses::{ClassId, Opening, ReserveRule, WeightBy};
-use crate::snapshot::{Claim, Node, Snapshot};
+use crate::reason::Condition;
+use crate::snapshot::{Claim, Node, Opened, Snapshot};
 use crate::treaty::{ClassCapacity, Closed, Entitlements, Member, Treaty};
 use crate::units::{Gpus, MemberId, TimestampMillis};
 
@@ -35,11 +37,23 @@ impl Terms {
     /// What the treaty says at that time.
     #[must_use]
     pub fn of(treaty: &Treaty, nodes: &[Node], now: TimestampMillis) -> Self {
+        Self::with_openings(treaty, nodes, &[], now)
+    }
+
+    /// The same, with the reserves that are open for what was decided.
+    #[must_use]
+    pub fn at(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis) -> Self {
+        Self::with_openings(treaty, &snapshot.nodes, &snapshot.openings, now)
+    }
+
+    fn with_openings(treaty: &Treaty, nodes: &[Node], openings: &[Opened], now: TimestampMillis) -> Self {
         let day = treaty.day(now);
+        let open: Vec<bool> =
+            (0..treaty.reserves().len()).map(|i| treaty.is_open(i, openings, now)).collect();
         let entitlements = treaty.resolve(&capacity(treaty, nodes), day);
         let pool = |(index, class): (usize, &Option<ClassId>)| Pool {
             class: *class,
-            treaty: treaty.seen_from(index, &entitlements, day),
+            treaty: treaty.seen_from(index, &entitlements, day, &open),
         };
         Self { pools: entitlements.classes.iter().enumerate().map(pool).collect() }
     }
@@ -60,16 +74,51 @@ impl Pool {
             || claim.class.is_none() && self.treaty.classes().len() == 1
     }
 
-    /// The part of a snapshot that concerns this pool.
+    /// The part of a snapshot that concerns this pool. Where data of a class may be processed is a label that the
+    /// claim's nodes must have, like those that its owner asks for.
     #[must_use]
     pub fn part<'s>(&self, snapshot: &'s Snapshot) -> Cow<'s, Snapshot> {
-        if self.class.is_none() {
+        if self.class.is_none() && !self.has_conditions() {
             return Cow::Borrowed(snapshot);
         }
+        let of_class = |node: &&Node| self.class.is_none() || self.treaty.class_of(node) == self.class;
         Cow::Owned(Snapshot {
-            nodes: snapshot.nodes.iter().filter(|n| self.treaty.class_of(n) == self.class).cloned().collect(),
-            claims: snapshot.claims.iter().filter(|c| self.concerns(c)).cloned().collect(),
+            nodes: snapshot.nodes.iter().filter(of_class).cloned().collect(),
+            claims: snapshot.claims.iter().filter(|c| self.concerns(c)).map(|c| self.confined(c)).collect(),
             standings: snapshot.standings.clone(),
+            openings: snapshot.openings.clone(),
+        })
+    }
+}
+
+impl Pool {
+    /// Whether the treaty says who may use the pool.
+    fn has_conditions(&self) -> bool {
+        self.treaty.eligibility().is_some() || !self.treaty.reserves().is_empty()
+    }
+
+    /// The claim with the labels that its data need.
+    fn confined(&self, claim: &Claim) -> Claim {
+        let data_class = claim.applicant.as_ref().and_then(|a| a.data_class.as_deref());
+        let clause = self.treaty.eligibility_of(claim.member);
+        let needed = clause.and_then(|clause| node_labels(clause, data_class)).filter(|l| !l.is_empty());
+        let Some(needed) = needed else { return claim.clone() };
+        let own = claim.node_labels.iter().map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let all: BTreeMap<String, String> = own.chain(needed.clone()).collect();
+        Claim { node_labels: all.into(), ..claim.clone() }
+    }
+
+    /// The first condition of the treaty that the claim's applicant does not meet.
+    #[must_use]
+    pub fn refusal(&self, claim: &Claim) -> Option<Condition> {
+        let clause = self.treaty.eligibility_of(claim.member)?;
+        let Some(applicant) = &claim.applicant else { return Some(Condition::Statement) };
+        let refusals = judge(clause, applicant).err()?;
+        refusals.first().map(|refusal| match refusal.clause {
+            "organisationKinds" => Condition::OrganisationKind,
+            "countries" => Condition::Country,
+            "purposes" => Condition::Purpose,
+            _ => Condition::DataClass,
         })
     }
 }
@@ -102,25 +151,48 @@ impl Treaty {
         u16::try_from(index).ok().map(ClassId)
     }
 
-    fn seen_from(&self, index: usize, entitlements: &Entitlements, day: Date) -> Self {
+    /// Whether a reserve is open: always, or because one of those who may decide it did so not too long ago.
+    fn is_open(&self, reserve: usize, openings: &[Opened], now: TimestampMillis) -> bool {
+        let party = self.members().len() + reserve;
+        match &self.reserves()[reserve].opening {
+            Opening::Always => true,
+            Opening::OnDecision { by, sunset } => openings.iter().any(|opened| {
+                let lasts = opened.at <= now && now < opened.at.after(*sunset);
+                opened.reserve.index() == party && by.contains(&opened.by) && lasts
+            }),
+        }
+    }
+
+    fn seen_from(&self, index: usize, entitlements: &Entitlements, day: Date, open: &[bool]) -> Self {
         let held = self.holds_on(day);
         let mut parties: Vec<Member> = Vec::with_capacity(self.members().len() + self.reserves().len());
         for (member, by_class) in self.members().iter().zip(&entitlements.members) {
-            parties.push(self.member_seen_from(member, by_class[index], day, held));
+            let class = entitlements.classes[index];
+            let numbers = Numbers {
+                guarantee: by_class[index],
+                ceiling: class.and_then(|c| member.ceiling_by_class.get(&c).copied()).or(member.ceiling),
+                keep: class.and_then(|c| member.keep_by_class.get(&c).copied()).unwrap_or(member.keep),
+            };
+            parties.push(self.member_seen_from(member, numbers, day, held));
         }
-        for (reserve, by_class) in self.reserves().iter().zip(&entitlements.reserves) {
-            parties.push(reserve_as_party(reserve, by_class[index], held));
+        for ((reserve, by_class), open) in self.reserves().iter().zip(&entitlements.reserves).zip(open) {
+            let closed = match (held, open) {
+                (false, _) => Some(Closed::NotInForce),
+                (true, true) => None,
+                (true, false) => Some(Closed::ReserveNotOpen),
+            };
+            parties.push(reserve_as_party(reserve, by_class[index], closed));
         }
         self.with_parties(parties)
     }
 
-    fn member_seen_from(&self, member: &Member, gpus: Gpus, day: Date, held: bool) -> Member {
+    fn member_seen_from(&self, member: &Member, numbers: Numbers, day: Date, held: bool) -> Member {
         let closed = match (held, member.is_suspended(day)) {
             (false, _) => Some(Closed::NotInForce),
             (true, true) => Some(Closed::Suspended),
             (true, false) => None,
         };
-        let guarantee = if closed.is_some() { 0 } else { gpus };
+        let guarantee = if closed.is_some() { 0 } else { numbers.guarantee };
         let weight = match self.surplus().weight_by {
             WeightBy::Guarantee => u64::from(guarantee),
             WeightBy::Equal => 1,
@@ -129,7 +201,8 @@ impl Treaty {
         };
         Member {
             guarantee,
-            keep: if member.never_lends { guarantee } else { member.keep.min(guarantee) },
+            ceiling: numbers.ceiling,
+            keep: if member.never_lends { guarantee } else { numbers.keep.min(guarantee) },
             closed,
             surplus_weight: weight.max(1),
             ..member.clone()
@@ -137,19 +210,24 @@ impl Treaty {
     }
 }
 
+/// A member's numbers in one class.
+#[derive(Debug, Clone, Copy)]
+struct Numbers {
+    guarantee: Gpus,
+    ceiling: Option<Gpus>,
+    keep: Gpus,
+}
+
 /// A reserve uses what is set aside for it and never borrows, so that nobody's idle GPUs go to whom the treaty gave a
 /// place of its own.
-fn reserve_as_party(reserve: &ReserveRule, gpus: Gpus, held: bool) -> Member {
-    let closed = match (held, &reserve.opening) {
-        (false, _) => Some(Closed::NotInForce),
-        (true, Opening::Always) => None,
-        (true, Opening::OnDecision { .. }) => Some(Closed::ReserveNotOpen),
-    };
+fn reserve_as_party(reserve: &ReserveRule, gpus: Gpus, closed: Option<Closed>) -> Member {
     Member {
         name: reserve.name.clone(),
         title: None,
         country: None,
         contributions: Vec::new(),
+        ceiling_by_class: BTreeMap::new(),
+        keep_by_class: BTreeMap::new(),
         weight: None,
         shares: reserve.shares.clone(),
         guarantee: if closed.is_some() { 0 } else { gpus },

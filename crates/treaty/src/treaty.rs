@@ -74,8 +74,12 @@ pub struct Member {
     pub guarantee: Gpus,
     /// Most GPUs at once; `None` is the whole pool.
     pub ceiling: Option<Gpus>,
+    /// The same for each class, in a treaty with several.
+    pub ceiling_by_class: BTreeMap<ClassId, Gpus>,
     /// Guaranteed GPUs that are never lent.
     pub keep: Gpus,
+    /// The same for each class, in a treaty with several.
+    pub keep_by_class: BTreeMap<ClassId, Gpus>,
     /// Nothing of the guarantee is lent: `keep` is the guarantee.
     pub never_lends: bool,
     /// Its rights rest.
@@ -116,8 +120,8 @@ pub enum Clause {
     Effective,
     /// `classes`
     Classes,
-    /// `eligibility`
-    Eligibility,
+    /// `eligibility`, or that of a reserve
+    Eligibility(MemberId),
     /// `line`
     Line,
     /// `budget`
@@ -292,6 +296,14 @@ impl Treaty {
         self.eligibility.as_ref()
     }
 
+    /// The conditions for claims of a party: a reserve's own, or the pool's.
+    #[must_use]
+    pub fn eligibility_of(&self, party: MemberId) -> Option<&Eligibility> {
+        let reserve = self.members.get(party.index()).filter(|m| m.is_reserve);
+        let own = reserve.and_then(|party| self.reserves.iter().find(|r| r.name == party.name));
+        own.map(|r| &r.eligibility).filter(|e| **e != Eligibility::default()).or(self.eligibility.as_ref())
+    }
+
     /// How members decide.
     #[must_use]
     pub fn votes(&self) -> &[VoteRule] {
@@ -353,7 +365,10 @@ impl Treaty {
             Clause::Reserve(m) => format!("reserve/{}", self.member(m).name),
             Clause::Effective => "effective".to_owned(),
             Clause::Classes => "classes".to_owned(),
-            Clause::Eligibility => "eligibility".to_owned(),
+            Clause::Eligibility(m) if self.member(m).is_reserve => {
+                format!("reserve/{}/eligibility", self.member(m).name)
+            }
+            Clause::Eligibility(_) => "eligibility".to_owned(),
             Clause::Line => "line".to_owned(),
             Clause::Budget => "budget".to_owned(),
             Clause::Windows => "windows".to_owned(),

@@ -11,7 +11,7 @@ use super::is_false;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("x-kubernetes-validations" = [
-    {"rule": "!has(self.ceiling) || !has(self.guarantee.gpus) || self.ceiling.gpus >= self.guarantee.gpus", "message": "ceiling.gpus must not be below guarantee.gpus"},
+    {"rule": "!has(self.ceiling) || !has(self.ceiling.gpus) || !has(self.guarantee.gpus) || self.ceiling.gpus >= self.guarantee.gpus", "message": "ceiling.gpus must not be below guarantee.gpus"},
     {"rule": "!has(self.lending) || !has(self.lending.keepGpus) || !has(self.guarantee.gpus) || self.lending.keepGpus <= self.guarantee.gpus", "message": "lending.keepGpus must not be above guarantee.gpus"},
 ]))]
 pub struct MemberDocument {
@@ -38,7 +38,7 @@ pub struct MemberDocument {
     pub guarantee: GuaranteeDocument,
     /// Most GPUs that the member may use at once, guaranteed and borrowed together. Absent: the whole pool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ceiling: Option<GpuCount>,
+    pub ceiling: Option<CeilingDocument>,
     /// What the member lends of its guarantee while idle. Absent: all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lending: Option<LendingDocument>,
@@ -124,6 +124,28 @@ pub struct ShareDocument {
     pub at_most_percent: Option<String>,
 }
 
+/// A ceiling: `gpus`, or a number for each class in `byClass`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CeilingDocument {
+    /// Number of GPUs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub gpus: Option<i64>,
+    /// A number for each class, by the class's name; classes without one have no ceiling.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub by_class: BTreeMap<String, GpuCount>,
+}
+
+impl CeilingDocument {
+    /// A ceiling of a fixed number of GPUs.
+    #[must_use]
+    pub fn of_gpus(gpus: i64) -> Self {
+        Self { gpus: Some(gpus), ..Self::default() }
+    }
+}
+
 /// A fixed number of GPUs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -133,14 +155,18 @@ pub struct GpuCount {
     pub gpus: i64,
 }
 
-/// Lending clause of one member: `keepGpus` or `never`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// Lending clause of one member: `keepGpus`, `keepByClass` or `never`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LendingDocument {
     /// Guaranteed GPUs that are never lent, so that this much work starts without waiting for a reclaim.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1_000_000))]
     pub keep_gpus: Option<i64>,
+    /// The same for each class, by the class's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    pub keep_by_class: BTreeMap<String, GpuCount>,
     /// Nothing of the guarantee is lent.
     #[serde(default, skip_serializing_if = "is_false")]
     pub never: bool,

@@ -3,7 +3,7 @@
 use crate::clauses::{ClassId, RoundingUnit, ShareRule};
 use crate::diagnostic::Diagnostic;
 use crate::snapshot::Node;
-use crate::treaty::{ClassCapacity, Entitlements, Treaty, cell_gpus};
+use crate::treaty::{ClassCapacity, Entitlements, Member, Treaty, cell_gpus};
 use crate::units::Gpus;
 
 /// How many parts of a sum are pointed at.
@@ -87,23 +87,44 @@ pub fn after_resolution(treaty: &Treaty, found: &mut Entitlements) {
             let help = "add a floor with atLeastGpus, or state the share otherwise";
             found.diagnostics.push(Diagnostic::new("TR043", &format!("{path}.guarantee"), &message, help));
         }
-        if let Some(ceiling) = member.ceiling.filter(|c| *c < guarantee) {
-            let message = format!("ceiling {ceiling} is below the guarantee, which comes to {guarantee}");
-            let help = "raise the ceiling or cap the guarantee with atMostPercent";
-            let fault = Diagnostic::new("TR005", &format!("{path}.ceiling.gpus"), &message, help);
-            found.diagnostics.push(fault.related_to(&format!("{path}.guarantee"), "the guarantee"));
-        }
-        if member.keep > guarantee && !member.never_lends {
-            let message = format!("keeps {} GPUs, but its guarantee comes to {guarantee}", member.keep);
-            let help = "keep at most the guarantee, or write {never: true}";
-            found.diagnostics.push(Diagnostic::new(
-                "TR007",
-                &format!("{path}.lending.keepGpus"),
-                &message,
-                help,
-            ));
+        for (class, &guarantee) in found.classes.clone().iter().zip(&found.members[index].clone()) {
+            found.diagnostics.extend(against_share(treaty, member, &path, *class, guarantee));
         }
     }
+}
+
+/// A ceiling below what the guarantee comes to in a class, and more kept than that.
+fn against_share(
+    treaty: &Treaty,
+    member: &Member,
+    path: &str,
+    class: Option<ClassId>,
+    guarantee: Gpus,
+) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    let of =
+        class.filter(|_| treaty.classes.len() > 1).map(|c| treaty.classes[usize::from(c.0)].name.as_str());
+    let field = |one: &str, by_class: &str| match of {
+        Some(name) => format!("{path}.{by_class}.{name}"),
+        None => format!("{path}.{one}"),
+    };
+    let what = of.map_or_else(|| "the guarantee".to_owned(), |name| format!("the guarantee of {name}"));
+    let ceiling = class.and_then(|c| member.ceiling_by_class.get(&c).copied()).or(member.ceiling);
+    if let Some(ceiling) = ceiling.filter(|c| *c < guarantee) {
+        let message = format!("ceiling {ceiling} is below {what}, which comes to {guarantee}");
+        let help = "raise the ceiling or cap the guarantee with atMostPercent";
+        let at = field("ceiling.gpus", "ceiling.byClass");
+        let fault = Diagnostic::new("TR005", &at, &message, help);
+        found.push(fault.related_to(&format!("{path}.guarantee"), "the guarantee"));
+    }
+    let keep = class.and_then(|c| member.keep_by_class.get(&c).copied()).unwrap_or(member.keep);
+    if keep > guarantee && !member.never_lends {
+        let message = format!("keeps {keep} GPUs, but {what} comes to {guarantee}");
+        let help = "keep at most the guarantee, or write {never: true}";
+        let at = field("lending.keepGpus", "lending.keepByClass");
+        found.push(Diagnostic::new("TR007", &at, &message, help));
+    }
+    found
 }
 
 fn class_too_small(treaty: &Treaty, found: &Entitlements, index: usize, promised: u64) -> Diagnostic {

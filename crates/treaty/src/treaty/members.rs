@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::clauses::{Contribution, ShareRule, Suspension, WeightBy};
+use crate::clauses::{ClassId, Contribution, Share, ShareRule, Suspension, WeightBy};
 use crate::diagnostic::Diagnostic;
-use crate::document::{LendingDocument, MemberDocument, WeightByName};
+use crate::document::{CeilingDocument, GpuCount, LendingDocument, MemberDocument, WeightByName};
 use crate::treaty::Member;
 use crate::treaty::checker::Checker;
 use crate::units::Gpus;
@@ -38,14 +38,17 @@ impl Checker<'_> {
         let fixed = |rule: ShareRule| if let ShareRule::Fixed(gpus) = rule { Some(gpus) } else { None };
         let guarantee = shares.iter().filter_map(|s| fixed(s.rule)).sum::<Gpus>();
         let only_fixed = shares.iter().all(|s| fixed(s.rule).is_some());
-        let ceiling = raw.ceiling.map(|c| self.gpus(c.gpus, &format!("{path}.ceiling.gpus")));
+        let (ceiling, ceiling_by_class) =
+            raw.ceiling.as_ref().map_or_else(Default::default, |c| self.ceiling(c, path));
+        let (keep, keep_by_class, never_lends) =
+            raw.lending.as_ref().map_or_else(Default::default, |l| self.lending(l, path));
+        self.within_each_class(&shares, &ceiling_by_class, &keep_by_class, path);
         if let Some(ceiling) = ceiling.filter(|c| *c < guarantee) {
             let message = format!("ceiling {ceiling} is below the guarantee {guarantee}");
             let help = "raise the ceiling or lower the guarantee";
             let fault = Diagnostic::new("TR005", &format!("{path}.ceiling.gpus"), &message, help);
             self.faults.push(fault.related_to(&format!("{path}.guarantee.gpus"), "the guarantee"));
         }
-        let (keep, never_lends) = raw.lending.map_or((0, false), |l| self.lending(l, path));
         if keep > guarantee && only_fixed {
             let message = format!("keeps {keep} GPUs, but is guaranteed only {guarantee}");
             let fault = Diagnostic::new(
@@ -65,6 +68,8 @@ impl Checker<'_> {
             shares,
             guarantee,
             ceiling,
+            ceiling_by_class,
+            keep_by_class,
             keep: if never_lends { guarantee } else { keep },
             never_lends,
             suspended: raw.suspended.as_ref().and_then(|s| {
@@ -78,13 +83,88 @@ impl Checker<'_> {
         }
     }
 
-    fn lending(&mut self, raw: LendingDocument, path: &str) -> (Gpus, bool) {
-        let path = format!("{path}.lending");
-        if raw.keep_gpus.is_some() == raw.never {
-            let help = "write {keepGpus: 8} or {never: true}; without the clause, all is lent";
-            self.fault("TR018", &path, "lending needs one of keepGpus and never", help);
+    fn ceiling(&mut self, raw: &CeilingDocument, path: &str) -> (Option<Gpus>, BTreeMap<ClassId, Gpus>) {
+        let path = format!("{path}.ceiling");
+        if raw.gpus.is_some() != raw.by_class.is_empty() {
+            let help =
+                "write {gpus: 96}, or {byClass: {h100: {gpus: 48}}}; without the clause, the whole pool";
+            self.fault("TR018", &path, "a ceiling is one of gpus and byClass", help);
         }
-        (raw.keep_gpus.map_or(0, |keep| self.gpus(keep, &format!("{path}.keepGpus"))), raw.never)
+        if let Some(gpus) = raw.gpus {
+            self.of_which_class(gpus, "byClass", &path);
+        }
+        let by_class = self.by_class(&raw.by_class, &format!("{path}.byClass"));
+        (raw.gpus.map(|gpus| self.gpus(gpus, &format!("{path}.gpus"))), by_class)
+    }
+
+    fn lending(&mut self, raw: &LendingDocument, path: &str) -> (Gpus, BTreeMap<ClassId, Gpus>, bool) {
+        let path = format!("{path}.lending");
+        let forms = [raw.keep_gpus.is_some(), !raw.keep_by_class.is_empty(), raw.never];
+        if forms.iter().filter(|form| **form).count() != 1 {
+            let help = "write {keepGpus: 8} or {never: true}; without the clause, all is lent";
+            self.fault("TR018", &path, "lending needs one of keepGpus, keepByClass and never", help);
+        }
+        if let Some(gpus) = raw.keep_gpus {
+            self.of_which_class(gpus, "keepByClass", &path);
+        }
+        let by_class = self.by_class(&raw.keep_by_class, &format!("{path}.keepByClass"));
+        let keep = raw.keep_gpus.map_or(0, |keep| self.gpus(keep, &format!("{path}.keepGpus")));
+        (keep, by_class, raw.never)
+    }
+
+    fn by_class(&mut self, raw: &BTreeMap<String, GpuCount>, path: &str) -> BTreeMap<ClassId, Gpus> {
+        let mut by_class = BTreeMap::new();
+        for (name, count) in raw {
+            let path = format!("{path}.{name}");
+            let gpus = self.gpus(count.gpus, &format!("{path}.gpus"));
+            by_class.extend(self.class(name, &path).map(|class| (class, gpus)));
+        }
+        by_class
+    }
+
+    /// A ceiling must not be below a fixed guarantee of its class, nor what is kept above it.
+    fn within_each_class(
+        &mut self,
+        shares: &[Share],
+        ceilings: &BTreeMap<ClassId, Gpus>,
+        keeps: &BTreeMap<ClassId, Gpus>,
+        path: &str,
+    ) {
+        let classes = self.document.classes.iter().map(|class| class.name.as_str());
+        for (name, class) in classes.zip((0..).map(ClassId)) {
+            let share = shares.iter().find(|s| s.class == Some(class));
+            let guarantee = match share.map(|s| s.rule) {
+                Some(ShareRule::Fixed(gpus)) => gpus,
+                None => 0,
+                Some(_) => continue,
+            };
+            let there = format!("{path}.guarantee.byClass.{name}");
+            if let Some(ceiling) = ceilings.get(&class).filter(|ceiling| **ceiling < guarantee) {
+                let message = format!("ceiling {ceiling} of {name} is below the guarantee {guarantee}");
+                let at = format!("{path}.ceiling.byClass.{name}");
+                let fault =
+                    Diagnostic::new("TR005", &at, &message, "raise the ceiling or lower the guarantee");
+                self.faults.push(fault.related_to(&there, "the guarantee"));
+            }
+            if let Some(keep) = keeps.get(&class).filter(|keep| **keep > guarantee) {
+                let message = format!("keeps {keep} GPUs of {name}, but is guaranteed only {guarantee}");
+                let at = format!("{path}.lending.keepByClass.{name}");
+                let fault = Diagnostic::new("TR007", &at, &message, "keep at most the guarantee");
+                self.faults.push(match share {
+                    Some(_) => fault.related_to(&there, "the guarantee"),
+                    None => fault.related_to(&format!("{path}.guarantee"), "no guarantee of this class"),
+                });
+            }
+        }
+    }
+
+    /// With several classes a number of GPUs must say of which.
+    pub(super) fn of_which_class(&mut self, gpus: i64, field: &str, path: &str) {
+        if self.class_ids.len() > 1 {
+            let class = self.document.classes.first().map_or("a-class", |c| c.name.as_str());
+            let help = format!("write {field}: {{{class}: {{gpus: {gpus}}}}}");
+            self.fault("TR023", path, &format!("{gpus} GPUs of which class?"), &help);
+        }
     }
 
     fn contributions(&mut self, raw: &MemberDocument, path: &str) -> Vec<Contribution> {

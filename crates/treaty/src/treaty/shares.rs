@@ -14,12 +14,8 @@ impl Checker<'_> {
     pub fn shares(&mut self, raw: &GuaranteeDocument, path: &str) -> Vec<Share> {
         let whole = raw.whole();
         if raw.by_class.is_empty() {
-            let several = self.class_ids.len() > 1;
-            let gpus = whole.gpus.filter(|g| *g > 0).or(whole.at_least_gpus);
-            if let Some(gpus) = gpus.filter(|_| several) {
-                let class = self.document.classes.first().map_or("a-class", |c| c.name.as_str());
-                let help = format!("write byClass: {{{class}: {{gpus: {gpus}}}}}");
-                self.fault("TR023", path, &format!("{gpus} GPUs of which class?"), &help);
+            if let Some(gpus) = whole.gpus.filter(|g| *g > 0).or(whole.at_least_gpus) {
+                self.of_which_class(gpus, "byClass", path);
             }
             return vec![self.share(&whole, None, path)];
         }

@@ -43,7 +43,7 @@ pub const FAMILIES: &[Family] = &[
     family("members[].guarantee.residual", Enforced, |d| share(d, |s| s.residual)),
     family("members[].guarantee.byClass", Enforced, |d| guarantee(d, |g| !g.by_class.is_empty())),
     family("members[].lending.never", Enforced, |d| {
-        member(d, "lending.never", |m| m.lending.is_some_and(|l| l.never))
+        member(d, "lending.never", |m| m.lending.as_ref().is_some_and(|l| l.never))
     }),
     family("members[].suspended", Enforced, |d| member(d, "suspended", |m| m.suspended.is_some())),
     family("rounding", Enforced, |d| d.rounding.map(|_| "rounding".to_owned())),

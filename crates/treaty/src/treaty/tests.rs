@@ -1,5 +1,5 @@
 use super::*;
-use crate::document::{GpuCount, GuaranteeDocument, LendingDocument, MemberDocument, ReclaimDocument};
+use crate::document::{CeilingDocument, GuaranteeDocument, LendingDocument, MemberDocument, ReclaimDocument};
 use crate::units::{Labels, NodeName};
 
 fn document(guarantees: &[(&str, i64)]) -> Document {
@@ -32,8 +32,8 @@ fn a_sound_treaty_is_accepted() {
 #[test]
 fn all_faults_are_found_in_one_pass() {
     let mut bad = document(&[("a", 8), ("Ä", -1), ("a", 2_000_000)]);
-    bad.members[0].ceiling = Some(GpuCount { gpus: 4 });
-    bad.members[0].lending = Some(LendingDocument { keep_gpus: Some(9), never: false });
+    bad.members[0].ceiling = Some(CeilingDocument::of_gpus(4));
+    bad.members[0].lending = Some(LendingDocument { keep_gpus: Some(9), ..LendingDocument::default() });
     bad.reclaim.notice_seconds = -5;
     let expected = [
         ("TR005", "members[0].ceiling.gpus"),

@@ -5,7 +5,7 @@
 pub mod pool;
 
 use concord_treaty::document::{
-    Document, GpuCount, GuaranteeDocument, LendingDocument, MemberDocument, ReclaimDocument,
+    CeilingDocument, Document, GuaranteeDocument, LendingDocument, MemberDocument, ReclaimDocument,
 };
 use concord_treaty::plan::Plan;
 use concord_treaty::snapshot::{Claim, Gang, Node, Snapshot};
@@ -24,12 +24,13 @@ pub fn document(guarantees: &[i64], notice_seconds: i64) -> Document {
 }
 
 pub fn with_ceiling(mut document: Document, member: usize, gpus: i64) -> Document {
-    document.members[member].ceiling = Some(GpuCount { gpus });
+    document.members[member].ceiling = Some(CeilingDocument::of_gpus(gpus));
     document
 }
 
 pub fn keeping(mut document: Document, member: usize, keep_gpus: i64) -> Document {
-    document.members[member].lending = Some(LendingDocument { keep_gpus: Some(keep_gpus), never: false });
+    document.members[member].lending =
+        Some(LendingDocument { keep_gpus: Some(keep_gpus), ..LendingDocument::default() });
     document
 }
 

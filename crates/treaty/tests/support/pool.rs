@@ -76,8 +76,7 @@ impl Pool {
     }
 
     fn sort(&mut self) {
-        let Snapshot { nodes, claims, standings } = std::mem::take(&mut self.snapshot);
-        self.snapshot = Snapshot::new(nodes, claims).with_standings(standings);
+        self.snapshot.claims.sort_unstable_by(|a, b| a.id.cmp(&b.id));
     }
 
     /// One decision, held against the judge.
