@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use concord_api::snapshot::millis;
 use concord_api::{GpuClaim, Treaty};
 use concord_treaty::check::CheckedPlan;
 use concord_treaty::decide::decide;
@@ -27,7 +28,7 @@ use crate::report::{self, Reporter};
 use crate::transitions::{self, Transition};
 use crate::upkeep::{Chore, next_chore};
 use crate::view::Key;
-use crate::world::{Sighting, World, millis};
+use crate::world::{Sighting, World};
 use crate::write::{WriteError, Writer};
 
 /// Writes in flight at once; more only queue inside the API server.
@@ -203,7 +204,7 @@ impl Operator {
         for (key, outcome) in written {
             self.absorb(key, outcome);
         }
-        let ruling = self.world.treaty_in_force().map(|(t, _)| t.name_any());
+        let ruling = self.world.treaty_in_force(now).map(|(t, _)| t.name_any());
         let in_force = ruling.as_deref().map(|name| (name, rules, snapshot));
         self.report_treaties(report::treaty_statuses(&self.world, in_force, now)).await;
     }
@@ -211,7 +212,7 @@ impl Operator {
     /// Without a treaty in force nothing is decided; the treaties that there are say why they are not.
     async fn report_no_treaty(&mut self, now: Timestamp) {
         self.stalled = true;
-        let listed = self.world.missing().is_empty() && self.world.treaty_in_force().is_none();
+        let listed = self.world.missing().is_empty() && self.world.treaty_in_force(now).is_none();
         if listed && self.reporter.is_due(Instant::now()) {
             self.report_treaties(report::treaty_statuses(&self.world, None, now)).await;
         }
@@ -265,7 +266,7 @@ impl Operator {
         if !self.world.missing().is_empty() || !self.world.uncertain.is_empty() {
             return None;
         }
-        let (_, rules) = self.world.treaty_in_force()?;
+        let rules = self.world.rules_in_force(now)?;
         let snapshot = self.world.snapshot(&rules, now);
         Some((rules, snapshot))
     }
@@ -307,7 +308,7 @@ impl Operator {
         if self.world.touched_projects.is_empty() {
             return;
         }
-        let Some((_, rules)) = self.world.treaty_in_force() else { return };
+        let Some((_, rules)) = self.world.treaty_in_force(Timestamp::now()) else { return };
         // One at a time: when one fails, the others stay touched.
         while let Some(name) = self.world.touched_projects.pop_first() {
             let Some(project) = self.world.projects.get(&Key::cluster(&name)).map(|p| p.object.clone())

@@ -4,8 +4,10 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use concord_api::node::today;
 use concord_api::treaty::MemberUse;
 use concord_api::{ClaimPhase, GpuClaimStatus, Treaty, TreatyStatus, conditions};
+use concord_treaty::diagnostic::Diagnostic;
 use concord_treaty::plan::Wait;
 use concord_treaty::snapshot::{Basis, Claim, ClaimState, Snapshot};
 use concord_treaty::treaty::Treaty as Rules;
@@ -25,6 +27,9 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(2);
 const REPORT_WRITES_MAX: usize = 40;
 /// A waiting claim's place and wait are refreshed at least this often, if the limit above allows.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Most faults of a refused treaty that its condition lists; each is some 200 characters of the 32,768 of a condition.
+const FAULTS_TOLD_MAX: usize = 40;
 
 /// Remembers what has been told.
 #[derive(Debug)]
@@ -134,9 +139,8 @@ fn figures(status: &mut TreatyStatus, treaty: &Treaty, rules: &Rules, snapshot: 
 
 fn refusal(status: &mut TreatyStatus, treaty: &Treaty, ruling: Option<&str>, now: Timestamp) {
     let (reason, message) = match (Rules::validate(&treaty.spec.document()), ruling) {
-        (Err(faults), _) => {
-            ("Invalid", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-        }
+        (Err(faults), _) => ("Invalid", told(&faults)),
+        (Ok(rules), _) if !rules.holds_on(today(&rules, now)) => ("OutOfTime", out_of_time(&rules)),
         (Ok(_), Some(other)) => {
             ("AnotherTreatyInForce", format!("treaty {other:?} is older and in force; change that one"))
         }
@@ -158,8 +162,26 @@ fn refusal(status: &mut TreatyStatus, treaty: &Treaty, ruling: Option<&str>, now
     );
 }
 
+/// Every fault on a line of its own: code, field, what is wrong and what to change. Bounded, because a hostile text has
+/// as many faults as it likes; `concord check` shows them all, with their places in the file.
+fn told(faults: &[Diagnostic]) -> String {
+    let mut lines: Vec<String> = faults.iter().take(FAULTS_TOLD_MAX).map(ToString::to_string).collect();
+    if faults.len() > FAULTS_TOLD_MAX {
+        lines.push(format!("and {} more; `concord check` shows them all", faults.len() - FAULTS_TOLD_MAX));
+    }
+    lines.join("\n")
+}
+
+fn out_of_time(rules: &Rules) -> String {
+    let Some(time) = rules.effective() else { return String::new() };
+    let until = time.until.map_or_else(String::new, |until| format!(" until {until}"));
+    format!("holds from {}{until} ({}); change effective, or wait", time.from, rules.time_zone())
+}
+
 fn member_use(rules: &Rules, snapshot: &Snapshot, id: concord_treaty::units::MemberId) -> MemberUse {
-    let mut usage = MemberUse { name: rules.member(id).name.clone(), ..MemberUse::default() };
+    let member = rules.member(id);
+    let (name, guarantee_gpus) = (member.name.clone(), Some(i64::from(member.guarantee)));
+    let mut usage = MemberUse { name, guarantee_gpus, ..MemberUse::default() };
     for claim in snapshot.claims.iter().filter(|c| c.member == id) {
         match &claim.state {
             ClaimState::Waiting { .. } | ClaimState::Reserved(_) => usage.queued_claims += 1,
@@ -193,3 +215,6 @@ pub fn gauge(metrics: &Metrics, rules: &Rules, snapshot: &Snapshot, now: Timesta
     metrics.gpus_capacity.set(capacity(snapshot));
     metrics.last_cycle_timestamp_seconds.set(now.as_second());
 }
+
+#[cfg(test)]
+mod tests;

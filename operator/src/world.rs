@@ -1,15 +1,13 @@
 //! The operator's picture of the cluster: fed by watches and by the answers to its own writes, whichever is newer,
 //! so that a decision never forgets what the last one did.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use concord_api::claim::DueRun;
-use concord_api::{ClaimBasis, ClaimPhase, GpuClaim, Project, Treaty};
-use concord_treaty::snapshot::{
-    Basis, Claim, ClaimState, Due, Gang, Holding, Node, Phase, Reserved, Slot, Snapshot,
-};
+use concord_api::node::{in_pool, today};
+use concord_api::snapshot::SeenClaim;
+use concord_api::{GpuClaim, Project, Treaty};
+use concord_treaty::snapshot::Snapshot;
 use concord_treaty::treaty::Treaty as Rules;
-use concord_treaty::units::{ClaimId, DurationMillis, Gpus, NodeName, TimestampMillis};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
@@ -131,106 +129,34 @@ impl World {
         owned.then_some(project)
     }
 
-    /// The treaty that rules: the oldest valid one. Others have to wait for an amendment.
-    pub fn treaty_in_force(&self) -> Option<(&Treaty, Rules)> {
+    /// The treaty that rules: the oldest valid one that holds today. Others have to wait for an amendment.
+    pub fn treaty_in_force(&self, now: Timestamp) -> Option<(&Treaty, Rules)> {
         let mut sound: Vec<(&Treaty, Rules)> = self
             .treaties
             .values()
             .map(|t| &t.object)
             .filter_map(|t| Rules::validate(&t.spec.document()).ok().map(|rules| (t, rules)))
+            .filter(|(_, rules)| rules.holds_on(today(rules, now)))
             .collect();
         sound.sort_by_key(|(t, _)| (t.creation_timestamp().map(|time| time.0), t.name_any()));
         sound.into_iter().next()
     }
 
-    /// The engine's input. GPUs of claims whose member is not in the treaty are taken off their nodes, so that
-    /// nobody else gets them while they are in use.
-    pub fn snapshot(&self, rules: &Rules, now: Timestamp) -> Snapshot {
-        let mut foreign: BTreeMap<&str, Gpus> = BTreeMap::new();
-        let mut claims = Vec::new();
-        for (key, claim) in self.claims.iter() {
-            let finished = claim.status.state.is_finished();
-            match rules.member_id(&claim.spec.member) {
-                None if finished => {}
-                Some(member) if finished || !claim.deleting || !claim.status.placement.is_empty() => {
-                    let seen = Claim {
-                        due: claim.status.due.as_ref().map(due_of),
-                        state: state_of(claim),
-                        ..Claim::new(
-                            key.claim_id(),
-                            member,
-                            gang_of(claim),
-                            millis(claim.spec.submitted_at.0),
-                        )
-                    };
-                    if !seen.is_forgotten(millis(now), rules.reclaim_notice()) {
-                        claims.push(seen);
-                    }
-                }
-                Some(_) => {}
-                None => {
-                    for place in &claim.status.placement {
-                        *foreign.entry(&place.node).or_default() += gpus(place.gpus);
-                    }
-                }
-            }
-        }
-        let nodes = self.nodes.iter().map(|(key, node)| Node {
-            name: NodeName::from(key.name.as_str()),
-            gpus: node.gpus.saturating_sub(foreign.get(key.name.as_str()).copied().unwrap_or(0)),
-            schedulable: node.schedulable,
-        });
-        Snapshot::new(nodes.collect(), claims)
+    /// The treaty that rules, with every share as it comes to in this pool today.
+    pub fn rules_in_force(&self, now: Timestamp) -> Option<Rules> {
+        let (_, rules) = self.treaty_in_force(now)?;
+        Some(in_pool(&rules, self.nodes.values().map(|n| &n.node), now))
     }
-}
 
-fn gang_of(claim: &ClaimView) -> Gang {
-    Gang { pods: gpus(claim.spec.pods), gpus_per_pod: gpus(claim.spec.gpus_per_pod) }
-}
-
-fn state_of(claim: &ClaimView) -> ClaimState {
-    let status = &claim.status;
-    let phase = match status.state {
-        ClaimPhase::Succeeded | ClaimPhase::Failed => {
-            return ClaimState::Finished { runtime: DurationMillis(status.ran_milliseconds.unwrap_or(0)) };
-        }
-        ClaimPhase::Queued if !status.reserved.is_empty() => {
-            let basis = if status.due.is_some() { Basis::Due } else { Basis::Guaranteed };
-            return ClaimState::Reserved(Reserved { slots: slots_of(&status.reserved), basis });
-        }
-        ClaimPhase::Queued => return ClaimState::Waiting { put_back: status.put_back },
-        // A claim that somebody deletes keeps its GPUs until its pods are gone, but nobody needs to tell it.
-        _ if claim.deleting => Phase::Stopping,
-        ClaimPhase::Admitted => Phase::Running,
-        ClaimPhase::Reclaiming => Phase::Noticed {
-            deadline: status.notice_deadline.as_ref().map_or(TimestampMillis::default(), |t| millis(t.0)),
-        },
-        ClaimPhase::Stopping => Phase::Stopping,
-    };
-    let basis = match status.basis {
-        Some(ClaimBasis::Guaranteed) if status.due.is_some() => Basis::Due,
-        Some(ClaimBasis::Guaranteed) => Basis::Guaranteed,
-        Some(ClaimBasis::Borrowed) | None => Basis::Borrowed,
-    };
-    let since = status.admitted_at.as_ref().map_or(TimestampMillis::default(), |t| millis(t.0));
-    let promised_to = status.notice_for.as_deref().map(ClaimId::from);
-    ClaimState::Holding(Holding { slots: slots_of(&status.placement), basis, since, phase, promised_to })
-}
-
-fn slots_of(placement: &[concord_api::claim::Placement]) -> Vec<Slot> {
-    placement.iter().map(|p| Slot { node: NodeName::from(p.node.as_str()), gpus: gpus(p.gpus) }).collect()
-}
-
-fn due_of(due: &DueRun) -> Due {
-    let place = |p: &concord_api::claim::DuePlace| (u32::try_from(p.node).unwrap_or(u32::MAX), gpus(p.gpus));
-    Due { since: millis(due.since.0), places: due.places.iter().map(place).collect() }
-}
-
-/// The engine's clock.
-pub fn millis(at: Timestamp) -> TimestampMillis {
-    TimestampMillis(at.as_millisecond())
-}
-
-fn gpus(count: i64) -> Gpus {
-    Gpus::try_from(count).unwrap_or(Gpus::MAX)
+    /// The engine's input.
+    pub fn snapshot(&self, rules: &Rules, now: Timestamp) -> Snapshot {
+        let nodes = self.nodes.iter().map(|(key, node)| node.node.in_snapshot(&key.name));
+        let claims = self.claims.iter().map(|(key, claim)| SeenClaim {
+            id: key.claim_id(),
+            spec: &claim.spec,
+            status: Some(&claim.status),
+            deleting: claim.deleting,
+        });
+        concord_api::snapshot::snapshot(rules, nodes, claims, now)
+    }
 }

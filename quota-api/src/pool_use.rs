@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use concord_api::{ClaimBasis, ClaimPhase, GpuClaim, Treaty};
+use concord_api::{ClaimBasis, ClaimPhase, GpuClaim, Treaty, TreatyStatus};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -67,8 +67,8 @@ pub struct MemberUse {
     pub name: String,
     /// False for a member that left the treaty while its claims still exist; it must not vanish from the account.
     pub in_treaty: bool,
-    /// GPUs that it can always have.
-    pub guarantee_gpus: i64,
+    /// GPUs that it can always have; `null` while a share has not been worked out for this pool.
+    pub guarantee_gpus: Option<i64>,
     /// Most that it may use at once; `null`: the whole pool.
     pub ceiling_gpus: Option<i64>,
     /// Use.
@@ -139,12 +139,13 @@ impl PoolUse {
             total.add(one);
         }
         let ruling = treaties.into_iter().find(|t| is_in_force(t));
+        let status = ruling.and_then(|t| t.status.as_ref());
         let mut members = Vec::new();
         for member in ruling.into_iter().flat_map(|t| &t.spec.members) {
             members.push(MemberUse {
                 name: member.name.clone(),
                 in_treaty: true,
-                guarantee_gpus: member.guarantee.gpus,
+                guarantee_gpus: told_guarantee(status, &member.name).or(member.guarantee.gpus),
                 ceiling_gpus: member.ceiling.map(|c| c.gpus),
                 used: by_member.remove(member.name.as_str()).unwrap_or_default(),
             });
@@ -153,12 +154,11 @@ impl PoolUse {
             |(name, used)| MemberUse {
                 name: name.to_owned(),
                 in_treaty: false,
-                guarantee_gpus: 0,
+                guarantee_gpus: Some(0),
                 ceiling_gpus: None,
                 used,
             },
         ));
-        let status = ruling.and_then(|t| t.status.as_ref());
         Self {
             freshness,
             treaty: ruling.map(|t| TreatyInForce {
@@ -191,6 +191,11 @@ impl PoolUse {
     }
 }
 
+/// A guarantee as the operator has worked it out for the pool.
+fn told_guarantee(status: Option<&TreatyStatus>, member: &str) -> Option<i64> {
+    status?.members.iter().find(|m| m.name == member)?.guarantee_gpus
+}
+
 fn is_in_force(treaty: &Treaty) -> bool {
     let conditions = treaty.status.iter().flat_map(|s| &s.conditions);
     conditions.into_iter().any(|c| c.type_ == "InForce" && c.status == "True")
@@ -203,7 +208,7 @@ struct Line<'a> {
     live: bool,
     member: &'a str,
     in_treaty: bool,
-    guarantee_gpus: i64,
+    guarantee_gpus: Option<i64>,
     ceiling_gpus: Option<i64>,
     guaranteed_gpus: i64,
     borrowed_gpus: i64,

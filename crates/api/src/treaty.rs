@@ -121,6 +121,9 @@ pub struct TreatyStatus {
 pub struct MemberUse {
     /// Member.
     pub name: String,
+    /// Its guarantee as it comes to in this pool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guarantee_gpus: Option<i64>,
     /// GPUs in use on its guarantee.
     pub guaranteed_gpus: i64,
     /// GPUs in use that others lend it.
