@@ -3,8 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use concord_api::node::{in_pool, today};
-use concord_api::snapshot::SeenClaim;
+use concord_api::snapshot::{SeenClaim, millis};
 use concord_api::{GpuClaim, Project, Treaty};
 use concord_treaty::snapshot::Snapshot;
 use concord_treaty::treaty::Treaty as Rules;
@@ -129,23 +128,15 @@ impl World {
         owned.then_some(project)
     }
 
-    /// The treaty that rules: the oldest valid one that holds today. Others have to wait for an amendment.
+    /// The treaty that rules: the oldest valid one of those that hold today; when none does, the oldest valid one, so
+    /// that claims are told why nothing starts. Others have to wait for an amendment.
     pub fn treaty_in_force(&self, now: Timestamp) -> Option<(&Treaty, Rules)> {
-        let mut sound: Vec<(&Treaty, Rules)> = self
-            .treaties
-            .values()
-            .map(|t| &t.object)
-            .filter_map(|t| Rules::validate(&t.spec.document()).ok().map(|rules| (t, rules)))
-            .filter(|(_, rules)| rules.holds_on(today(rules, now)))
-            .collect();
-        sound.sort_by_key(|(t, _)| (t.creation_timestamp().map(|time| time.0), t.name_any()));
-        sound.into_iter().next()
-    }
-
-    /// The treaty that rules, with every share as it comes to in this pool today.
-    pub fn rules_in_force(&self, now: Timestamp) -> Option<Rules> {
-        let (_, rules) = self.treaty_in_force(now)?;
-        Some(in_pool(&rules, self.nodes.values().map(|n| &n.node), now))
+        let treaties = self.treaties.values().map(|t| &t.object);
+        let sound = treaties.filter_map(|t| Some((t, Rules::validate(&t.spec.document()).ok()?)));
+        sound.min_by_key(|(treaty, rules)| {
+            let holds = rules.holds_on(rules.day(millis(now)));
+            (!holds, treaty.creation_timestamp().map(|time| time.0), treaty.name_any())
+        })
     }
 
     /// The engine's input.

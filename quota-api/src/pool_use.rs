@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use concord_api::{ClaimBasis, ClaimPhase, GpuClaim, Treaty, TreatyStatus};
+use concord_api::{ClaimBasis, ClaimPhase, GpuClaim, Treaty, TreatySpec, TreatyStatus};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -146,7 +146,7 @@ impl PoolUse {
                 name: member.name.clone(),
                 in_treaty: true,
                 guarantee_gpus: told_guarantee(status, &member.name).or(member.guarantee.gpus),
-                ceiling_gpus: member.ceiling.map(|c| c.gpus),
+                ceiling_gpus: ruling.and_then(|t| ceiling_gpus(&t.spec, &member.name)),
                 used: by_member.remove(member.name.as_str()).unwrap_or_default(),
             });
         }
@@ -189,6 +189,14 @@ impl PoolUse {
         let bytes = writer.into_inner().map_err(csv::IntoInnerError::into_error)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
+}
+
+/// A member's ceiling over all classes; there is none when a class has none.
+fn ceiling_gpus(treaty: &TreatySpec, member: &str) -> Option<i64> {
+    let ceiling = treaty.members.iter().find(|m| m.name == member)?.ceiling.as_ref()?;
+    let of_class = |class: &str| ceiling.by_class.get(class).map(|count| count.gpus);
+    let by_class = || treaty.classes.iter().map(|class| of_class(&class.name)).sum::<Option<i64>>();
+    ceiling.gpus.or_else(|| by_class().filter(|_| !ceiling.by_class.is_empty()))
 }
 
 /// A guarantee as the operator has worked it out for the pool.

@@ -98,7 +98,8 @@ fn state_of(status: &GpuClaimStatus, deleting: bool) -> ClaimState {
     };
     let since = status.admitted_at.as_ref().map_or(TimestampMillis::default(), |t| millis(t.0));
     let promised_to = status.notice_for.as_deref().map(ClaimId::from);
-    ClaimState::Holding(Holding { slots: slots_of(&status.placement), basis, since, phase, promised_to })
+    let slots = slots_of(&status.placement);
+    ClaimState::Holding(Holding { slots, basis, since, phase, promised_to, saved_at: None })
 }
 
 fn slots_of(placement: &[Placement]) -> Vec<Slot> {

@@ -63,6 +63,7 @@ fn what_holds_gpus_keeps_its_basis_its_start_and_its_notice() {
         since: TimestampMillis(30_250),
         phase: Phase::Noticed { deadline: TimestampMillis(60_000) },
         promised_to: Some(ClaimId::from("lab/y")),
+        saved_at: None,
     };
     assert_eq!(state(told.clone()), ClaimState::Holding(expected.clone()));
     for (phase, expected_phase) in [("Admitted", Phase::Running), ("Stopping", Phase::Stopping)] {
@@ -117,7 +118,13 @@ fn a_claim_on_its_way_out_is_seen_only_while_it_holds_something_or_has_ended() {
 fn gpus_of_strangers_are_nobodys() {
     let held = json!({"state": "Admitted", "placement": [{"node": "n1", "gpus": 6}]});
     let claims = [claim("gone", "x", held), claim("gone", "waits", Value::Null)];
-    let nodes = ["n1", "n2"].map(|n| Node { name: NodeName::from(n), gpus: 8, schedulable: true });
+    let node = |name: &str| Node {
+        name: NodeName::from(name),
+        gpus: 8,
+        schedulable: true,
+        labels: Default::default(),
+    };
+    let nodes = ["n1", "n2"].map(node);
     let found = snapshot(&rules(), nodes, claims.iter().map(SeenClaim::from), at(50));
     assert_eq!(found.nodes.iter().map(|n| n.gpus).collect::<Vec<_>>(), [2, 8]);
     assert_eq!(found.claims, []);

@@ -26,8 +26,8 @@ fn a_refused_treaty_says_every_fault_with_code_field_and_help() {
         json!({"title": "t", "members": [member("a", 8), member("a", 4)], "reclaim": {"noticeSeconds": 1}});
     let told = verdict(&spec, None);
     assert_eq!(told.reason, "Invalid");
-    let expected = "TR005 at members[0].ceiling.gpus: ceiling 4 is below the guarantee of 8; raise the ceiling or lower the guarantee\n\
-        TR003 at members[1].name: \"a\" stands already at members[0]; give each a name of its own";
+    let expected = "TR005 at members[0].ceiling.gpus: ceiling 4 is below the guarantee 8; raise the ceiling or lower the guarantee\n\
+        TR003 at members[1].name: \"a\" stands already at members[0]; give each a name of its own, or delete one";
     assert_eq!(told.message, expected);
 }
 
