@@ -200,13 +200,22 @@ impl Operator {
         all_done
     }
 
-    /// Step 5 (client): tells people, at a bounded rate.
+    /// Step 5 (client): tells people, at a bounded rate; who changed a treaty is answered at once.
     async fn report(&mut self, rules: &Rules, snapshot: &Snapshot, now: Timestamp) {
         let clock = Instant::now();
-        if !self.reporter.is_due(clock) {
-            return;
+        let (due, asked) = (self.reporter.is_due(clock), std::mem::take(&mut self.world.treaties_changed));
+        if due {
+            standing::gauge(&self.metrics, rules, snapshot, now);
+            self.refresh_waits(rules, clock, now).await;
         }
-        standing::gauge(&self.metrics, rules, snapshot, now);
+        if due || asked {
+            let ruling = self.world.treaty_in_force(now).map(|(t, _)| t.name_any());
+            let in_force = ruling.as_deref().map(|name| (name, rules, snapshot));
+            self.report_treaties(standing::treaty_statuses(&self.world, in_force, now)).await;
+        }
+    }
+
+    async fn refresh_waits(&mut self, rules: &Rules, clock: Instant, now: Timestamp) {
         let refreshes = self.reporter.refreshes(&self.world, rules, &self.waits, clock, now);
         let (writer, world) = (&self.writer, &self.world);
         let work = refreshes
@@ -216,16 +225,14 @@ impl Operator {
         for (key, outcome) in written {
             self.absorb(key, outcome);
         }
-        let ruling = self.world.treaty_in_force(now).map(|(t, _)| t.name_any());
-        let in_force = ruling.as_deref().map(|name| (name, rules, snapshot));
-        self.report_treaties(standing::treaty_statuses(&self.world, in_force, now)).await;
     }
 
     /// Without a treaty in force nothing is decided; the treaties that there are say why they are not.
     async fn report_no_treaty(&mut self, now: Timestamp) {
         self.stalled = true;
         let listed = self.world.missing().is_empty() && self.world.treaty_in_force(now).is_none();
-        if listed && self.reporter.is_due(Instant::now()) {
+        let asked = listed && std::mem::take(&mut self.world.treaties_changed);
+        if listed && self.reporter.is_due(Instant::now()) || asked {
             self.report_treaties(standing::treaty_statuses(&self.world, None, now)).await;
         }
     }

@@ -26,6 +26,8 @@ pub struct World {
     pub(crate) touched: BTreeSet<Key>,
     /// Names of projects whose namespace must be looked after.
     pub(crate) touched_projects: BTreeSet<String>,
+    /// A treaty's text changed; whoever wrote it waits for the answer in its status.
+    pub(crate) treaties_changed: bool,
     /// Keys of which a write's outcome is unknown; nothing may be decided before they were read again.
     pub(crate) uncertain: BTreeSet<Key>,
 }
@@ -64,6 +66,7 @@ impl World {
                 let before = self.treaty_texts();
                 self.treaties.see(event);
                 if self.treaty_texts() != before {
+                    self.treaties_changed = true;
                     self.touched_projects.extend(self.projects.keys().map(|k| k.name.clone()));
                 }
             }
@@ -129,13 +132,15 @@ impl World {
     }
 
     /// The treaty that rules: the oldest valid one of those that hold today; when none does, the oldest valid one, so
-    /// that claims are told why nothing starts. Others have to wait for an amendment.
+    /// that claims are told why nothing starts. Others have to wait for an amendment. Ages are known to the second;
+    /// of two that are as old the one stays that rules already.
     pub fn treaty_in_force(&self, now: Timestamp) -> Option<(&Treaty, Rules)> {
         let treaties = self.treaties.values().map(|t| &t.object);
         let sound = treaties.filter_map(|t| Some((t, Rules::validate(&t.spec.document()).ok()?)));
         sound.min_by_key(|(treaty, rules)| {
             let holds = rules.holds_on(rules.day(millis(now)));
-            (!holds, treaty.creation_timestamp().map(|time| time.0), treaty.name_any())
+            let created_at = treaty.creation_timestamp().map(|time| time.0);
+            (!holds, created_at, !treaty.is_in_force(), treaty.name_any())
         })
     }
 
@@ -149,5 +154,54 @@ impl World {
             deleting: claim.deleting,
         });
         concord_api::snapshot::snapshot(rules, nodes, claims, now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn ruling(treaties: &[Value]) -> Option<String> {
+        let mut world = World::default();
+        for treaty in treaties {
+            world.treaties.absorb(&serde_json::from_value(treaty.clone()).unwrap());
+        }
+        let now = "2027-06-01T12:00:00Z".parse().unwrap();
+        world.treaty_in_force(now).map(|(treaty, _)| treaty.name_any())
+    }
+
+    fn treaty(name: &str, created_at: &str) -> Value {
+        json!({"metadata": {"name": name, "uid": name, "creationTimestamp": created_at},
+            "spec": {"title": "t", "members": [{"name": "a", "guarantee": {"gpus": 8}}], "reclaim": {"noticeSeconds": 1}}})
+    }
+
+    #[test]
+    fn the_oldest_treaty_rules_and_one_of_the_same_second_does_not_displace_it() {
+        let (old, new) = (treaty("z", "2027-01-01T00:00:00Z"), treaty("a", "2027-01-01T00:00:01Z"));
+        assert_eq!(ruling(&[new, old.clone()]), Some("z".to_owned()));
+        let twin = treaty("a", "2027-01-01T00:00:00Z");
+        assert_eq!(
+            ruling(&[old.clone(), twin.clone()]),
+            Some("a".to_owned()),
+            "by name when neither rules yet"
+        );
+        let mut rules = old;
+        rules["status"] = json!({"conditions": [{"type": "InForce", "status": "True", "reason": "InForce", "message": "",
+            "lastTransitionTime": "2027-01-01T00:00:02Z"}]});
+        assert_eq!(ruling(&[rules, twin]), Some("z".to_owned()));
+    }
+
+    #[test]
+    fn a_treaty_that_holds_today_comes_before_an_older_one_that_does_not() {
+        let mut over = treaty("over", "2026-01-01T00:00:00Z");
+        over["spec"]["effective"] = json!({"from": "2026-01-01", "until": "2027-05-31"});
+        let mut broken = treaty("broken", "2025-01-01T00:00:00Z");
+        broken["spec"]["members"] = json!([]);
+        let next = treaty("next", "2027-03-01T00:00:00Z");
+        assert_eq!(ruling(&[over.clone(), broken.clone(), next]), Some("next".to_owned()));
+        assert_eq!(ruling(&[over, broken.clone()]), Some("over".to_owned()));
+        assert_eq!(ruling(&[broken]), None);
     }
 }

@@ -138,7 +138,7 @@ impl PoolUse {
             by_member.entry(&claim.spec.member).or_default().add(one);
             total.add(one);
         }
-        let ruling = treaties.into_iter().find(|t| is_in_force(t));
+        let ruling = treaties.into_iter().find(|t| t.is_in_force());
         let status = ruling.and_then(|t| t.status.as_ref());
         let mut members = Vec::new();
         for member in ruling.into_iter().flat_map(|t| &t.spec.members) {
@@ -202,11 +202,6 @@ fn ceiling_gpus(treaty: &TreatySpec, member: &str) -> Option<i64> {
 /// A guarantee as the operator has worked it out for the pool.
 fn told_guarantee(status: Option<&TreatyStatus>, member: &str) -> Option<i64> {
     status?.members.iter().find(|m| m.name == member)?.guarantee_gpus
-}
-
-fn is_in_force(treaty: &Treaty) -> bool {
-    let conditions = treaty.status.iter().flat_map(|s| &s.conditions);
-    conditions.into_iter().any(|c| c.type_ == "InForce" && c.status == "True")
 }
 
 /// One line of the CSV; flat, because the csv crate does not flatten.

@@ -132,6 +132,15 @@ pub struct MemberUse {
     pub queued_claims: i64,
 }
 
+impl Treaty {
+    /// Whether the operator says that it rules the pool.
+    #[must_use]
+    pub fn is_in_force(&self) -> bool {
+        let conditions = self.status.iter().flat_map(|status| &status.conditions);
+        conditions.into_iter().any(|c| c.type_ == "InForce" && c.status == "True")
+    }
+}
+
 impl TreatySpec {
     /// The same text as the engine reads it.
     #[must_use]
