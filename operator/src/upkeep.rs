@@ -117,6 +117,8 @@ fn new_claim(project: &Project, key: &Key, job: &JobView) -> Option<Box<GpuClaim
         pods: i64::from(gang.pods),
         gpus_per_pod: i64::from(gang.gpus_per_pod),
         gpus: i64::from(gang.pods) * i64::from(gang.gpus_per_pod),
+        node_selector: job.node_selector.clone(),
+        run_limit_seconds: job.run_limit_seconds,
         job: JobReference { name: key.name.clone(), uid: job.uid.clone() },
         submitted_at: Time(job.created_at),
     };

@@ -10,6 +10,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Affinity, Container, Node, PodSpec};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Namespace and name; a claim has the key of its Job.
@@ -85,6 +86,10 @@ pub struct JobView {
     pub at_rest_since: Option<Timestamp>,
     /// Pods that run together and their size.
     pub gang: Gang,
+    /// Labels that its nodes must have.
+    pub node_selector: BTreeMap<String, String>,
+    /// Time after which the Job controller ends it.
+    pub run_limit_seconds: Option<i64>,
     /// The author's own affinity, kept when the placement is added.
     pub affinity: Option<Affinity>,
 }
@@ -154,6 +159,13 @@ impl View for JobView {
             end: condition("Complete").map(end(true)).or_else(|| condition("Failed").map(end(false))),
             at_rest_since: condition("Suspended").filter(|_| pods_left == 0),
             gang: Gang { pods: u32::try_from(pods).unwrap_or(0), gpus_per_pod },
+            node_selector: spec
+                .template
+                .spec
+                .as_ref()
+                .and_then(|s| s.node_selector.clone())
+                .unwrap_or_default(),
+            run_limit_seconds: spec.active_deadline_seconds,
             affinity: spec.template.spec.as_ref().and_then(|s| s.affinity.clone()),
         })
     }

@@ -1,5 +1,7 @@
 //! GpuClaim: one gang's ask, and the whole story of how it was answered.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time};
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -49,6 +51,16 @@ pub struct GpuClaimSpec {
     /// GPUs of the gang.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub gpus: i64,
+    /// Labels that its nodes must have, from the Job's `nodeSelector`. In a treaty with several GPU classes they say of
+    /// which class it asks.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 32))]
+    pub node_selector: BTreeMap<String, String>,
+    /// Time after which it is ended, from the Job's `activeDeadlineSeconds`; with `line.shortestFirst` short ones start
+    /// first on idle GPUs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub run_limit_seconds: Option<i64>,
     /// Job that runs on it.
     pub job: JobReference,
     /// When the Job was submitted; the place in line goes by it.

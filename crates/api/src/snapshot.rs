@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use concord_treaty::clauses::{ClassId, GpuClass};
 use concord_treaty::snapshot::{
     Basis, Claim, ClaimState, Due, Gang, Holding, Node, Phase, Reserved, Slot, Snapshot,
 };
@@ -67,10 +68,21 @@ pub fn claim_of(rules: &Rules, seen: &SeenClaim<'_>) -> Option<Claim> {
     }
     let gang = Gang { pods: gpus(seen.spec.pods), gpus_per_pod: gpus(seen.spec.gpus_per_pod) };
     Some(Claim {
+        class: class_of(rules, &seen.spec.node_selector),
+        node_labels: seen.spec.node_selector.clone().into(),
+        expected_runtime: seen.spec.run_limit_seconds.map(DurationMillis::from_seconds),
         due: status.due.as_ref().map(due_of),
         state: state_of(status, seen.deleting),
         ..Claim::new(seen.id.clone(), member, gang, millis(seen.spec.submitted_at.0))
     })
+}
+
+/// The class of GPUs of the nodes with these labels.
+fn class_of(rules: &Rules, labels: &BTreeMap<String, String>) -> Option<ClassId> {
+    let asked =
+        |class: &GpuClass| class.node_labels.iter().all(|(key, value)| labels.get(key) == Some(value));
+    let index = rules.classes().iter().position(asked)?;
+    u16::try_from(index).ok().map(ClassId)
 }
 
 fn state_of(status: &GpuClaimStatus, deleting: bool) -> ClaimState {

@@ -25,6 +25,8 @@ fn job() -> JobView {
         end: None,
         at_rest_since: None,
         gang: Gang { pods: 2, gpus_per_pod: 8 },
+        node_selector: [("gpu".to_owned(), "h100".to_owned())].into(),
+        run_limit_seconds: Some(60),
         affinity: None,
     }
 }
@@ -66,6 +68,7 @@ fn chore(job: Option<JobView>, claim: Option<ClaimView>) -> Option<Chore> {
 fn a_new_job_gets_a_claim_that_asks_for_what_it_asks() {
     let Some(Chore::CreateClaim(made)) = chore(Some(job()), None) else { panic!("no claim") };
     assert_eq!((made.spec.gpus, made.spec.member.as_str(), made.spec.job.uid.as_str()), (16, "a", "u1"));
+    assert_eq!((made.spec.node_selector["gpu"].as_str(), made.spec.run_limit_seconds), ("h100", Some(60)));
     assert_eq!(made.metadata.finalizers, Some(vec![FINALIZER.to_owned()]));
     assert_eq!(made.metadata.owner_references.unwrap()[0].uid, "u1");
 }

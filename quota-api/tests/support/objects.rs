@@ -21,6 +21,8 @@ pub fn claim(member: &str, name: &str, gpus: i64) -> GpuClaim {
             pods: 1,
             gpus_per_pod: gpus,
             gpus,
+            node_selector: Default::default(),
+            run_limit_seconds: None,
             job: JobReference { name: name.to_owned(), uid: name.to_owned() },
             submitted_at: Time(Timestamp::from_second(1_767_225_600).unwrap()),
         },

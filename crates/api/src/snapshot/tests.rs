@@ -129,3 +129,20 @@ fn gpus_of_strangers_are_nobodys() {
     assert_eq!(found.nodes.iter().map(|n| n.gpus).collect::<Vec<_>>(), [2, 8]);
     assert_eq!(found.claims, []);
 }
+
+#[test]
+fn a_claim_says_its_class_and_its_run_limit() {
+    let text = json!({"title": "t", "reclaim": {"noticeSeconds": 10},
+        "classes": [{"name": "a100", "nodeLabels": {"gpu": "a100"}}, {"name": "h100", "nodeLabels": {"gpu": "h100"}}],
+        "members": [{"name": "a", "guarantee": {"percent": "50"}}]});
+    let document: Document = serde_json::from_value(text).unwrap();
+    let rules = Rules::validate(&document).unwrap();
+    let mut asks = claim("a", "x", Value::Null);
+    assert_eq!(claim_of(&rules, &(&asks).into()).unwrap().class, None);
+    asks.spec.node_selector = [("gpu", "h100"), ("zone", "north")].map(|(k, v)| (k.into(), v.into())).into();
+    asks.spec.run_limit_seconds = Some(90);
+    let found = claim_of(&rules, &(&asks).into()).unwrap();
+    assert_eq!(found.class, rules.class_id("h100"));
+    assert_eq!(found.node_labels.get("zone"), Some("north"));
+    assert_eq!(found.expected_runtime, Some(DurationMillis(90_000)));
+}
