@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::files;
 use super::nodes::NodeArguments;
-use super::render::{Drawing, Output, line};
+use super::render::{Colour, Drawing, Output, line};
 
 /// Arguments of `concord check`.
 #[derive(Debug, clap::Args)]
@@ -24,6 +24,9 @@ pub struct Arguments {
     /// How the result is printed
     #[arg(long, short, value_enum, default_value_t = Output::Text)]
     output: Output,
+    /// Whether the text has colours
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    color: Colour,
 }
 
 /// One file's result as JSON.
@@ -73,7 +76,7 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     let total = count(checked.iter().flat_map(|c| c.reading.all()));
     let mut out = std::io::stdout().lock();
     match arguments.output {
-        Output::Text => text(&mut out, &checked, total)?,
+        Output::Text => text(&mut out, &checked, total, arguments.color)?,
         Output::Line => {
             for (file, diagnostic) in checked.iter().flat_map(|c| c.reading.all().map(move |d| (c, d))) {
                 writeln!(out, "{}", line(&file.name, diagnostic))?;
@@ -103,9 +106,9 @@ pub fn hold(text: &mut TreatyText, nodes: &NodeArguments) -> Result<Option<Entit
     Ok(Some(entitlements))
 }
 
-fn text(out: &mut impl Write, checked: &[Checked], total: Count) -> Result<()> {
+fn text(out: &mut impl Write, checked: &[Checked], total: Count, colour: Colour) -> Result<()> {
     for file in checked {
-        let drawing = Drawing::new(&file.name, &file.bytes);
+        let drawing = Drawing::new(&file.name, &file.bytes, colour);
         for diagnostic in file.reading.all() {
             writeln!(out, "{}\n", drawing.draw(diagnostic))?;
         }
