@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use concord_api::snapshot::millis;
 use concord_api::{GpuClaim, Treaty};
 use concord_treaty::check::CheckedPlan;
 use concord_treaty::decide::decide;
@@ -23,11 +24,12 @@ use crate::act::{Written, carry_out, do_chore};
 use crate::announce::Announcer;
 use crate::metrics::Metrics;
 use crate::projects;
-use crate::report::{self, Reporter};
+use crate::report::Reporter;
+use crate::standing;
 use crate::transitions::{self, Transition};
 use crate::upkeep::{Chore, next_chore};
 use crate::view::Key;
-use crate::world::{Sighting, World, millis};
+use crate::world::{Sighting, World};
 use crate::write::{WriteError, Writer};
 
 /// Writes in flight at once; more only queue inside the API server.
@@ -61,6 +63,17 @@ impl Quiet {
             _ => None,
         };
         self.snapshot.claims.iter().filter_map(alarm).filter(|at| *at > self.decided_at)
+    }
+}
+
+impl Quiet {
+    /// Whether there may be something to do again: something else is seen, an alarm went off, or it is another day of
+    /// the treaty, on which other clauses may hold.
+    fn is_past(&self, rules: &Rules, snapshot: &Snapshot, now: TimestampMillis) -> bool {
+        self.alarms().any(|at| at <= now)
+            || self.rules.day(self.decided_at) != rules.day(now)
+            || self.rules != *rules
+            || self.snapshot != *snapshot
     }
 }
 
@@ -187,13 +200,22 @@ impl Operator {
         all_done
     }
 
-    /// Step 5 (client): tells people, at a bounded rate.
+    /// Step 5 (client): tells people, at a bounded rate; who changed a treaty is answered at once.
     async fn report(&mut self, rules: &Rules, snapshot: &Snapshot, now: Timestamp) {
         let clock = Instant::now();
-        if !self.reporter.is_due(clock) {
-            return;
+        let (due, asked) = (self.reporter.is_due(clock), std::mem::take(&mut self.world.treaties_changed));
+        if due {
+            standing::gauge(&self.metrics, rules, snapshot, now);
+            self.refresh_waits(rules, clock, now).await;
         }
-        report::gauge(&self.metrics, rules, snapshot, now);
+        if due || asked {
+            let ruling = self.world.treaty_in_force(now).map(|(t, _)| t.name_any());
+            let in_force = ruling.as_deref().map(|name| (name, rules, snapshot));
+            self.report_treaties(standing::treaty_statuses(&self.world, in_force, now)).await;
+        }
+    }
+
+    async fn refresh_waits(&mut self, rules: &Rules, clock: Instant, now: Timestamp) {
         let refreshes = self.reporter.refreshes(&self.world, rules, &self.waits, clock, now);
         let (writer, world) = (&self.writer, &self.world);
         let work = refreshes
@@ -203,17 +225,15 @@ impl Operator {
         for (key, outcome) in written {
             self.absorb(key, outcome);
         }
-        let ruling = self.world.treaty_in_force().map(|(t, _)| t.name_any());
-        let in_force = ruling.as_deref().map(|name| (name, rules, snapshot));
-        self.report_treaties(report::treaty_statuses(&self.world, in_force, now)).await;
     }
 
     /// Without a treaty in force nothing is decided; the treaties that there are say why they are not.
     async fn report_no_treaty(&mut self, now: Timestamp) {
         self.stalled = true;
-        let listed = self.world.missing().is_empty() && self.world.treaty_in_force().is_none();
-        if listed && self.reporter.is_due(Instant::now()) {
-            self.report_treaties(report::treaty_statuses(&self.world, None, now)).await;
+        let listed = self.world.missing().is_empty() && self.world.treaty_in_force(now).is_none();
+        let asked = listed && std::mem::take(&mut self.world.treaties_changed);
+        if listed && self.reporter.is_due(Instant::now()) || asked {
+            self.report_treaties(standing::treaty_statuses(&self.world, None, now)).await;
         }
     }
 
@@ -265,16 +285,14 @@ impl Operator {
         if !self.world.missing().is_empty() || !self.world.uncertain.is_empty() {
             return None;
         }
-        let (_, rules) = self.world.treaty_in_force()?;
+        let (_, rules) = self.world.treaty_in_force(now)?;
         let snapshot = self.world.snapshot(&rules, now);
         Some((rules, snapshot))
     }
 
     /// False when the last decision found nothing to do and nothing has changed since.
     fn has_news(&mut self, rules: &Rules, snapshot: &Snapshot, now: Timestamp) -> bool {
-        let Some(quiet) = &self.quiet else { return true };
-        let due = quiet.alarms().any(|at| at <= millis(now));
-        let news = due || quiet.rules != *rules || quiet.snapshot != *snapshot;
+        let news = self.quiet.as_ref().is_none_or(|quiet| quiet.is_past(rules, snapshot, millis(now)));
         if news {
             self.quiet = None;
         }
@@ -307,7 +325,7 @@ impl Operator {
         if self.world.touched_projects.is_empty() {
             return;
         }
-        let Some((_, rules)) = self.world.treaty_in_force() else { return };
+        let Some((_, rules)) = self.world.treaty_in_force(Timestamp::now()) else { return };
         // One at a time: when one fails, the others stay touched.
         while let Some(name) = self.world.touched_projects.pop_first() {
             let Some(project) = self.world.projects.get(&Key::cluster(&name)).map(|p| p.object.clone())
@@ -431,4 +449,28 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = inner.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use concord_treaty::document::Document;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_new_day_of_the_treaty_is_news_even_when_nothing_happened() {
+        let text = json!({"title": "t", "timeZone": "Asia/Tokyo", "reclaim": {"noticeSeconds": 1},
+            "members": [{"name": "a", "guarantee": {"gpus": 8}}]});
+        let document: Document = serde_json::from_value(text).unwrap();
+        let rules = Rules::validate(&document).unwrap();
+        let at = |text: &str| millis(text.parse().unwrap());
+        let quiet = Quiet {
+            rules: rules.clone(),
+            snapshot: Snapshot::default(),
+            decided_at: at("2027-03-31T14:00:00Z"),
+        };
+        assert!(!quiet.is_past(&rules, &Snapshot::default(), at("2027-03-31T14:59:59Z")));
+        assert!(quiet.is_past(&rules, &Snapshot::default(), at("2027-03-31T15:00:00Z")));
+    }
 }

@@ -9,6 +9,7 @@ mod placement;
 mod projects;
 mod report;
 mod serve;
+mod standing;
 mod transitions;
 mod upkeep;
 mod view;

@@ -1,19 +1,13 @@
-//! Tells people what was decided: why claims wait, how the treaty stands. Bounded, so that a long line cannot turn
-//! into a storm of writes.
+//! Tells people why their claims wait. Bounded, so that a long line cannot turn into a storm of writes.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use concord_api::treaty::MemberUse;
-use concord_api::{ClaimPhase, GpuClaimStatus, Treaty, TreatyStatus, conditions};
+use concord_api::{ClaimPhase, GpuClaimStatus};
 use concord_treaty::plan::Wait;
-use concord_treaty::snapshot::{Basis, Claim, ClaimState, Snapshot};
 use concord_treaty::treaty::Treaty as Rules;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
-use kube::ResourceExt;
 
-use crate::metrics::Metrics;
 use crate::transitions::short_duration;
 use crate::upkeep::explain;
 use crate::view::Key;
@@ -86,110 +80,4 @@ impl Reporter {
         }
         due.into_iter().map(|(_, _, key, status)| (key, status)).collect()
     }
-}
-
-/// Status of every treaty: the one in force with its figures, the others with the reason why not.
-pub fn treaty_statuses(
-    world: &World,
-    in_force: Option<(&str, &Rules, &Snapshot)>,
-    now: Timestamp,
-) -> Vec<(String, TreatyStatus)> {
-    let mut changed = Vec::new();
-    for treaty in world.treaties.values().map(|t| &t.object) {
-        let name = treaty.name_any();
-        let before = treaty.status.clone().unwrap_or_default();
-        let mut status = before.clone();
-        status.observed_generation = treaty.metadata.generation;
-        match in_force {
-            Some((ruling, rules, snapshot)) if ruling == name => {
-                figures(&mut status, treaty, rules, snapshot, now);
-            }
-            _ => refusal(&mut status, treaty, in_force.map(|(ruling, ..)| ruling), now),
-        }
-        if status != before {
-            changed.push((name, status));
-        }
-    }
-    changed
-}
-
-fn figures(status: &mut TreatyStatus, treaty: &Treaty, rules: &Rules, snapshot: &Snapshot, now: Timestamp) {
-    let generation = treaty.metadata.generation;
-    let mut set = |kind, value, reason, message: &str| {
-        conditions::set(&mut status.conditions, kind, value, reason, message, &Time(now), generation);
-    };
-    set("InForce", true, "InForce", "rules the pool");
-    let shortfalls: Vec<String> = rules.shortfalls(&snapshot.nodes).iter().map(ToString::to_string).collect();
-    if shortfalls.is_empty() {
-        set("Kept", true, "CapacitySufficient", "the pool can keep every guarantee at once");
-    } else {
-        set("Kept", false, "CapacityShort", &shortfalls.join("; "));
-    }
-    status.members = rules.member_ids().map(|id| member_use(rules, snapshot, id)).collect();
-    status.capacity_gpus = capacity(snapshot);
-    status.used_gpus = status.members.iter().map(|m| m.guaranteed_gpus + m.borrowed_gpus).sum();
-    status.borrowed_gpus = status.members.iter().map(|m| m.borrowed_gpus).sum();
-    status.queued_claims = status.members.iter().map(|m| m.queued_claims).sum();
-}
-
-fn refusal(status: &mut TreatyStatus, treaty: &Treaty, ruling: Option<&str>, now: Timestamp) {
-    let (reason, message) = match (Rules::validate(&treaty.spec.document()), ruling) {
-        (Err(faults), _) => {
-            ("Invalid", faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-        }
-        (Ok(_), Some(other)) => {
-            ("AnotherTreatyInForce", format!("treaty {other:?} is older and in force; change that one"))
-        }
-        (Ok(_), None) => ("Pending", "the operator has not read the pool yet".to_owned()),
-    };
-    *status = TreatyStatus {
-        observed_generation: status.observed_generation,
-        conditions: std::mem::take(&mut status.conditions),
-        ..Default::default()
-    };
-    conditions::set(
-        &mut status.conditions,
-        "InForce",
-        false,
-        reason,
-        &message,
-        &Time(now),
-        treaty.metadata.generation,
-    );
-}
-
-fn member_use(rules: &Rules, snapshot: &Snapshot, id: concord_treaty::units::MemberId) -> MemberUse {
-    let mut usage = MemberUse { name: rules.member(id).name.clone(), ..MemberUse::default() };
-    for claim in snapshot.claims.iter().filter(|c| c.member == id) {
-        match &claim.state {
-            ClaimState::Waiting { .. } | ClaimState::Reserved(_) => usage.queued_claims += 1,
-            ClaimState::Holding(h) if h.basis == Basis::Borrowed => usage.borrowed_gpus += held(claim),
-            ClaimState::Holding(_) => usage.guaranteed_gpus += held(claim),
-            ClaimState::Finished { .. } => {}
-        }
-    }
-    usage
-}
-
-fn held(claim: &Claim) -> i64 {
-    claim.holding().map_or(0, |h| h.slots.iter().map(|s| i64::from(s.gpus)).sum())
-}
-
-fn capacity(snapshot: &Snapshot) -> i64 {
-    snapshot.nodes.iter().filter(|n| n.schedulable).map(|n| i64::from(n.gpus)).sum()
-}
-
-/// Gauges of the pool, from the same figures as the treaty's status.
-pub fn gauge(metrics: &Metrics, rules: &Rules, snapshot: &Snapshot, now: Timestamp) {
-    for id in rules.member_ids() {
-        let usage = member_use(rules, snapshot, id);
-        metrics
-            .gpus_in_use
-            .with_label_values(&[usage.name.as_str(), "guaranteed"])
-            .set(usage.guaranteed_gpus);
-        metrics.gpus_in_use.with_label_values(&[usage.name.as_str(), "borrowed"]).set(usage.borrowed_gpus);
-        metrics.claims_queued.with_label_values(&[&usage.name]).set(usage.queued_claims);
-    }
-    metrics.gpus_capacity.set(capacity(snapshot));
-    metrics.last_cycle_timestamp_seconds.set(now.as_second());
 }

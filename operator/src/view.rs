@@ -2,6 +2,7 @@
 //! 100,000 claims would take 870 MiB.
 
 use concord_api::names::GPU_RESOURCE;
+use concord_api::node::PoolNode;
 use concord_api::{GpuClaim, GpuClaimSpec, GpuClaimStatus};
 use concord_treaty::snapshot::Gang;
 use concord_treaty::units::ClaimId;
@@ -121,10 +122,8 @@ pub struct NodeView {
     pub uid: String,
     /// Orders two sightings of the same object.
     pub resource_version: u64,
-    /// Allocatable GPUs.
-    pub gpus: u32,
-    /// Ready and not cordoned.
-    pub schedulable: bool,
+    /// Its GPUs.
+    pub node: PoolNode,
 }
 
 impl View for JobView {
@@ -195,12 +194,8 @@ impl View for NodeView {
     type Object = Node;
 
     fn of(node: &Node) -> Option<Self> {
-        let status = node.status.as_ref()?;
-        let gpus = status.allocatable.as_ref()?.get(GPU_RESOURCE)?.0.parse().ok().filter(|g| *g > 0)?;
-        let ready = status.conditions.iter().flatten().any(|c| c.type_ == "Ready" && c.status == "True");
-        let cordoned = node.spec.as_ref().and_then(|s| s.unschedulable).unwrap_or(false);
         let (uid, resource_version) = (node.uid().unwrap_or_default(), version(node.resource_version()));
-        Some(Self { uid, resource_version, gpus, schedulable: ready && !cordoned })
+        PoolNode::of(node).map(|node| Self { uid, resource_version, node })
     }
 
     fn uid(&self) -> &str {

@@ -1,15 +1,12 @@
 //! The operator's picture of the cluster: fed by watches and by the answers to its own writes, whichever is newer,
 //! so that a decision never forgets what the last one did.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use concord_api::claim::DueRun;
-use concord_api::{ClaimBasis, ClaimPhase, GpuClaim, Project, Treaty};
-use concord_treaty::snapshot::{
-    Basis, Claim, ClaimState, Due, Gang, Holding, Node, Phase, Reserved, Slot, Snapshot,
-};
+use concord_api::snapshot::{SeenClaim, millis};
+use concord_api::{GpuClaim, Project, Treaty};
+use concord_treaty::snapshot::Snapshot;
 use concord_treaty::treaty::Treaty as Rules;
-use concord_treaty::units::{ClaimId, DurationMillis, Gpus, NodeName, TimestampMillis};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
@@ -29,6 +26,8 @@ pub struct World {
     pub(crate) touched: BTreeSet<Key>,
     /// Names of projects whose namespace must be looked after.
     pub(crate) touched_projects: BTreeSet<String>,
+    /// A treaty's text changed; whoever wrote it waits for the answer in its status.
+    pub(crate) treaties_changed: bool,
     /// Keys of which a write's outcome is unknown; nothing may be decided before they were read again.
     pub(crate) uncertain: BTreeSet<Key>,
 }
@@ -67,6 +66,7 @@ impl World {
                 let before = self.treaty_texts();
                 self.treaties.see(event);
                 if self.treaty_texts() != before {
+                    self.treaties_changed = true;
                     self.touched_projects.extend(self.projects.keys().map(|k| k.name.clone()));
                 }
             }
@@ -131,106 +131,77 @@ impl World {
         owned.then_some(project)
     }
 
-    /// The treaty that rules: the oldest valid one. Others have to wait for an amendment.
-    pub fn treaty_in_force(&self) -> Option<(&Treaty, Rules)> {
-        let mut sound: Vec<(&Treaty, Rules)> = self
-            .treaties
-            .values()
-            .map(|t| &t.object)
-            .filter_map(|t| Rules::validate(&t.spec.document()).ok().map(|rules| (t, rules)))
-            .collect();
-        sound.sort_by_key(|(t, _)| (t.creation_timestamp().map(|time| time.0), t.name_any()));
-        sound.into_iter().next()
+    /// The treaty that rules: the oldest valid one of those that hold today; when none does, the oldest valid one, so
+    /// that claims are told why nothing starts. Others have to wait for an amendment. Ages are known to the second;
+    /// of two that are as old the one stays that rules already.
+    pub fn treaty_in_force(&self, now: Timestamp) -> Option<(&Treaty, Rules)> {
+        let treaties = self.treaties.values().map(|t| &t.object);
+        let sound = treaties.filter_map(|t| Some((t, Rules::validate(&t.spec.document()).ok()?)));
+        sound.min_by_key(|(treaty, rules)| {
+            let holds = rules.holds_on(rules.day(millis(now)));
+            let created_at = treaty.creation_timestamp().map(|time| time.0);
+            (!holds, created_at, !treaty.is_in_force(), treaty.name_any())
+        })
     }
 
-    /// The engine's input. GPUs of claims whose member is not in the treaty are taken off their nodes, so that
-    /// nobody else gets them while they are in use.
+    /// The engine's input.
     pub fn snapshot(&self, rules: &Rules, now: Timestamp) -> Snapshot {
-        let mut foreign: BTreeMap<&str, Gpus> = BTreeMap::new();
-        let mut claims = Vec::new();
-        for (key, claim) in self.claims.iter() {
-            let finished = claim.status.state.is_finished();
-            match rules.member_id(&claim.spec.member) {
-                None if finished => {}
-                Some(member) if finished || !claim.deleting || !claim.status.placement.is_empty() => {
-                    let seen = Claim {
-                        due: claim.status.due.as_ref().map(due_of),
-                        state: state_of(claim),
-                        ..Claim::new(
-                            key.claim_id(),
-                            member,
-                            gang_of(claim),
-                            millis(claim.spec.submitted_at.0),
-                        )
-                    };
-                    if !seen.is_forgotten(millis(now), rules.reclaim_notice()) {
-                        claims.push(seen);
-                    }
-                }
-                Some(_) => {}
-                None => {
-                    for place in &claim.status.placement {
-                        *foreign.entry(&place.node).or_default() += gpus(place.gpus);
-                    }
-                }
-            }
-        }
-        let nodes = self.nodes.iter().map(|(key, node)| Node {
-            name: NodeName::from(key.name.as_str()),
-            gpus: node.gpus.saturating_sub(foreign.get(key.name.as_str()).copied().unwrap_or(0)),
-            schedulable: node.schedulable,
+        let nodes = self.nodes.iter().map(|(key, node)| node.node.in_snapshot(&key.name));
+        let claims = self.claims.iter().map(|(key, claim)| SeenClaim {
+            id: key.claim_id(),
+            spec: &claim.spec,
+            status: Some(&claim.status),
+            deleting: claim.deleting,
         });
-        Snapshot::new(nodes.collect(), claims)
+        concord_api::snapshot::snapshot(rules, nodes, claims, now)
     }
 }
 
-fn gang_of(claim: &ClaimView) -> Gang {
-    Gang { pods: gpus(claim.spec.pods), gpus_per_pod: gpus(claim.spec.gpus_per_pod) }
-}
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
 
-fn state_of(claim: &ClaimView) -> ClaimState {
-    let status = &claim.status;
-    let phase = match status.state {
-        ClaimPhase::Succeeded | ClaimPhase::Failed => {
-            return ClaimState::Finished { runtime: DurationMillis(status.ran_milliseconds.unwrap_or(0)) };
+    use super::*;
+
+    fn ruling(treaties: &[Value]) -> Option<String> {
+        let mut world = World::default();
+        for treaty in treaties {
+            world.treaties.absorb(&serde_json::from_value(treaty.clone()).unwrap());
         }
-        ClaimPhase::Queued if !status.reserved.is_empty() => {
-            let basis = if status.due.is_some() { Basis::Due } else { Basis::Guaranteed };
-            return ClaimState::Reserved(Reserved { slots: slots_of(&status.reserved), basis });
-        }
-        ClaimPhase::Queued => return ClaimState::Waiting { put_back: status.put_back },
-        // A claim that somebody deletes keeps its GPUs until its pods are gone, but nobody needs to tell it.
-        _ if claim.deleting => Phase::Stopping,
-        ClaimPhase::Admitted => Phase::Running,
-        ClaimPhase::Reclaiming => Phase::Noticed {
-            deadline: status.notice_deadline.as_ref().map_or(TimestampMillis::default(), |t| millis(t.0)),
-        },
-        ClaimPhase::Stopping => Phase::Stopping,
-    };
-    let basis = match status.basis {
-        Some(ClaimBasis::Guaranteed) if status.due.is_some() => Basis::Due,
-        Some(ClaimBasis::Guaranteed) => Basis::Guaranteed,
-        Some(ClaimBasis::Borrowed) | None => Basis::Borrowed,
-    };
-    let since = status.admitted_at.as_ref().map_or(TimestampMillis::default(), |t| millis(t.0));
-    let promised_to = status.notice_for.as_deref().map(ClaimId::from);
-    ClaimState::Holding(Holding { slots: slots_of(&status.placement), basis, since, phase, promised_to })
-}
+        let now = "2027-06-01T12:00:00Z".parse().unwrap();
+        world.treaty_in_force(now).map(|(treaty, _)| treaty.name_any())
+    }
 
-fn slots_of(placement: &[concord_api::claim::Placement]) -> Vec<Slot> {
-    placement.iter().map(|p| Slot { node: NodeName::from(p.node.as_str()), gpus: gpus(p.gpus) }).collect()
-}
+    fn treaty(name: &str, created_at: &str) -> Value {
+        json!({"metadata": {"name": name, "uid": name, "creationTimestamp": created_at},
+            "spec": {"title": "t", "members": [{"name": "a", "guarantee": {"gpus": 8}}], "reclaim": {"noticeSeconds": 1}}})
+    }
 
-fn due_of(due: &DueRun) -> Due {
-    let place = |p: &concord_api::claim::DuePlace| (u32::try_from(p.node).unwrap_or(u32::MAX), gpus(p.gpus));
-    Due { since: millis(due.since.0), places: due.places.iter().map(place).collect() }
-}
+    #[test]
+    fn the_oldest_treaty_rules_and_one_of_the_same_second_does_not_displace_it() {
+        let (old, new) = (treaty("z", "2027-01-01T00:00:00Z"), treaty("a", "2027-01-01T00:00:01Z"));
+        assert_eq!(ruling(&[new, old.clone()]), Some("z".to_owned()));
+        let twin = treaty("a", "2027-01-01T00:00:00Z");
+        assert_eq!(
+            ruling(&[old.clone(), twin.clone()]),
+            Some("a".to_owned()),
+            "by name when neither rules yet"
+        );
+        let mut rules = old;
+        rules["status"] = json!({"conditions": [{"type": "InForce", "status": "True", "reason": "InForce", "message": "",
+            "lastTransitionTime": "2027-01-01T00:00:02Z"}]});
+        assert_eq!(ruling(&[rules, twin]), Some("z".to_owned()));
+    }
 
-/// The engine's clock.
-pub fn millis(at: Timestamp) -> TimestampMillis {
-    TimestampMillis(at.as_millisecond())
-}
-
-fn gpus(count: i64) -> Gpus {
-    Gpus::try_from(count).unwrap_or(Gpus::MAX)
+    #[test]
+    fn a_treaty_that_holds_today_comes_before_an_older_one_that_does_not() {
+        let mut over = treaty("over", "2026-01-01T00:00:00Z");
+        over["spec"]["effective"] = json!({"from": "2026-01-01", "until": "2027-05-31"});
+        let mut broken = treaty("broken", "2025-01-01T00:00:00Z");
+        broken["spec"]["members"] = json!([]);
+        let next = treaty("next", "2027-03-01T00:00:00Z");
+        assert_eq!(ruling(&[over.clone(), broken.clone(), next]), Some("next".to_owned()));
+        assert_eq!(ruling(&[over, broken.clone()]), Some("over".to_owned()));
+        assert_eq!(ruling(&[broken]), None);
+    }
 }

@@ -50,8 +50,10 @@ impl Chart {
     /// Lays the chart out.
     #[must_use]
     pub fn of(pool: &PoolUse) -> Self {
-        let longest =
-            |m: &MemberUse| m.used.used_gpus().max(m.guarantee_gpus).max(m.ceiling_gpus.unwrap_or(0));
+        let longest = |m: &MemberUse| {
+            let rights = m.guarantee_gpus.max(m.ceiling_gpus).unwrap_or(0);
+            m.used.used_gpus().max(rights)
+        };
         let scale_gpus = pool.members.iter().map(longest).max().unwrap_or(0).max(1);
         let bars = (0..)
             .zip(&pool.members)
@@ -82,7 +84,7 @@ impl Bar {
             guaranteed_width,
             borrowed_x: BARS_X + guaranteed_width,
             borrowed_width: if member.used.borrowed_gpus > 0 { (end - guaranteed_width).max(1) } else { 0 },
-            guarantee_width: width(member.guarantee_gpus),
+            guarantee_width: width(member.guarantee_gpus.unwrap_or(0)),
             ceiling_x: member.ceiling_gpus.map(|c| BARS_X + width(c)),
         }
     }
@@ -109,6 +111,7 @@ mod tests {
         ceiling_gpus: Option<i64>,
     ) -> MemberUse {
         let used = Use { guaranteed_gpus, borrowed_gpus, ..Use::default() };
+        let guarantee_gpus = Some(guarantee_gpus);
         MemberUse { name: "m".to_owned(), in_treaty: true, guarantee_gpus, ceiling_gpus, used }
     }
 

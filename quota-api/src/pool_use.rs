@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use concord_api::{ClaimBasis, ClaimPhase, GpuClaim, Treaty};
+use concord_api::{ClaimBasis, ClaimPhase, GpuClaim, Treaty, TreatySpec, TreatyStatus};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -67,8 +67,8 @@ pub struct MemberUse {
     pub name: String,
     /// False for a member that left the treaty while its claims still exist; it must not vanish from the account.
     pub in_treaty: bool,
-    /// GPUs that it can always have.
-    pub guarantee_gpus: i64,
+    /// GPUs that it can always have; `null` while a share has not been worked out for this pool.
+    pub guarantee_gpus: Option<i64>,
     /// Most that it may use at once; `null`: the whole pool.
     pub ceiling_gpus: Option<i64>,
     /// Use.
@@ -138,14 +138,15 @@ impl PoolUse {
             by_member.entry(&claim.spec.member).or_default().add(one);
             total.add(one);
         }
-        let ruling = treaties.into_iter().find(|t| is_in_force(t));
+        let ruling = treaties.into_iter().find(|t| t.is_in_force());
+        let status = ruling.and_then(|t| t.status.as_ref());
         let mut members = Vec::new();
         for member in ruling.into_iter().flat_map(|t| &t.spec.members) {
             members.push(MemberUse {
                 name: member.name.clone(),
                 in_treaty: true,
-                guarantee_gpus: member.guarantee.gpus,
-                ceiling_gpus: member.ceiling.map(|c| c.gpus),
+                guarantee_gpus: told_guarantee(status, &member.name).or(member.guarantee.gpus),
+                ceiling_gpus: ruling.and_then(|t| ceiling_gpus(&t.spec, &member.name)),
                 used: by_member.remove(member.name.as_str()).unwrap_or_default(),
             });
         }
@@ -153,12 +154,11 @@ impl PoolUse {
             |(name, used)| MemberUse {
                 name: name.to_owned(),
                 in_treaty: false,
-                guarantee_gpus: 0,
+                guarantee_gpus: Some(0),
                 ceiling_gpus: None,
                 used,
             },
         ));
-        let status = ruling.and_then(|t| t.status.as_ref());
         Self {
             freshness,
             treaty: ruling.map(|t| TreatyInForce {
@@ -191,9 +191,17 @@ impl PoolUse {
     }
 }
 
-fn is_in_force(treaty: &Treaty) -> bool {
-    let conditions = treaty.status.iter().flat_map(|s| &s.conditions);
-    conditions.into_iter().any(|c| c.type_ == "InForce" && c.status == "True")
+/// A member's ceiling over all classes; there is none when a class has none.
+fn ceiling_gpus(treaty: &TreatySpec, member: &str) -> Option<i64> {
+    let ceiling = treaty.members.iter().find(|m| m.name == member)?.ceiling.as_ref()?;
+    let of_class = |class: &str| ceiling.by_class.get(class).map(|count| count.gpus);
+    let by_class = || treaty.classes.iter().map(|class| of_class(&class.name)).sum::<Option<i64>>();
+    ceiling.gpus.or_else(|| by_class().filter(|_| !ceiling.by_class.is_empty()))
+}
+
+/// A guarantee as the operator has worked it out for the pool.
+fn told_guarantee(status: Option<&TreatyStatus>, member: &str) -> Option<i64> {
+    status?.members.iter().find(|m| m.name == member)?.guarantee_gpus
 }
 
 /// One line of the CSV; flat, because the csv crate does not flatten.
@@ -203,7 +211,7 @@ struct Line<'a> {
     live: bool,
     member: &'a str,
     in_treaty: bool,
-    guarantee_gpus: i64,
+    guarantee_gpus: Option<i64>,
     ceiling_gpus: Option<i64>,
     guaranteed_gpus: i64,
     borrowed_gpus: i64,

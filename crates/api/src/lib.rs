@@ -4,7 +4,9 @@
 pub mod claim;
 pub mod conditions;
 pub mod names;
+pub mod node;
 pub mod project;
+pub mod snapshot;
 pub mod treaty;
 
 pub use claim::{ClaimBasis, ClaimPhase, GpuClaim, GpuClaimSpec, GpuClaimStatus};

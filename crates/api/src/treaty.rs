@@ -121,12 +121,24 @@ pub struct TreatyStatus {
 pub struct MemberUse {
     /// Member.
     pub name: String,
+    /// Its guarantee as it comes to in this pool.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guarantee_gpus: Option<i64>,
     /// GPUs in use on its guarantee.
     pub guaranteed_gpus: i64,
     /// GPUs in use that others lend it.
     pub borrowed_gpus: i64,
     /// Claims in line.
     pub queued_claims: i64,
+}
+
+impl Treaty {
+    /// Whether the operator says that it rules the pool.
+    #[must_use]
+    pub fn is_in_force(&self) -> bool {
+        let conditions = self.status.iter().flat_map(|status| &status.conditions);
+        conditions.into_iter().any(|c| c.type_ == "InForce" && c.status == "True")
+    }
 }
 
 impl TreatySpec {

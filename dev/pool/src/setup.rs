@@ -139,7 +139,9 @@ pub fn read_treaty(path: &Path) -> Result<Treaty> {
 pub fn nodes(treaty: &Treaty) -> Result<Vec<SimulatedNode>> {
     let mut owners = Vec::new();
     for member in &treaty.spec.members {
-        let gpus = member.guarantee.gpus;
+        let gpus = member.guarantee.gpus.with_context(|| {
+            format!("{}: the local pool has the nodes that are guaranteed, so write {{gpus: N}}", member.name)
+        })?;
         let cell = i64::from(NODE_GPUS);
         ensure!(
             gpus % cell == 0,

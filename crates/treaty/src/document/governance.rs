@@ -72,8 +72,8 @@ pub struct DataClassDocument {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct VoteDocument {
-    /// What it decides.
-    pub on: MatterName,
+    /// What it decides. Not `on`, which kubectl reads as the switch `true`.
+    pub matter: MatterName,
     /// What a member's vote weighs.
     pub weight_by: WeightByName,
     /// Needed share of the weights counted, for example `"66.67"`.

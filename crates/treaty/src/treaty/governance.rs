@@ -41,10 +41,10 @@ impl Checker<'_> {
     }
 
     pub fn votes(&mut self) -> Vec<VoteRule> {
-        let matters: Vec<MatterName> = self.document.votes.iter().map(|v| v.on).collect();
+        let matters: Vec<MatterName> = self.document.votes.iter().map(|v| v.matter).collect();
         for index in repeated(&matters) {
             let message = "how to decide this stands twice";
-            self.fault("TR003", &format!("votes[{index}].on"), message, "delete one of the two");
+            self.fault("TR003", &format!("votes[{index}].matter"), message, "delete one of the two");
         }
         let document = self.document;
         document.votes.iter().enumerate().map(|(i, raw)| self.vote(raw, &format!("votes[{i}]"))).collect()
@@ -57,7 +57,7 @@ impl Checker<'_> {
         let (heads_threshold, quorum) =
             (optional(&raw.heads_percent, "headsPercent"), optional(&raw.quorum_percent, "quorumPercent"));
         VoteRule {
-            on: matter(raw.on),
+            on: matter(raw.matter),
             weights: weight_by(raw.weight_by),
             weight_threshold: self.percent(&raw.weight_percent, 100, &format!("{path}.weightPercent")),
             heads_threshold,

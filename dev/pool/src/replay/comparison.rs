@@ -54,7 +54,7 @@ pub fn compare(document: &Document, run: u32, jobs: &[PlannedJob]) -> Result<Com
     let own = |guarantee: u32| baseline::own_nodes(guarantee, NODE_GPUS);
     let partitions: Vec<Vec<u32>> = treaty.members().iter().map(|member| own(member.guarantee)).collect();
     let alone = baseline::replay_partitioned(Policy::Fifo, &partitions, NODE_GPUS, &trace);
-    let mut together = Replay::new(Rules::of(&treaty), &partitions.concat(), &trace);
+    let mut together = Replay::new(Rules::of(&treaty, &[]), &partitions.concat(), &trace);
     while together.next_instant().is_some() {
         while together.decide() {}
     }

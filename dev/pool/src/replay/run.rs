@@ -141,11 +141,11 @@ fn key(run: u32, job: &PlannedJob) -> String {
 async fn treaty_in_force(plane: &ControlPlane) -> Result<Treaty> {
     let treaties =
         Api::<Treaty>::all(pool::client(plane, AUDITOR).await?).list(&ListParams::default()).await?;
-    let in_force = |treaty: &Treaty| {
-        let conditions = treaty.status.iter().flat_map(|status| &status.conditions);
-        conditions.into_iter().any(|c| c.type_ == "InForce" && c.status == "True")
-    };
-    treaties.items.into_iter().find(in_force).context("no treaty is in force; see `kubectl get treaties`")
+    treaties
+        .items
+        .into_iter()
+        .find(Treaty::is_in_force)
+        .context("no treaty is in force; see `kubectl get treaties`")
 }
 
 /// One more than the last replay whose Jobs are still there.

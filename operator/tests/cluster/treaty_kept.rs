@@ -1,10 +1,7 @@
 //! The treaty on a real API server: the operator's binary, real Jobs, simulated nodes.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
-mod support;
-
+use super::support::Pool;
 use concord_api::{ClaimBasis, ClaimPhase};
-use support::Pool;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn borrow_reclaim_put_back_and_finish() {

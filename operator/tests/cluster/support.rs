@@ -1,5 +1,4 @@
 //! A real control plane with Concord installed and the operator's own binary running against it.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
 use std::io::Write;
 use std::process::{Child, Command, Stdio};

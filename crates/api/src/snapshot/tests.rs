@@ -1,0 +1,131 @@
+//! Claims as `kubectl get -o json` prints them, one situation a test.
+
+use concord_treaty::document::Document;
+use concord_treaty::units::MemberId;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn rules() -> Rules {
+    let text = json!({"title": "t", "reclaim": {"noticeSeconds": 10},
+        "members": [{"name": "a", "guarantee": {"gpus": 8}}, {"name": "b", "guarantee": {"gpus": 8}}]});
+    let document: Document = serde_json::from_value(text).unwrap();
+    Rules::validate(&document).unwrap()
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+fn claim(member: &str, name: &str, status: Value) -> GpuClaim {
+    let object = json!({"metadata": {"name": name, "namespace": "lab"},
+        "spec": {"member": member, "project": "lab", "pods": 2, "gpusPerPod": 4, "gpus": 8,
+                 "job": {"name": name, "uid": "j"}, "submittedAt": "1970-01-01T00:00:10Z"},
+        "status": status});
+    serde_json::from_value(object).unwrap()
+}
+
+fn state(status: Value) -> ClaimState {
+    claim_of(&rules(), &(&claim("b", "x", status)).into()).unwrap().state
+}
+
+fn slots(node: &str, gpus: Gpus) -> Vec<Slot> {
+    vec![Slot { node: NodeName::from(node), gpus }]
+}
+
+#[test]
+fn a_new_claim_waits_with_its_shape_and_its_time_of_submission() {
+    let found = claim_of(&rules(), &(&claim("b", "x", Value::Null)).into()).unwrap();
+    let gang = Gang { pods: 2, gpus_per_pod: 4 };
+    assert_eq!(found, Claim::new(ClaimId::from("lab/x"), MemberId(1), gang, TimestampMillis(10_000)));
+    assert_eq!(state(json!({"state": "Queued", "putBack": true})), ClaimState::Waiting { put_back: true });
+}
+
+#[test]
+fn kept_gpus_are_for_a_due_claim_or_a_guaranteed_one() {
+    let kept = json!({"state": "Queued", "reserved": [{"node": "n1", "gpus": 8}]});
+    let reserved = |basis| ClaimState::Reserved(Reserved { slots: slots("n1", 8), basis });
+    assert_eq!(state(kept.clone()), reserved(Basis::Guaranteed));
+    let mut due = kept;
+    due["due"] = json!({"since": "1970-01-01T00:00:20.500000Z", "places": [{"node": 0, "gpus": 8}]});
+    assert_eq!(state(due.clone()), reserved(Basis::Due));
+    let found = claim_of(&rules(), &(&claim("b", "x", due)).into()).unwrap();
+    assert_eq!(found.due, Some(Due { since: TimestampMillis(20_500), places: vec![(0, 8)] }));
+}
+
+#[test]
+fn what_holds_gpus_keeps_its_basis_its_start_and_its_notice() {
+    let told = json!({"state": "Reclaiming", "basis": "Borrowed", "placement": [{"node": "n1", "gpus": 8}],
+        "admittedAt": "1970-01-01T00:00:30.250000Z", "noticeDeadline": "1970-01-01T00:01:00.000000Z", "noticeFor": "lab/y"});
+    let expected = Holding {
+        slots: slots("n1", 8),
+        basis: Basis::Borrowed,
+        since: TimestampMillis(30_250),
+        phase: Phase::Noticed { deadline: TimestampMillis(60_000) },
+        promised_to: Some(ClaimId::from("lab/y")),
+        saved_at: None,
+    };
+    assert_eq!(state(told.clone()), ClaimState::Holding(expected.clone()));
+    for (phase, expected_phase) in [("Admitted", Phase::Running), ("Stopping", Phase::Stopping)] {
+        let status = json!({"state": phase, "basis": "Guaranteed", "placement": [{"node": "n1", "gpus": 8}],
+            "admittedAt": "1970-01-01T00:00:30.250000Z"});
+        let holding = Holding {
+            basis: Basis::Guaranteed,
+            phase: expected_phase,
+            promised_to: None,
+            ..expected.clone()
+        };
+        assert_eq!(state(status), ClaimState::Holding(holding));
+    }
+    // Nobody tells a claim that is being deleted to leave.
+    let mut deleted = claim("b", "x", told);
+    deleted.metadata.deletion_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(40)));
+    let found = claim_of(&rules(), &(&deleted).into()).unwrap();
+    assert_eq!(found.state, ClaimState::Holding(Holding { phase: Phase::Stopping, ..expected }));
+}
+
+#[test]
+fn a_finished_claim_stays_until_its_run_alone_is_over_and_answered() {
+    let early = |ran: i64| {
+        json!({"state": "Succeeded", "ranMilliseconds": ran,
+            "due": {"since": "1970-01-01T00:01:00.000000Z", "places": [{"node": 0, "gpus": 8}]}})
+    };
+    let claims = [claim("a", "long", early(50_000)), claim("a", "short", early(5_000))];
+    let ids = |second| {
+        let found = snapshot(&rules(), [], claims.iter().map(SeenClaim::from), at(second));
+        found.claims.iter().map(|c| c.id.to_string()).collect::<Vec<_>>()
+    };
+    // Over at 65 s; who follows it there is due then, and served within the notice of 10 s.
+    assert_eq!(ids(75), ["lab/long", "lab/short"]);
+    assert_eq!(ids(76), ["lab/long"]);
+    assert_eq!(ids(121), Vec::<String>::new());
+}
+
+#[test]
+fn a_claim_on_its_way_out_is_seen_only_while_it_holds_something_or_has_ended() {
+    let deleted = |status: Value| {
+        let mut claim = claim("a", "x", status);
+        claim.metadata.deletion_timestamp =
+            Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at(40)));
+        claim_of(&rules(), &(&claim).into()).is_some()
+    };
+    assert!(!deleted(json!({"state": "Queued"})));
+    assert!(deleted(json!({"state": "Succeeded", "ranMilliseconds": 1})));
+    assert!(deleted(json!({"state": "Admitted", "placement": [{"node": "n1", "gpus": 8}]})));
+}
+
+#[test]
+fn gpus_of_strangers_are_nobodys() {
+    let held = json!({"state": "Admitted", "placement": [{"node": "n1", "gpus": 6}]});
+    let claims = [claim("gone", "x", held), claim("gone", "waits", Value::Null)];
+    let node = |name: &str| Node {
+        name: NodeName::from(name),
+        gpus: 8,
+        schedulable: true,
+        labels: Default::default(),
+    };
+    let nodes = ["n1", "n2"].map(node);
+    let found = snapshot(&rules(), nodes, claims.iter().map(SeenClaim::from), at(50));
+    assert_eq!(found.nodes.iter().map(|n| n.gpus).collect::<Vec<_>>(), [2, 8]);
+    assert_eq!(found.claims, []);
+}

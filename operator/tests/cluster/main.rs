@@ -1,0 +1,6 @@
+//! The operator's own binary on real control planes, one for each test.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
+
+mod policies;
+mod support;
+mod treaty_kept;
