@@ -6,16 +6,20 @@
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::clauses::Period;
 use crate::units::{DurationMillis, TimestampMillis};
 
 /// From `start` to just before `end`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Interval {
     /// First instant.
+    #[serde(rename = "startMillis")]
     pub start: TimestampMillis,
     /// First instant after it.
+    #[serde(rename = "endMillis")]
     pub end: TimestampMillis,
 }
 
