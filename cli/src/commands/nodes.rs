@@ -19,9 +19,9 @@ pub struct NodeArguments {
     /// CSV file of nodes with the columns name, gpus and labels (a=b;c=d)
     #[arg(long, value_name = "FILE")]
     node_file: Option<PathBuf>,
-    /// Day on which shares are worked out, YYYY-MM-DD; today if not given
+    /// Day on which shares are worked out, YYYY-MM-DD; today if not given (simulate: the day on which the trace begins)
     #[arg(long, value_name = "DAY")]
-    on: Option<Date>,
+    pub on: Option<Date>,
 }
 
 /// A row of a node file.
