@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 
 use super::nodes::NodeArguments;
 use pool::Pool;
@@ -37,8 +37,19 @@ pub struct Arguments {
     /// Trace, plain or gzipped; "-" is standard input
     #[arg(long, value_name = "CSV")]
     trace: PathBuf,
-    #[command(flatten)]
-    nodes: NodeArguments,
+    // These four are those of `NodeArguments`: what is flattened into an optional set of arguments cannot itself flatten.
+    /// Number of nodes; with classes one number for each: h100=32,a100=64
+    #[arg(long, value_delimiter = ',', value_name = "N|CLASS=N", conflicts_with = "node_file")]
+    nodes: Vec<String>,
+    /// GPUs of each of these nodes
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    gpus_per_node: u32,
+    /// CSV file of nodes with the columns name, gpus and labels (a=b;c=d)
+    #[arg(long, value_name = "FILE")]
+    node_file: Option<PathBuf>,
+    /// Day on which the trace begins and shares are worked out, YYYY-MM-DD
+    #[arg(long, value_name = "DAY")]
+    on: Option<Date>,
     /// When second 0 of the trace happens, YYYY-MM-DDTHH:MM in the treaty's time zone; otherwise the first instant of the
     /// day given by --on, of the treaty's first day, or of 2026-01-01
     #[arg(long, value_name = "TIME", conflicts_with = "on")]
@@ -116,7 +127,13 @@ fn parse_pair(text: &str) -> Result<(String, String), String> {
 /// A file that cannot be read or written, a faulty treaty, or a faulty trace: up to 20 faults of it at once.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let treaty = treaty_file::read(&arguments.treaty)?;
-    let pool = Pool::new(&treaty, &arguments.nodes, arguments.start)?;
+    let nodes = NodeArguments {
+        nodes: arguments.nodes.clone(),
+        gpus_per_node: arguments.gpus_per_node,
+        node_file: arguments.node_file.clone(),
+        on: arguments.on,
+    };
+    let pool = Pool::new(&treaty, &nodes, arguments.start)?;
     let wanted = trace::Wanted {
         treaty: &treaty,
         members: &arguments.members,
@@ -129,7 +146,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         eprintln!("note: {}: {note}", arguments.treaty.display());
     }
     let last = trace.jobs.last().map(|job| job.submitted_at);
-    let changes = last.and_then(|last| pool.changes_until(&treaty, &arguments.nodes, last));
+    let changes = last.and_then(|last| pool.changes_until(&treaty, &nodes, last));
     for note in trace.notes.iter().chain(&changes) {
         eprintln!("note: {note}");
     }
