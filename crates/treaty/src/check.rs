@@ -86,6 +86,7 @@ fn check_pool(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis, plan: 
     judge.admissions_are_whole_gangs();
     judge.nodes_are_not_overbooked();
     judge.quotas_hold();
+    judge.limits_of_borrowing_hold();
     judge.lines_alone_hold();
     judge.reclaims_are_lawful();
     judge.found
@@ -325,6 +326,31 @@ impl<'a> Judge<'a> {
             }
             if let Some(ceiling) = member.ceiling.filter(|c| all > u64::from(*c) && started.contains(&id)) {
                 self.report("AboveCeiling", format!("{} would use {all} of at most {ceiling}", member.name));
+            }
+        }
+    }
+
+    /// Nobody starts on borrowed GPUs beyond what over-use of the budget leaves. What runs already is no fault of a
+    /// plan that starts nothing.
+    fn limits_of_borrowing_hold(&mut self) {
+        let mut borrowed: BTreeMap<MemberId, u64> = BTreeMap::new();
+        for (_, member, _, slots) in
+            self.holdings_after().iter().filter(|(_, _, basis, _)| *basis == Basis::Borrowed)
+        {
+            *borrowed.entry(*member).or_default() += slots.iter().map(|s| u64::from(s.gpus)).sum::<u64>();
+        }
+        let new = self.plan.admissions.iter().filter(|a| a.basis == Basis::Borrowed);
+        let borrowers: BTreeSet<MemberId> =
+            new.filter_map(|a| self.claim(&a.claim)).map(|c| c.member).collect();
+        for member in borrowers {
+            let most = self.snapshot.standings.get(member.index()).and_then(|s| s.most_borrowed);
+            let borrowed = borrowed.get(&member).copied().unwrap_or(0);
+            if let Some(most) = most.filter(|most| borrowed > u64::from(*most)) {
+                let name = &self.treaty.member(member).name;
+                self.report(
+                    "AboveBorrowingLimit",
+                    format!("{name} would borrow {borrowed} of at most {most}"),
+                );
             }
         }
     }

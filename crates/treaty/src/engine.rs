@@ -27,6 +27,7 @@ mod reservation;
 mod restore;
 mod rules;
 mod space;
+mod standings;
 mod surplus;
 
 pub use alone::AloneOrder;

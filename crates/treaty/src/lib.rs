@@ -16,6 +16,7 @@
 
 pub mod accounts;
 pub mod baseline;
+pub mod books;
 pub mod check;
 pub mod clauses;
 pub mod decide;

@@ -1,7 +1,8 @@
 //! Why something was decided: a closed list, so that texts, metrics and translations can be complete.
 
+use crate::accounts::calendar;
 use crate::treaty::{Clause, Closed, Treaty};
-use crate::units::{ClaimId, Gpus, MemberId};
+use crate::units::{ClaimId, Gpus, MemberId, TimestampMillis};
 
 /// Why a claim waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,15 @@ pub enum WaitReason {
     CeilingReached(MemberId),
     /// The gang alone exceeds the ceiling; it can never start under this treaty.
     ExceedsCeiling(MemberId),
+    /// Over-use of the budget limits what the member borrows.
+    BorrowingLimited {
+        /// The member.
+        member: MemberId,
+        /// Most GPUs that it borrows at once.
+        most: Gpus,
+        /// When the budget's period ends, and the limit with it.
+        until: Option<TimestampMillis>,
+    },
     /// The gang is larger than the pool.
     ExceedsPool,
     /// The gang fits neither one node nor whole nodes.
@@ -72,6 +82,8 @@ impl WaitReason {
             Self::KeptByOwners => "KeptByOwners",
             Self::CeilingReached(_) => "CeilingReached",
             Self::ExceedsCeiling(_) => "ExceedsCeiling",
+            Self::BorrowingLimited { most: 0, .. } => "BudgetOverdrawn",
+            Self::BorrowingLimited { .. } => "BorrowingLimited",
             Self::ExceedsPool => "ExceedsPool",
             Self::UnsupportedShape => "UnsupportedShape",
             Self::NoSuchClass => "NoSuchClass",
@@ -89,6 +101,7 @@ impl WaitReason {
             Self::WaitingForReclaim => Clause::Reclaim,
             Self::GuaranteeFragmented(m) | Self::NoIdleGpus(m) => Clause::Guarantee(*m),
             Self::CeilingReached(m) | Self::ExceedsCeiling(m) => Clause::Ceiling(*m),
+            Self::BorrowingLimited { .. } => Clause::Budget,
             Self::NoSuchClass => Clause::Classes,
             Self::NotEligible(m, _) => Clause::Eligibility(*m),
             Self::Closed(_, Closed::NotInForce) => Clause::Effective,
@@ -123,6 +136,7 @@ impl WaitReason {
                 let (name, most) = ceiling(m);
                 format!("the gang needs {gpus} GPUs, but {name} may never use more than {most}; submit a smaller gang")
             }
+            Self::BorrowingLimited { member, most, until } => limited(treaty, *member, *most, *until, gpus),
             Self::NoSuchClass => {
                 let classes: Vec<&str> = treaty.classes().iter().map(|c| c.name.as_str()).collect();
                 format!("the treaty has several classes of GPUs; name one of them: {}", classes.join(", "))
@@ -164,6 +178,37 @@ fn not_eligible(treaty: &Treaty, party: MemberId, condition: Condition) -> Strin
         }
     };
     format!("the {what} of the project is not admitted; admitted: {admitted}; never starts as it is")
+}
+
+/// The sentence of a claim that over-use keeps from borrowing.
+fn limited(
+    treaty: &Treaty,
+    member: MemberId,
+    most: Gpus,
+    until: Option<TimestampMillis>,
+    gpus: Gpus,
+) -> String {
+    let member = treaty.member(member);
+    let (name, guarantee) = (&member.name, member.guarantee);
+    let borrows = if most == 0 {
+        "borrows nothing".to_owned()
+    } else if gpus > most {
+        format!("borrows at most {most} GPUs at once, fewer than the {gpus} of this gang")
+    } else {
+        format!("borrows at most {most} GPUs at once")
+    };
+    let mut changes = Vec::new();
+    if most >= gpus {
+        changes.push(format!("a borrower of {name} ends"));
+    }
+    if guarantee >= gpus {
+        changes.push(format!("its guarantee of {guarantee} GPUs has room"));
+    }
+    changes.push(until.map_or_else(
+        || "the budget's period ends".to_owned(),
+        |end| format!("the budget's period ends at {}", calendar::written(treaty.time_zone(), end)),
+    ));
+    format!("{name} has overdrawn its budget and {borrows}; starts when {}", changes.join(", or "))
 }
 
 impl ReclaimReason {

@@ -13,7 +13,8 @@ pub struct Snapshot {
     pub nodes: Vec<Node>,
     /// Claims that wait or hold GPUs, and finished ones whose run alone is not over. Sorted by id.
     pub claims: Vec<Claim>,
-    /// What the accounts say of each party, in the order of [`MemberId`]; parties beyond its end have no past.
+    /// What the books say of each party, in the order of [`MemberId`], class after class in the treaty's order (see
+    /// [`crate::books::Books::standings`]); what lies beyond its end has no past.
     pub standings: Vec<Standing>,
     /// Decisions to open a reserve; those that the treaty does not allow, or that have run out, open nothing.
     pub openings: Vec<Opened>,
@@ -37,8 +38,11 @@ pub struct Standing {
     pub handicap_thousandths: i64,
     /// Behind every party that is not: its budget is overdrawn.
     pub last: bool,
-    /// Most GPUs that it may borrow at once; `None`: no limit.
+    /// Most GPUs that it may borrow at once; `None`: no limit. No claim starts on borrowed GPUs beyond it; what already
+    /// runs goes on, because the past is no reason to stop work.
     pub most_borrowed: Option<Gpus>,
+    /// When the budget's period ends, and with it `last` and `most_borrowed`: told to people, decides nothing.
+    pub until: Option<TimestampMillis>,
 }
 
 /// One node of the pool.

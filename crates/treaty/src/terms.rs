@@ -82,10 +82,13 @@ impl Pool {
             return Cow::Borrowed(snapshot);
         }
         let of_class = |node: &&Node| self.class.is_none() || self.treaty.class_of(node) == self.class;
+        // Standings come class after class, of as many parties each.
+        let parties = self.treaty.members().len();
+        let before = self.class.map_or(0, |class| usize::from(class.0) * parties);
         Cow::Owned(Snapshot {
             nodes: snapshot.nodes.iter().filter(of_class).cloned().collect(),
             claims: snapshot.claims.iter().filter(|c| self.concerns(c)).map(|c| self.confined(c)).collect(),
-            standings: snapshot.standings.clone(),
+            standings: snapshot.standings.iter().skip(before).take(parties).copied().collect(),
             openings: snapshot.openings.clone(),
         })
     }

@@ -223,6 +223,12 @@ impl Treaty {
         &self.classes
     }
 
+    /// Name of a class that this treaty gave out.
+    #[must_use]
+    pub fn class_name(&self, class: Option<ClassId>) -> Option<&str> {
+        Some(self.classes.get(usize::from(class?.0))?.name.as_str())
+    }
+
     /// The class of that name.
     #[must_use]
     pub fn class_id(&self, name: &str) -> Option<ClassId> {

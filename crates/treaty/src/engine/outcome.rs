@@ -5,7 +5,7 @@ use super::job::{JobState, Record};
 use super::queue::Job;
 use crate::plan::{Admission, BasisChange, DueStart, Notice, Plan, Reservation, Stop, Wait};
 use crate::reason::{ReclaimReason, WaitReason};
-use crate::snapshot::{Claim, ClaimState, Due, Holding, Phase, Reserved, Slot, Snapshot};
+use crate::snapshot::{Claim, ClaimState, Due, Holding, Phase, Reserved, Slot, Snapshot, Standing};
 use crate::units::{MemberId, TimestampMillis};
 
 impl Engine {
@@ -107,6 +107,9 @@ impl Engine {
             WaitReason::CeilingReached(member)
         } else if record.due_since.is_some() || state.used.saturating_add(shape.total()) <= rules.guarantee {
             WaitReason::GuaranteeFragmented(member)
+        } else if shape.total() > self.room_to_borrow(member.index()) {
+            let Standing { most_borrowed, until, .. } = rules.standing;
+            WaitReason::BorrowingLimited { member, most: most_borrowed.unwrap_or(0), until }
         } else if self.space.fits(shape, 0) && !self.space.fits(shape, self.whole_nodes_kept()) {
             WaitReason::KeptByOwners
         } else {

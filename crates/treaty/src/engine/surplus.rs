@@ -36,7 +36,7 @@ impl Engine {
 
     fn lend_to(&mut self, member: usize) -> bool {
         let kept = self.whole_nodes_kept();
-        let room = self.room_below_ceiling(member);
+        let room = self.room_below_ceiling(member).min(self.room_to_borrow(member));
         let fits = |shape: Shape| shape.total() <= room && self.space.fits(shape, kept);
         let Some((_, job, shape)) = self.members[member].queue.first(fits) else { return false };
         let Some(places) = self.space.find(shape) else { return false };
