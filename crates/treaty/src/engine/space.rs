@@ -219,3 +219,7 @@ impl Space {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
+mod tests;
