@@ -341,8 +341,10 @@ fn the_judge_refuses_a_promise_to_a_claim_that_asks_for_a_place() {
 fn a_reason_says_what_place_is_missing() {
     let mut pool = Pool::new(document(&[16, 0], 60), 0, 0);
     pool.snapshot.nodes = two_racks();
-    pool.submit("blocks-one", 0, gang(1, NODE_GPUS), None);
-    pool.submit("blocks-other", 0, gang(1, NODE_GPUS), None);
+    for id in ["one-rack", "other-rack"] {
+        pool.submit(id, 0, gang(1, NODE_GPUS), None);
+        pool.wish(id, None, labels(["data=here"]));
+    }
     settle(&mut pool).unwrap();
     pool.now = 1;
     let wishes =
@@ -359,5 +361,13 @@ fn a_reason_says_what_place_is_missing() {
         format!("{} {}: {sentence}", w.claim, w.reason.code())
     };
     let said: Vec<String> = plan.waits.iter().map(said).collect();
-    assert_eq!(said, Vec::<String>::new());
+    assert_eq!(
+        said,
+        [
+            "a NoSuchPlace: needs 3 whole nodes labelled data=elsewhere in one rack; no rack has one; submit a smaller gang or ask for less",
+            "b NoSuchPlace: needs 2 whole nodes labelled data=here in one rack; no rack has more than 1; submit a smaller gang or ask for less",
+            "c PlaceTaken: needs one node labelled data=here with 4 free GPUs, and such nodes are in use; starts when jobs there end",
+            "d PlaceTaken: needs 2 whole nodes in one rack; no rack has more than 1 free now; starts when jobs there end",
+        ]
+    );
 }

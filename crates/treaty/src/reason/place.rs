@@ -23,27 +23,25 @@ pub struct AskedPlace {
 impl AskedPlace {
     /// Why it does not start now: others are there.
     pub(super) fn taken(&self) -> String {
-        let Self { within, most_nodes, .. } = self;
-        match within {
-            Some(level) => format!(
-                "needs {self}; no {} has more than {most_nodes} free now; starts when jobs there end, or without this wish",
-                word(*level)
-            ),
-            None => format!("needs {self}, and they are in use; starts when jobs there end"),
+        match self.within {
+            Some(_) => format!("needs {self}; {} free now; starts when jobs there end", self.most()),
+            None => format!("needs {self}, and such nodes are in use; starts when jobs there end"),
         }
     }
 
     /// Why it can never start on these nodes.
     pub(super) fn missing(&self) -> String {
-        let Self { within, most_nodes, .. } = self;
-        match within {
-            Some(level) => format!(
-                "needs {self}; no {} has more than {most_nodes}; submit a smaller gang, or one without this wish",
-                word(*level)
-            ),
-            None => {
-                format!("needs {self}; the pool has too few; submit a smaller gang, or one with other labels")
-            }
+        match self.within {
+            Some(_) => format!("needs {self}; {}; submit a smaller gang or ask for less", self.most()),
+            None => format!("needs {self}; the pool has too few; submit a smaller gang or ask for less"),
+        }
+    }
+
+    fn most(&self) -> String {
+        let part = self.within.map_or("pool", word);
+        match self.most_nodes {
+            0 => format!("no {part} has one"),
+            most => format!("no {part} has more than {most}"),
         }
     }
 }
@@ -51,13 +49,18 @@ impl AskedPlace {
 impl fmt::Display for AskedPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.nodes {
-            1 => write!(f, "one node with room for {}", self.gpus)?,
+            1 => write!(f, "one node")?,
             nodes => write!(f, "{nodes} whole nodes")?,
         }
         for (position, (key, value)) in self.labels.iter().enumerate() {
-            write!(f, "{} {key}={value}", if position == 0 { " labelled" } else { " and" })?;
+            write!(f, " {} {key}={value}", if position == 0 { "labelled" } else { "and" })?;
         }
-        self.within.map_or(Ok(()), |level| write!(f, " in one {}", word(level)))
+        match (self.nodes, self.within, self.gpus) {
+            (1, _, 1) => write!(f, " with a free GPU"),
+            (1, _, gpus) => write!(f, " with {gpus} free GPUs"),
+            (_, Some(level), _) => write!(f, " in one {}", word(level)),
+            (_, None, _) => Ok(()),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use concord_treaty::units::{DurationMillis, Labels, TimestampMillis};
 
 use super::{nodes, snapshot, treaty, waiting};
 
+#[derive(Debug, Clone)]
 pub struct Pool {
     pub document: Document,
     pub snapshot: Snapshot,
