@@ -3,6 +3,8 @@
 //! Written without looking at how [`crate::decide`] works and sharing no code with it: it replays the plan on plain
 //! sums and compares these with the treaty. It runs in tests and before every apply; a violation stops the apply.
 
+mod places;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -84,6 +86,7 @@ fn check_pool(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis, plan: 
     let mut judge = Judge { treaty, snapshot, now, plan, by_id, rebooked, found: Vec::new() };
     judge.every_claim_once();
     judge.admissions_are_whole_gangs();
+    judge.places_are_as_asked();
     judge.nodes_are_not_overbooked();
     judge.quotas_hold();
     judge.limits_of_borrowing_hold();

@@ -12,11 +12,14 @@
 //!    leave ([`reclaim`]) and the place is kept for the claim ([`reservation`]).
 //! 4. [`surplus`]: what is idle is lent.
 //! 5. [`notices`]: who was told to leave and must, or may stay after all.
+//!
+//! Where: [`topology`] numbers racks and rows, [`gather`] chooses among them, [`site`] keeps what claims ask of nodes.
 
 mod accounts;
 pub mod alone;
 mod bits;
 mod events;
+mod gather;
 mod guarantee;
 mod job;
 mod notices;
@@ -26,20 +29,23 @@ mod reclaim;
 mod reservation;
 mod restore;
 mod rules;
+mod site;
 mod space;
 mod standings;
 mod surplus;
+mod topology;
 
 pub use alone::AloneOrder;
 pub use events::Event;
 pub use job::JobSpec;
 pub use rules::{MemberRules, Rules};
+pub use topology::NodeSpec;
 
 use std::collections::BTreeSet;
 
 use job::{JobState, Record};
 use queue::{Job, Queue};
-use space::{Place, Space, WholeNodes};
+use space::{Place, Space};
 
 use crate::reason::ReclaimReason;
 use crate::snapshot::Basis;
@@ -157,10 +163,18 @@ struct MemberState {
 }
 
 impl Engine {
-    /// An empty pool. `capacities` are the GPUs of each node, in the order of the nodes' names.
+    /// An empty pool of which nothing is known but the GPUs of each node, in the order of the nodes' names.
     #[must_use]
     pub fn new(rules: Rules, capacities: &[Gpus]) -> Self {
-        let cell = capacities.iter().copied().max().unwrap_or(0);
+        let nodes: Vec<NodeSpec> = capacities.iter().copied().map(NodeSpec::from).collect();
+        Self::with_nodes(rules, &nodes)
+    }
+
+    /// An empty pool of these nodes, in the order of their names.
+    #[must_use]
+    pub fn with_nodes(rules: Rules, nodes: &[NodeSpec]) -> Self {
+        let space = Space::of_pool(nodes);
+        let cell = space.cell();
         let member = |m: &MemberRules| MemberState {
             alone: alone::AloneLine::new(rules.alone_order, m.guarantee, cell),
             queue: Queue::default(),
@@ -173,10 +187,10 @@ impl Engine {
             fragmented: false,
         };
         let members = rules.members.iter().map(member).collect();
-        let node = |&capacity: &Gpus| NodeState { capacity, ..NodeState::default() };
+        let node = |spec: &NodeSpec| NodeState { capacity: spec.gpus, ..NodeState::default() };
         Self {
-            space: Space::new(capacities, cell, WholeNodes::HighestFirst),
-            nodes: capacities.iter().map(node).collect(),
+            space,
+            nodes: nodes.iter().map(node).collect(),
             jobs: Vec::new(),
             members,
             rules,

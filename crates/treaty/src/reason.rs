@@ -1,5 +1,9 @@
 //! Why something was decided: a closed list, so that texts, metrics and translations can be complete.
 
+mod place;
+
+pub use place::AskedPlace;
+
 use crate::accounts::calendar;
 use crate::treaty::{Clause, Closed, Treaty};
 use crate::units::{ClaimId, Gpus, MemberId, TimestampMillis};
@@ -30,6 +34,10 @@ pub enum WaitReason {
     },
     /// The gang is larger than the pool.
     ExceedsPool,
+    /// GPUs may be idle elsewhere, but the nodes that it asks for are in use.
+    PlaceTaken(AskedPlace),
+    /// The pool has no nodes such as it asks for.
+    NoSuchPlace(AskedPlace),
     /// The gang fits neither one node nor whole nodes.
     UnsupportedShape,
     /// The treaty has several classes of GPUs, and the claim names none of them.
@@ -85,6 +93,8 @@ impl WaitReason {
             Self::BorrowingLimited { most: 0, .. } => "BudgetOverdrawn",
             Self::BorrowingLimited { .. } => "BorrowingLimited",
             Self::ExceedsPool => "ExceedsPool",
+            Self::PlaceTaken(_) => "PlaceTaken",
+            Self::NoSuchPlace(_) => "NoSuchPlace",
             Self::UnsupportedShape => "UnsupportedShape",
             Self::NoSuchClass => "NoSuchClass",
             Self::NotEligible(..) => "NotEligible",
@@ -107,6 +117,7 @@ impl WaitReason {
             Self::Closed(_, Closed::NotInForce) => Clause::Effective,
             Self::Closed(m, Closed::Suspended) => Clause::Suspension(*m),
             Self::Closed(m, Closed::ReserveNotOpen) => Clause::Reserve(*m),
+            Self::PlaceTaken(_) | Self::NoSuchPlace(_) => Clause::Capacity,
             Self::KeptByOwners | Self::ExceedsPool | Self::UnsupportedShape => Clause::Capacity,
         }
     }
@@ -150,6 +161,8 @@ impl WaitReason {
                 format!("the reserve {} is not open; starts once it is opened", treaty.member(*m).name)
             }
             Self::ExceedsPool => format!("the gang needs {gpus} GPUs, more than the pool has; submit a smaller gang"),
+            Self::PlaceTaken(asked) => asked.taken(),
+            Self::NoSuchPlace(asked) => asked.missing(),
             Self::UnsupportedShape => {
                 "a gang larger than one node must fill whole nodes; change the number of pods or the GPUs of each".to_owned()
             }

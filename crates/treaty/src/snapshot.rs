@@ -90,10 +90,10 @@ pub struct Claim {
 /// Names from the outside in, below the member.
 pub type SharePath = Arc<[Arc<str>]>;
 
-/// A part of the pool whose nodes are close to each other.
+/// A part of the pool whose nodes are close to each other. Nodes without a label are in one part, the unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
-    /// Nodes with the same label [`RACK_LABEL`].
+    /// Nodes with the same labels [`ROW_LABEL`] and [`RACK_LABEL`]: a rack's name counts inside its row.
     Rack,
     /// Nodes with the same label [`ROW_LABEL`].
     Row,

@@ -3,10 +3,11 @@
 //!
 //! ```text
 //! members NAME=GPUS[,ceiling=GPUS][,keep=GPUS] ...   guarantee in GPUs; first line
-//! nodes COUNTxGPUS                                    second line
+//! nodes COUNTxGPUS[,rack=NAME][,row=NAME][,KEY=VALUE] ...   second line; more nodes after a blank
 //! notice SECONDS                                      reclaim notice; 60 without it
 //! at SECONDS                                          the clock moves on
 //! submit CLAIM MEMBER PODSxGPUS [SECONDS expected]    a claim arrives
+//! wish CLAIM [rack | row] [KEY=VALUE ...]             it must lie in one rack or row, on nodes with these labels
 //! finish | cancel | release CLAIM                     its work is done, it is taken back, its pods are gone
 //! linger                                              from now on stopped claims hold their GPUs until `release`
 //! lose NODE-INDEX                                     a node is gone
@@ -20,8 +21,10 @@ mod support;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use concord_treaty::snapshot::{Level, Node};
+use concord_treaty::units::NodeName;
 use support::pool::Pool;
-use support::{document, gang, keeping, told, with_ceiling};
+use support::{document, gang, keeping, labels, nodes, told, with_ceiling};
 
 #[test]
 fn every_script_gets_its_answers() {
@@ -68,15 +71,29 @@ fn answer(script: &str) -> String {
                     }
                 }
             }
-            (["nodes", shape], _) => {
-                let (count, gpus) = shape.split_once('x').unwrap();
-                pool = Some(Pool::new(treaty.clone(), count.parse().unwrap(), gpus.parse().unwrap()));
+            (["nodes", groups @ ..], _) => {
+                let all = groups.iter().flat_map(|group| nodes_of(group)).zip(0..);
+                let mut empty = Pool::new(treaty.clone(), 0, 0);
+                empty.snapshot.nodes = all.map(|(node, i)| Node { name: name(i), ..node }).collect();
+                pool = Some(empty);
             }
             ([command, words @ ..], Some(pool)) => run(pool, &members, command, words, &mut out),
             _ => panic!("members and nodes come first: {line}"),
         }
     }
     out
+}
+
+fn name(index: usize) -> NodeName {
+    NodeName::from(format!("n{index:03}").as_str())
+}
+
+fn nodes_of(group: &str) -> Vec<Node> {
+    let (shape, of_group) = group.split_once(',').unwrap_or((group, ""));
+    let (count, gpus) = shape.split_once('x').unwrap();
+    let labels = labels(of_group.split(',').filter(|pair| !pair.is_empty()));
+    let node = |node| Node { labels: labels.clone(), ..node };
+    nodes(count.parse().unwrap(), gpus.parse().unwrap()).into_iter().map(node).collect()
 }
 
 fn run(pool: &mut Pool, members: &[String], command: &str, words: &[&str], out: &mut String) {
@@ -89,6 +106,14 @@ fn run(pool: &mut Pool, members: &[String], command: &str, words: &[&str], out: 
             let expected = expected.first().map(|s| s.parse::<i64>().unwrap() * 1000);
             let of = u16::try_from(member(of)).unwrap();
             pool.submit(id, of, gang(pods.parse().unwrap(), gpus.parse().unwrap()), expected);
+        }
+        ("wish", [id, place @ ..]) => {
+            let within = match place.first() {
+                Some(&"rack") => Some(Level::Rack),
+                Some(&"row") => Some(Level::Row),
+                _ => None,
+            };
+            pool.wish(id, within, labels(place.iter().copied().filter(|word| word.contains('='))));
         }
         ("finish", [id]) => pool.finish(id),
         ("cancel", [id]) => pool.cancel(id),

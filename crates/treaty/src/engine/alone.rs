@@ -67,8 +67,13 @@ impl AloneLine {
         }
     }
 
-    /// Whether a gang of this shape could ever run alone.
+    /// Whether a gang of this shape could ever run alone. Nobody can who asks for a place: a line's nodes have none.
     pub(crate) fn could_run(&self, shape: Shape, guarantee: Gpus) -> bool {
+        shape.site.is_anywhere() && self.has_shape(shape, guarantee)
+    }
+
+    /// Whether the guarantee is worth nodes of this shape.
+    pub(crate) fn has_shape(&self, shape: Shape, guarantee: Gpus) -> bool {
         let whole = guarantee / self.space.cell();
         if shape.nodes > 1 { shape.nodes <= whole } else { shape.gpus <= self.space.cell().min(guarantee) }
     }

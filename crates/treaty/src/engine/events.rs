@@ -60,7 +60,7 @@ impl Engine {
 
     /// Takes note of a new claim and returns its index: 0, 1, 2, … by call.
     pub fn submit(&mut self, spec: JobSpec) -> u32 {
-        let record = Record::new(spec, self.space.cell());
+        let record = Record::new(spec, &mut self.space);
         let job = Job::try_from(self.jobs.len()).unwrap_or(Job::MAX);
         let guarantee = self.rules.members[record.spec.member.index()].guarantee;
         let member = &mut self.members[record.spec.member.index()];

@@ -63,14 +63,19 @@ impl Engine {
             let first = if self.rules.shortest_first {
                 self.members[member].queue.first(|s| s.total() <= room && !without_place.contains(&s))
             } else {
-                // By submission nobody passes the first that the guarantee could ever hold.
-                let could = |s: Shape| self.members[member].alone.could_run(s, guarantee);
+                // By submission nobody passes the first that the guarantee could ever hold, except whoever asks for a
+                // place that is not to be had now.
+                let could = |s: Shape| {
+                    self.members[member].alone.has_shape(s, guarantee)
+                        && self.space.could_meet_wish(s)
+                        && !without_place.contains(&s)
+                };
                 self.members[member].queue.first(could).filter(|(_, _, s)| s.total() <= room)
             };
             let Some((_, job, shape)) = first else { break };
             if !self.start_or_reclaim(job, Basis::Guaranteed) {
                 self.members[member].fragmented = true;
-                if !self.rules.shortest_first {
+                if !self.rules.shortest_first && shape.site.is_anywhere() {
                     break;
                 }
                 without_place.push(shape);

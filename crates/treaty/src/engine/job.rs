@@ -1,7 +1,7 @@
 //! One claim as the engine keeps it.
 
 use super::queue::{Job, Key};
-use super::space::{Place, Shape};
+use super::space::{Place, Shape, Space};
 use crate::reason::ReclaimReason;
 use crate::snapshot::{Basis, Gang, Level, SharePath};
 use crate::units::{ClaimId, DurationMillis, Gpus, Labels, MemberId, TimestampMillis};
@@ -97,10 +97,13 @@ pub(super) enum JobState {
 }
 
 impl Record {
-    pub(super) fn new(spec: JobSpec, cell: Gpus) -> Self {
+    pub(super) fn new(spec: JobSpec, space: &mut Space) -> Self {
+        let cell = space.cell();
+        let (labels, within) = (&spec.node_labels, spec.within);
         let shape = match spec.gang.whole_nodes(cell) {
-            Ok(None) => Some(Shape { gpus: spec.gang.gpus(), nodes: 1 }),
-            Ok(Some(nodes)) => Some(Shape { gpus: cell, nodes }),
+            // One node lies in one rack.
+            Ok(None) => Some(Shape { gpus: spec.gang.gpus(), nodes: 1, site: space.site(None, labels) }),
+            Ok(Some(nodes)) => Some(Shape { gpus: cell, nodes, site: space.site(within, labels) }),
             Err(_) => None,
         };
         Self {

@@ -3,8 +3,10 @@
 use super::Engine;
 use super::job::{JobState, Record};
 use super::queue::Job;
+use super::site::{Site, SiteId};
+use super::space::Shape;
 use crate::plan::{Admission, BasisChange, DueStart, Notice, Plan, Reservation, Stop, Wait};
-use crate::reason::{ReclaimReason, WaitReason};
+use crate::reason::{AskedPlace, ReclaimReason, WaitReason};
 use crate::snapshot::{Claim, ClaimState, Due, Holding, Phase, Reserved, Slot, Snapshot, Standing};
 use crate::units::{MemberId, TimestampMillis};
 
@@ -99,12 +101,16 @@ impl Engine {
             WaitReason::WaitingForReclaim
         } else if could_hold < shape.nodes as usize {
             WaitReason::ExceedsPool
+        } else if let Some(site) = self.space.wish(shape).filter(|_| !self.space.could_meet_wish(shape)) {
+            WaitReason::NoSuchPlace(asked(shape, site, site.most_nodes))
         } else if shape.total() > rules.ceiling {
             WaitReason::ExceedsCeiling(member)
         } else if record.due_since.is_none() && shape.total() > self.room_below_ceiling(member.index())
             || state.used.saturating_add(shape.total()) > rules.ceiling
         {
             WaitReason::CeilingReached(member)
+        } else if let Some(site) = self.space.wish(shape).filter(|_| self.waits_for_its_place(job, shape)) {
+            WaitReason::PlaceTaken(asked(shape, site, self.space.most_free(site)))
         } else if record.due_since.is_some() || state.used.saturating_add(shape.total()) <= rules.guarantee {
             WaitReason::GuaranteeFragmented(member)
         } else if shape.total() > self.room_to_borrow(member.index()) {
@@ -116,6 +122,24 @@ impl Engine {
             WaitReason::NoIdleGpus(member)
         }
     }
+
+    /// Whether the claim waits for what it wishes: it is inside the guarantee, or would start now without the wish.
+    fn waits_for_its_place(&self, job: Job, shape: Shape) -> bool {
+        let record = self.record(job);
+        let member = record.spec.member.index();
+        let inside =
+            self.members[member].used.saturating_add(shape.total()) <= self.rules.members[member].guarantee;
+        let kept = self.whole_nodes_kept();
+        let anywhere = Shape { site: SiteId::ANYWHERE, ..shape };
+        record.due_since.is_some()
+            || inside
+            || self.space.fits(anywhere, kept) && !self.space.fits(shape, kept)
+    }
+}
+
+fn asked(shape: Shape, site: &Site, most_nodes: u32) -> AskedPlace {
+    let (nodes, gpus) = (shape.nodes, shape.gpus);
+    AskedPlace { nodes, gpus, within: site.within, labels: site.labels.clone(), most_nodes }
 }
 
 fn note_holding(plan: &mut Plan, claim: &Claim, record: &Record, before: &Holding) {

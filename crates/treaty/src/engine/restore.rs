@@ -3,17 +3,17 @@
 use super::job::{JobSpec, JobState, Record};
 use super::queue::Job;
 use super::space::Place;
-use super::{Engine, Rules};
+use super::{Engine, NodeSpec, Rules};
 use crate::reason::ReclaimReason;
 use crate::snapshot::{Basis, Claim, ClaimState, Holding, Phase, Slot, Snapshot};
-use crate::units::{Gpus, TimestampMillis};
+use crate::units::TimestampMillis;
 
 impl Engine {
     /// The engine of a snapshot; claims have the snapshot's positions as indices.
     #[must_use]
     pub fn restore(rules: Rules, snapshot: &Snapshot, now: TimestampMillis) -> Self {
-        let capacities: Vec<Gpus> = snapshot.nodes.iter().map(|n| n.gpus).collect();
-        let mut engine = Self::new(rules, &capacities);
+        let nodes: Vec<NodeSpec> = snapshot.nodes.iter().map(NodeSpec::from).collect();
+        let mut engine = Self::with_nodes(rules, &nodes);
         engine.now = now.0;
         for (node, observed) in (0..).zip(&snapshot.nodes) {
             if !observed.schedulable {
@@ -21,7 +21,8 @@ impl Engine {
             }
         }
         for claim in &snapshot.claims {
-            engine.jobs.push(Record::new(spec(claim), engine.space.cell()));
+            let record = Record::new(spec(claim), &mut engine.space);
+            engine.jobs.push(record);
         }
         // Where the line has become too short for all, those who have been due longest stay.
         let mut by_due: Vec<(Job, &Claim)> = (0..).zip(&snapshot.claims).collect();
@@ -134,8 +135,10 @@ impl Engine {
                 self.jobs[job as usize].put_back = *put_back;
                 self.line_up(job);
             }
+            // A node may have been lost since, or have other labels now.
             ClaimState::Reserved(kept)
-                if kept.slots.iter().all(|s| snapshot.node_index(&s.node).is_some()) =>
+                if kept.slots.iter().all(|s| snapshot.node_index(&s.node).is_some())
+                    && self.is_where_wanted(job, &places(snapshot, &kept.slots)) =>
             {
                 let due = self.jobs[job as usize].due_since.is_some();
                 let basis = if due { Basis::Due } else { Basis::Guaranteed };
@@ -144,6 +147,10 @@ impl Engine {
             ClaimState::Reserved(_) => self.line_up(job),
             ClaimState::Holding(_) | ClaimState::Finished { .. } => {}
         }
+    }
+
+    fn is_where_wanted(&self, job: Job, places: &[Place]) -> bool {
+        self.record(job).shape.is_some_and(|shape| self.space.meets_wish(shape, places))
     }
 
     /// Lets stay who was told to leave for a reason that has passed.
