@@ -1,7 +1,8 @@
 //! Why something was decided: a closed list, so that texts, metrics and translations can be complete.
 
+use crate::schedule::WindowId;
 use crate::treaty::{Clause, Closed, Treaty};
-use crate::units::{ClaimId, Gpus, MemberId};
+use crate::units::{ClaimId, Gpus, MemberId, TimestampMillis};
 
 /// Why a claim waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,20 @@ pub enum WaitReason {
     Closed(MemberId, Closed),
     /// Its applicant does not meet a condition of the treaty.
     NotEligible(MemberId, Condition),
+    /// It has room, but does not say that it ends before a window opens there.
+    WindowAhead {
+        /// Window.
+        window: WindowId,
+        /// Start.
+        opens: TimestampMillis,
+    },
+    /// Too few nodes are left outside an open window.
+    NodesInWindow {
+        /// Window.
+        window: WindowId,
+        /// End.
+        closes: TimestampMillis,
+    },
 }
 
 /// A condition of eligibility.
@@ -59,6 +74,8 @@ pub enum ReclaimReason {
     AboveCeiling(MemberId),
     /// A node that it ran on is gone.
     NodeLost,
+    /// It would not be done before a window opens on its nodes.
+    Window(WindowId),
 }
 
 impl WaitReason {
@@ -79,6 +96,8 @@ impl WaitReason {
             Self::Closed(_, Closed::NotInForce) => "TreatyNotInForce",
             Self::Closed(_, Closed::Suspended) => "MemberSuspended",
             Self::Closed(_, Closed::ReserveNotOpen) => "ReserveNotOpen",
+            Self::WindowAhead { .. } => "WindowAhead",
+            Self::NodesInWindow { .. } => "NodesInWindow",
         }
     }
 
@@ -94,6 +113,7 @@ impl WaitReason {
             Self::Closed(_, Closed::NotInForce) => Clause::Effective,
             Self::Closed(m, Closed::Suspended) => Clause::Suspension(*m),
             Self::Closed(m, Closed::ReserveNotOpen) => Clause::Reserve(*m),
+            Self::WindowAhead { .. } | Self::NodesInWindow { .. } => Clause::Windows,
             Self::KeptByOwners | Self::ExceedsPool | Self::UnsupportedShape => Clause::Capacity,
         }
     }
@@ -135,6 +155,16 @@ impl WaitReason {
             Self::Closed(m, Closed::ReserveNotOpen) => {
                 format!("the reserve {} is not open; starts once it is opened", treaty.member(*m).name)
             }
+            Self::WindowAhead { window, opens } => format!(
+                "there is room for {gpus} GPUs, but not until it is done: the window {} opens there at {}; state a run time that ends before, or it starts after the window",
+                window_name(treaty, *window),
+                treaty.civil_text(*opens)
+            ),
+            Self::NodesInWindow { window, closes } => format!(
+                "the window {} leaves too few nodes for {gpus} GPUs; starts after {}",
+                window_name(treaty, *window),
+                treaty.civil_text(*closes)
+            ),
             Self::ExceedsPool => format!("the gang needs {gpus} GPUs, more than the pool has; submit a smaller gang"),
             Self::UnsupportedShape => {
                 "a gang larger than one node must fill whole nodes; change the number of pods or the GPUs of each".to_owned()
@@ -166,6 +196,10 @@ fn not_eligible(treaty: &Treaty, party: MemberId, condition: Condition) -> Strin
     format!("the {what} of the project is not admitted; admitted: {admitted}; never starts as it is")
 }
 
+fn window_name(treaty: &Treaty, window: WindowId) -> &str {
+    treaty.window(window).map_or("", |rule| rule.name.as_str())
+}
+
 impl ReclaimReason {
     /// CamelCase code for conditions, Events and metrics.
     #[must_use]
@@ -174,6 +208,7 @@ impl ReclaimReason {
             Self::GuaranteeOf { .. } => "ReclaimedForGuarantee",
             Self::AboveCeiling(_) => "AboveCeiling",
             Self::NodeLost => "NodeLost",
+            Self::Window(_) => "Window",
         }
     }
 
@@ -184,6 +219,7 @@ impl ReclaimReason {
             Self::GuaranteeOf { member, .. } => Clause::Guarantee(*member),
             Self::AboveCeiling(member) => Clause::Ceiling(*member),
             Self::NodeLost => Clause::Capacity,
+            Self::Window(_) => Clause::Windows,
         }
     }
 
@@ -199,6 +235,10 @@ impl ReclaimReason {
             }
             Self::AboveCeiling(member) => format!("{} is above its ceiling", treaty.member(*member).name),
             Self::NodeLost => "a node that it ran on is gone".to_owned(),
+            Self::Window(window) => {
+                let name = window_name(treaty, *window);
+                format!("the window {name} opens on its nodes, and it states no run time that ends before")
+            }
         }
     }
 }

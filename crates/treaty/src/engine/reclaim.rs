@@ -17,6 +17,8 @@ pub(super) struct Demand {
     pub(super) member: MemberId,
     pub(super) submitted_at: i64,
     pub(super) due: bool,
+    /// End by its own account, if it starts when the notice is over.
+    pub(super) ends_by: i64,
 }
 
 /// A place and who has to leave it.
@@ -80,6 +82,9 @@ impl Engine {
         let state = &self.nodes[node as usize];
         let need = demand.shape.gpus;
         if self.space.is_closed(node) || state.capacity < need || !state.missing.is_empty() {
+            return None;
+        }
+        if demand.ends_by > self.windows.bound(node, demand.member) {
             return None;
         }
         let mut free = self.space.free(node);
