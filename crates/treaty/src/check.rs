@@ -4,14 +4,16 @@
 //! sums and compares these with the treaty. It runs in tests and before every apply; a violation stops the apply.
 
 mod places;
+mod windows;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::plan::Plan;
 use crate::reason::ReclaimReason;
+use crate::schedule::Occurrence;
 use crate::snapshot::{Basis, Claim, ClaimState, Due, Holding, Phase, Reserved, Slot, Snapshot};
-use crate::terms::Terms;
+use crate::terms::{Pool, Terms};
 use crate::treaty::Treaty;
 use crate::units::{ClaimId, MemberId, NodeName, TimestampMillis};
 
@@ -63,11 +65,11 @@ pub fn check(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis, plan: &
     let mut found = Vec::new();
     for pool in &terms.pools {
         if pool.class.is_none() {
-            return check_pool(&pool.treaty, snapshot, now, plan);
+            return check_pool(pool, snapshot, now, plan);
         }
         let part = pool.part(snapshot);
         let here: BTreeSet<&ClaimId> = part.claims.iter().map(|c| &c.id).collect();
-        found.extend(check_pool(&pool.treaty, &part, now, &plan.part(|id| here.contains(id))));
+        found.extend(check_pool(pool, &part, now, &plan.part(|id| here.contains(id))));
     }
     // Who asks no pool may only wait.
     for claim in snapshot.claims.iter().filter(|c| terms.pool_of(c).is_none()) {
@@ -80,10 +82,11 @@ pub fn check(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis, plan: &
     found
 }
 
-fn check_pool(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis, plan: &Plan) -> Vec<Violation> {
+fn check_pool(pool: &Pool, snapshot: &Snapshot, now: TimestampMillis, plan: &Plan) -> Vec<Violation> {
     let by_id = snapshot.claims.iter().map(|c| (&c.id, c)).collect();
     let rebooked = plan.basis_changes.iter().map(|c| (&c.claim, c.to)).collect();
-    let mut judge = Judge { treaty, snapshot, now, plan, by_id, rebooked, found: Vec::new() };
+    let Pool { treaty, windows, .. } = pool;
+    let mut judge = Judge { treaty, windows, snapshot, now, plan, by_id, rebooked, found: Vec::new() };
     judge.every_claim_once();
     judge.admissions_are_whole_gangs();
     judge.places_are_as_asked();
@@ -92,11 +95,13 @@ fn check_pool(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis, plan: 
     judge.limits_of_borrowing_hold();
     judge.lines_alone_hold();
     judge.reclaims_are_lawful();
+    judge.windows_hold();
     judge.found
 }
 
 struct Judge<'a> {
     treaty: &'a Treaty,
+    windows: &'a [Occurrence],
     snapshot: &'a Snapshot,
     now: TimestampMillis,
     plan: &'a Plan,
@@ -404,19 +409,30 @@ impl<'a> Judge<'a> {
     /// Whether a claim booked so may be sent away for the claim that gets its place.
     fn may_be_sent_away(&self, basis: Basis, reason: &ReclaimReason) -> bool {
         match (basis, reason) {
-            (_, ReclaimReason::NodeLost) | (Basis::Borrowed, _) => true,
+            (_, ReclaimReason::NodeLost | ReclaimReason::Window(_)) | (Basis::Borrowed, _) => true,
             (Basis::Guaranteed, ReclaimReason::GuaranteeOf { claim, .. }) => self.due_after(claim).is_some(),
             (Basis::Guaranteed | Basis::Due, _) => false,
         }
     }
 
-    /// Earliest lawful deadline of a notice given now.
-    fn earliest_deadline(&self, reason: &ReclaimReason) -> TimestampMillis {
+    /// Earliest lawful deadline of a notice given now: after the notice and the minimum run, but a window does not wait.
+    fn earliest_deadline(&self, id: &ClaimId, h: &'a Holding, reason: &ReclaimReason) -> TimestampMillis {
         let due = match reason {
             ReclaimReason::GuaranteeOf { claim, .. } => self.due_after(claim),
             _ => None,
         };
-        due.map_or(self.now, |d| d.since).after(self.treaty.reclaim_notice()).max(self.now)
+        let told = due.map_or(self.now, |d| d.since).after(self.treaty.reclaim_notice()).max(self.now);
+        // Who was told already may be told a later time.
+        let told = match h.phase {
+            Phase::Noticed { deadline } => told.min(deadline),
+            Phase::Running | Phase::Stopping => told,
+        };
+        let ran = h.since.after(self.treaty.reclaim().minimum_run);
+        let forced = self.claim(id).and_then(|claim| self.forced_away_at(claim, h, reason));
+        match reason {
+            ReclaimReason::Window(_) => forced.unwrap_or(TimestampMillis(i64::MAX)),
+            _ => told.max(ran).min(forced.unwrap_or(TimestampMillis(i64::MAX))),
+        }
     }
 
     fn reclaims_are_lawful(&mut self) {
@@ -428,7 +444,7 @@ impl<'a> Judge<'a> {
             if !self.may_be_sent_away(self.basis_after(&notice.claim, h.basis), &notice.reason) {
                 broken.push(("ReclaimedGuarantee", format!("{} runs inside its guarantee", notice.claim)));
             }
-            let earliest = self.earliest_deadline(&notice.reason);
+            let earliest = self.earliest_deadline(&notice.claim, h, &notice.reason);
             if h.phase == Phase::Stopping || notice.deadline < earliest {
                 broken.push((
                     "ShortNotice",
@@ -447,14 +463,10 @@ impl<'a> Judge<'a> {
             if !self.may_be_sent_away(self.basis_after(&stop.claim, h.basis), &stop.reason) {
                 broken.push(("ReclaimedGuarantee", format!("{} runs inside its guarantee", stop.claim)));
             }
-            let allowed = match h.phase {
-                Phase::Noticed { deadline } if self.now >= deadline => true,
-                // For a claim that is late already the notice is shorter, also one that was given before.
-                Phase::Noticed { .. } | Phase::Running => self.now >= self.earliest_deadline(&stop.reason),
-                Phase::Stopping => false,
-            };
-            if !allowed {
-                broken.push(("ShortNotice", format!("{} is stopped before its deadline", stop.claim)));
+            // For a claim that is late already the notice is shorter, also one that was given before.
+            let earliest = self.earliest_deadline(&stop.claim, h, &stop.reason);
+            if h.phase == Phase::Stopping || self.now < earliest {
+                broken.push(("ShortNotice", format!("{} is stopped before {earliest:?}", stop.claim)));
             }
         }
         self.found.extend(broken.into_iter().map(|(rule, detail)| Violation { rule, detail }));

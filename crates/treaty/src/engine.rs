@@ -6,6 +6,7 @@
 //! decisions, because everything that decides is in the snapshot (tests/incremental.rs).
 //!
 //! The rules, in the order of [`Engine::settle`]:
+//! 0. [`windows`]: nodes are limited before a window and free after it; what would not be done is told to leave.
 //! 1. [`alone`]: each member's line alone goes on; whoever starts there is *due* in the pool.
 //! 2. [`accounts`]: what runs is booked: due, inside the guarantee, or borrowed.
 //! 3. [`guarantee`]: due claims start, then claims for which the guarantee has room; borrowers in the way are told to
@@ -24,6 +25,7 @@ mod guarantee;
 mod job;
 mod notices;
 mod outcome;
+mod placing;
 mod queue;
 mod reclaim;
 mod reservation;
@@ -34,12 +36,14 @@ mod space;
 mod standings;
 mod surplus;
 mod topology;
+mod windows;
 
 pub use alone::AloneOrder;
 pub use events::Event;
 pub use job::JobSpec;
 pub use rules::{MemberRules, Rules};
 pub use topology::NodeSpec;
+pub use windows::NodeWindow;
 
 use std::collections::BTreeSet;
 
@@ -130,6 +134,8 @@ pub struct Engine {
     deadlines: BTreeSet<(i64, Job)>,
     /// Claims that were stopped and still hold their GPUs.
     stopping: BTreeSet<Job>,
+    /// Nodes that belong to somebody else from a time on.
+    windows: windows::Windows,
     actions: Vec<Action>,
 }
 
@@ -199,6 +205,7 @@ impl Engine {
             reserved: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             stopping: BTreeSet::new(),
+            windows: windows::Windows::default(),
             actions: Vec::new(),
         }
     }
@@ -206,6 +213,7 @@ impl Engine {
     /// Decides until nothing is left to decide at this time, and returns what is to be done.
     pub fn settle(&mut self, now: TimestampMillis) -> Vec<Action> {
         self.now = now.0;
+        self.pass_window_edges();
         self.advance_lines_alone();
         self.book_running();
         self.serve_guarantees();
@@ -218,12 +226,12 @@ impl Engine {
         std::mem::take(&mut self.actions)
     }
 
-    /// Next time at which something is to be decided without an event from outside: a line alone goes on or a notice
-    /// runs out.
+    /// Next time at which something is to be decided without an event from outside: a line alone goes on, a notice
+    /// runs out, or a window has to be told of or is over.
     #[must_use]
     pub fn next_alarm(&self) -> Option<TimestampMillis> {
         let lines = self.members.iter().filter_map(|m| m.alone.next_end());
-        lines.chain(self.next_deadline()).min().map(TimestampMillis)
+        lines.chain(self.next_deadline()).chain(self.windows.next_edge()).min().map(TimestampMillis)
     }
 
     /// GPUs that the claim holds or that are kept for it, by node.

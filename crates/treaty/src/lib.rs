@@ -26,6 +26,7 @@ pub mod engine;
 pub mod packing;
 pub mod plan;
 pub mod reason;
+pub mod schedule;
 pub mod simulate;
 pub mod snapshot;
 pub mod source;

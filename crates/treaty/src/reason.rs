@@ -5,6 +5,7 @@ mod place;
 pub use place::AskedPlace;
 
 use crate::accounts::calendar;
+use crate::schedule::WindowId;
 use crate::treaty::{Clause, Closed, Treaty};
 use crate::units::{ClaimId, Gpus, MemberId, TimestampMillis};
 
@@ -46,6 +47,20 @@ pub enum WaitReason {
     Closed(MemberId, Closed),
     /// Its applicant does not meet a condition of the treaty.
     NotEligible(MemberId, Condition),
+    /// It has room, but does not say that it ends before a window opens there.
+    WindowAhead {
+        /// Window.
+        window: WindowId,
+        /// Start.
+        opens: TimestampMillis,
+    },
+    /// Too few nodes are left outside an open window.
+    NodesInWindow {
+        /// Window.
+        window: WindowId,
+        /// End.
+        closes: TimestampMillis,
+    },
 }
 
 /// A condition of eligibility.
@@ -77,6 +92,8 @@ pub enum ReclaimReason {
     AboveCeiling(MemberId),
     /// A node that it ran on is gone.
     NodeLost,
+    /// It would not be done before a window opens on its nodes.
+    Window(WindowId),
 }
 
 impl WaitReason {
@@ -101,6 +118,8 @@ impl WaitReason {
             Self::Closed(_, Closed::NotInForce) => "TreatyNotInForce",
             Self::Closed(_, Closed::Suspended) => "MemberSuspended",
             Self::Closed(_, Closed::ReserveNotOpen) => "ReserveNotOpen",
+            Self::WindowAhead { .. } => "WindowAhead",
+            Self::NodesInWindow { .. } => "NodesInWindow",
         }
     }
 
@@ -118,6 +137,7 @@ impl WaitReason {
             Self::Closed(m, Closed::Suspended) => Clause::Suspension(*m),
             Self::Closed(m, Closed::ReserveNotOpen) => Clause::Reserve(*m),
             Self::PlaceTaken(_) | Self::NoSuchPlace(_) => Clause::Capacity,
+            Self::WindowAhead { .. } | Self::NodesInWindow { .. } => Clause::Windows,
             Self::KeptByOwners | Self::ExceedsPool | Self::UnsupportedShape => Clause::Capacity,
         }
     }
@@ -160,6 +180,16 @@ impl WaitReason {
             Self::Closed(m, Closed::ReserveNotOpen) => {
                 format!("the reserve {} is not open; starts once it is opened", treaty.member(*m).name)
             }
+            Self::WindowAhead { window, opens } => format!(
+                "there is room for {gpus} GPUs, but not until it is done: the window {} opens there at {}; state a run time that ends before, or it starts after the window",
+                window_name(treaty, *window),
+                treaty.civil_text(*opens)
+            ),
+            Self::NodesInWindow { window, closes } => format!(
+                "the window {} leaves too few nodes for {gpus} GPUs; starts after {}",
+                window_name(treaty, *window),
+                treaty.civil_text(*closes)
+            ),
             Self::ExceedsPool => format!("the gang needs {gpus} GPUs, more than the pool has; submit a smaller gang"),
             Self::PlaceTaken(asked) => asked.taken(),
             Self::NoSuchPlace(asked) => asked.missing(),
@@ -224,6 +254,10 @@ fn limited(
     format!("{name} has overdrawn its budget and {borrows}; starts when {}", changes.join(", or "))
 }
 
+fn window_name(treaty: &Treaty, window: WindowId) -> &str {
+    treaty.window(window).map_or("", |rule| rule.name.as_str())
+}
+
 impl ReclaimReason {
     /// CamelCase code for conditions, Events and metrics.
     #[must_use]
@@ -232,6 +266,7 @@ impl ReclaimReason {
             Self::GuaranteeOf { .. } => "ReclaimedForGuarantee",
             Self::AboveCeiling(_) => "AboveCeiling",
             Self::NodeLost => "NodeLost",
+            Self::Window(_) => "Window",
         }
     }
 
@@ -242,6 +277,7 @@ impl ReclaimReason {
             Self::GuaranteeOf { member, .. } => Clause::Guarantee(*member),
             Self::AboveCeiling(member) => Clause::Ceiling(*member),
             Self::NodeLost => Clause::Capacity,
+            Self::Window(_) => Clause::Windows,
         }
     }
 
@@ -257,6 +293,10 @@ impl ReclaimReason {
             }
             Self::AboveCeiling(member) => format!("{} is above its ceiling", treaty.member(*member).name),
             Self::NodeLost => "a node that it ran on is gone".to_owned(),
+            Self::Window(window) => {
+                let name = window_name(treaty, *window);
+                format!("the window {name} opens on its nodes, and it states no run time that ends before")
+            }
         }
     }
 }

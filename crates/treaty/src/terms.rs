@@ -13,6 +13,7 @@ use crate::accounts::calendar;
 use crate::accounts::eligibility::{judge, node_labels};
 use crate::clauses::{ClassId, Opening, ReserveRule, WeightBy};
 use crate::reason::Condition;
+use crate::schedule::{self, Occurrence};
 use crate::snapshot::{Claim, Node, Opened, Snapshot};
 use crate::treaty::{ClassCapacity, Closed, Entitlements, Member, Treaty};
 use crate::units::{Gpus, MemberId, TimestampMillis};
@@ -31,6 +32,8 @@ pub struct Pool {
     pub class: Option<ClassId>,
     /// The treaty with the parties of this pool as its members.
     pub treaty: Treaty,
+    /// Windows that are open, and those that have to be told of.
+    pub windows: Vec<Occurrence>,
 }
 
 impl Terms {
@@ -51,9 +54,11 @@ impl Terms {
         let open: Vec<bool> =
             (0..treaty.reserves().len()).map(|i| treaty.is_open(i, openings, now)).collect();
         let entitlements = treaty.resolve(&capacity(treaty, nodes), day);
+        let windows = schedule::occurrences(treaty, now, now);
         let pool = |(index, class): (usize, &Option<ClassId>)| Pool {
             class: *class,
             treaty: treaty.seen_from(index, &entitlements, day, &open),
+            windows: windows.clone(),
         };
         Self { pools: entitlements.classes.iter().enumerate().map(pool).collect() }
     }

@@ -12,6 +12,9 @@
 //! linger                                              from now on stopped claims hold their GPUs until `release`
 //! lose NODE-INDEX                                     a node is gone
 //! guarantee | ceiling MEMBER GPUS                     the treaty changes
+//! window NAME at MINUTE for MINUTES [member=M] [rack=R] [announce=HOURS]   maintenance, or reserved for a member
+//! rack NODE-INDEX NAME                                a label of the node
+//! aging HOURS | minimum-run SECONDS                   clauses of line and reclaim
 //! decide                                              the engine decides until nothing changes
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
@@ -24,7 +27,7 @@ use std::path::{Path, PathBuf};
 use concord_treaty::snapshot::{Level, Node};
 use concord_treaty::units::NodeName;
 use support::pool::Pool;
-use support::{document, gang, keeping, labels, nodes, told, with_ceiling};
+use support::{document, gang, keeping, labels, limits, nodes, told, with_ceiling};
 
 #[test]
 fn every_script_gets_its_answers() {
@@ -59,6 +62,9 @@ fn answer(script: &str) -> String {
             (["members", list @ ..], _) => {
                 let guarantee = |m: &&str| m.split(['=', ',']).nth(1).unwrap().parse().unwrap();
                 treaty = document(&list.iter().map(guarantee).collect::<Vec<i64>>(), 60);
+                for (member, text) in treaty.members.iter_mut().zip(list) {
+                    member.name = text.split_once('=').unwrap().0.to_owned();
+                }
                 for (index, member) in list.iter().enumerate() {
                     let (name, rest) = member.split_once('=').unwrap();
                     members.push(name.to_owned());
@@ -126,6 +132,12 @@ fn run(pool: &mut Pool, members: &[String], command: &str, words: &[&str], out: 
         ("ceiling", [name, gpus]) => {
             let at = member(name);
             pool.document = with_ceiling(pool.document.clone(), at, gpus.parse().unwrap());
+        }
+        ("window", [name, words @ ..]) => pool.document.windows.push(limits::window(name, words)),
+        ("rack", [node, name]) => limits::put_into_rack(pool, node.parse().unwrap(), name),
+        ("aging", [hours]) => pool.document = limits::aging(pool.document.clone(), hours.parse().unwrap()),
+        ("minimum-run", [seconds]) => {
+            pool.document.reclaim.minimum_run_seconds = Some(seconds.parse().unwrap());
         }
         ("decide", []) => {
             let mut lines = Vec::new();

@@ -86,7 +86,7 @@ impl Engine {
     /// Starts the claim on idle GPUs, or reserves a place and tells the borrowers there to leave. False: no place.
     fn start_or_reclaim(&mut self, job: Job, basis: Basis) -> bool {
         let Some(shape) = self.record(job).shape else { return false };
-        if let Some(places) = self.space.find(shape) {
+        if let Some(places) = self.find_place(job, false) {
             self.start_on(job, basis, places);
             return true;
         }
@@ -96,6 +96,7 @@ impl Engine {
             member: record.spec.member,
             submitted_at: record.spec.submitted_at.0,
             due: basis == Basis::Due,
+            ends_by: record.end_if_started(self.now.saturating_add(self.rules.notice.0)),
         };
         let Some(found) = self.find_victims(&demand) else { return false };
         self.reserve(job, basis, found.places, found.victims);

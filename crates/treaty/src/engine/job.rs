@@ -3,6 +3,7 @@
 use super::queue::{Job, Key};
 use super::space::{Place, Shape, Space};
 use crate::reason::ReclaimReason;
+use crate::schedule::WindowId;
 use crate::snapshot::{Basis, Gang, Level, SharePath};
 use crate::units::{ClaimId, DurationMillis, Gpus, Labels, MemberId, TimestampMillis};
 
@@ -60,6 +61,8 @@ pub(super) struct Record {
     pub(super) due_since: Option<i64>,
     /// Where it runs in that line; empty once that is over.
     pub(super) places_alone: Vec<Place>,
+    /// Start of a window by which it has to be gone from where it runs.
+    pub(super) leaves_by: Option<(i64, WindowId)>,
     /// Work until then is saved: only what came after is lost by a stop.
     pub(super) saved_at: i64,
 }
@@ -114,6 +117,7 @@ impl Record {
             put_back: false,
             due_since: None,
             places_alone: Vec::new(),
+            leaves_by: None,
             saved_at: i64::MIN,
         }
     }
@@ -131,6 +135,19 @@ impl Record {
             submitted_at: self.spec.submitted_at.0,
             id: self.spec.id.clone(),
         }
+    }
+
+    /// When a claim that starts now ends by its own account; one that does not say ends in no time that can be planned.
+    pub(super) fn end_if_started(&self, now: i64) -> i64 {
+        self.spec.expected_runtime.map_or(i64::MAX, |run| now.saturating_add(run.0.max(1)))
+    }
+
+    /// When a running claim ends by its own account; `None` if it does not say, or should have ended.
+    pub(super) fn expected_end(&self, now: i64) -> Option<i64> {
+        let (JobState::Running { since, .. } | JobState::Noticed { since, .. }) = self.state else {
+            return None;
+        };
+        Some(since.saturating_add(self.spec.expected_runtime?.0.max(1))).filter(|&end| end > now)
     }
 
     /// On whose account it holds or keeps GPUs.

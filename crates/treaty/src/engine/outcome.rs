@@ -94,6 +94,8 @@ impl Engine {
         let member = record.spec.member;
         let (rules, state) = (&self.rules.members[member.index()], &self.members[member.index()]);
         let Some(shape) = record.shape else { return WaitReason::UnsupportedShape };
+        let covered =
+            record.due_since.is_some() || state.used.saturating_add(shape.total()) <= rules.guarantee;
         let could_hold = self.nodes.iter().filter(|n| n.capacity >= shape.gpus).count();
         if let Some(closed) = rules.closed {
             WaitReason::Closed(member, closed)
@@ -111,7 +113,9 @@ impl Engine {
             WaitReason::CeilingReached(member)
         } else if let Some(site) = self.space.wish(shape).filter(|_| self.waits_for_its_place(job, shape)) {
             WaitReason::PlaceTaken(asked(shape, site, self.space.most_free(site)))
-        } else if record.due_since.is_some() || state.used.saturating_add(shape.total()) <= rules.guarantee {
+        } else if let Some(reason) = self.window_wait(member, shape, covered) {
+            reason
+        } else if covered {
             WaitReason::GuaranteeFragmented(member)
         } else if shape.total() > self.room_to_borrow(member.index()) {
             let Standing { most_borrowed, until, .. } = rules.standing;
@@ -145,9 +149,17 @@ fn asked(shape: Shape, site: &Site, most_nodes: u32) -> AskedPlace {
 fn note_holding(plan: &mut Plan, claim: &Claim, record: &Record, before: &Holding) {
     let id = || claim.id.clone();
     match (&record.state, before.phase) {
+        (JobState::Running { .. }, phase) if record.leaves_by.is_some() => {
+            let Some((start, window)) = record.leaves_by else { return };
+            let deadline = TimestampMillis(start);
+            if phase != (Phase::Noticed { deadline }) || before.promised_to.is_some() {
+                plan.notices.push(Notice { claim: id(), deadline, reason: ReclaimReason::Window(window) });
+            }
+        }
         (JobState::Running { .. }, Phase::Noticed { .. }) => plan.withdrawals.push(id()),
         (JobState::Noticed { deadline, reason, .. }, phase) => {
-            let deadline = TimestampMillis(*deadline);
+            let start = record.leaves_by.map_or(i64::MAX, |(start, _)| start);
+            let deadline = TimestampMillis((*deadline).min(start));
             if phase != (Phase::Noticed { deadline }) || before.promised_to.as_ref() != promised(reason) {
                 plan.notices.push(Notice { claim: id(), deadline, reason: reason.clone() });
             }
@@ -169,16 +181,16 @@ fn note_holding(plan: &mut Plan, claim: &Claim, record: &Record, before: &Holdin
 const fn promised(reason: &ReclaimReason) -> Option<&crate::units::ClaimId> {
     match reason {
         ReclaimReason::GuaranteeOf { claim, .. } => Some(claim),
-        ReclaimReason::AboveCeiling(_) | ReclaimReason::NodeLost => None,
+        ReclaimReason::AboveCeiling(_) | ReclaimReason::NodeLost | ReclaimReason::Window(_) => None,
     }
 }
 
-/// Whoever gave way to another member, or to a broken node, is first for the next idle GPUs; whoever gave way to its
+/// Whoever gave way to another member, to a broken node or to a window is first for the next idle GPUs; whoever gave way to its
 /// own member's rules or earlier claim goes back to its place in line.
 pub(super) fn goes_to_front(reason: &ReclaimReason, own: MemberId) -> bool {
     match reason {
         ReclaimReason::GuaranteeOf { member, .. } => *member != own,
-        ReclaimReason::NodeLost => true,
+        ReclaimReason::NodeLost | ReclaimReason::Window(_) => true,
         ReclaimReason::AboveCeiling(_) => false,
     }
 }

@@ -19,6 +19,8 @@ pub(super) struct Demand {
     pub(super) member: MemberId,
     pub(super) submitted_at: i64,
     pub(super) due: bool,
+    /// End by its own account, if it starts when the notice is over.
+    pub(super) ends_by: i64,
 }
 
 /// A place and who has to leave it.
@@ -125,7 +127,8 @@ impl Engine {
         if self.space.is_closed(node) || state.capacity < need || !state.missing.is_empty() {
             return None;
         }
-        if !self.space.allows(demand.shape, node) {
+        if !self.space.allows(demand.shape, node) || demand.ends_by > self.windows.bound(node, demand.member)
+        {
             return None;
         }
         let mut free = self.space.free(node);

@@ -116,8 +116,10 @@ impl Engine {
                 JobState::Running { since, basis }
             }
             Phase::Noticed { deadline } => {
-                self.deadlines.insert((deadline.0, job));
-                JobState::Noticed { since, basis, deadline: deadline.0, reason, promised_to }
+                // The minimum run may have been raised since.
+                let deadline = deadline.0.max(since.saturating_add(self.rules.minimum_run.0));
+                self.deadlines.insert((deadline, job));
+                JobState::Noticed { since, basis, deadline, reason, promised_to }
             }
             Phase::Stopping => {
                 self.stopping.insert(job);

@@ -105,6 +105,11 @@ impl Space {
         self.wish(shape).is_none_or(|site| site.allows(node))
     }
 
+    /// The part of the pool in which the node stands.
+    pub(crate) fn part_of(&self, node: u32, level: Option<Level>) -> u32 {
+        self.topology.part_of(node, level)
+    }
+
     /// Whether these places are as the wish says.
     pub(crate) fn meets_wish(&self, shape: Shape, places: &[Place]) -> bool {
         let Some(site) = self.wish(shape) else { return true };

@@ -40,6 +40,8 @@ pub(crate) struct Space {
     free: Vec<Gpus>,
     /// A closed node is in no index: nothing can be placed on it.
     closed: Vec<bool>,
+    /// Not the same for all, and therefore in no index either; see [`super::placing`].
+    aside: Vec<bool>,
     /// By number of free GPUs.
     nodes_by_free: Vec<IndexSet>,
     cell: Gpus,
@@ -60,6 +62,7 @@ impl Space {
         Self {
             free: capacities.to_vec(),
             closed: vec![false; capacities.len()],
+            aside: vec![false; capacities.len()],
             nodes_by_free,
             cell,
             whole_nodes,
@@ -104,12 +107,29 @@ impl Space {
 
     /// Nothing more is placed on the node; what is there stays.
     pub(crate) fn close(&mut self, node: u32) {
-        if !std::mem::replace(&mut self.closed[node as usize], true) {
+        if !std::mem::replace(&mut self.closed[node as usize], true) && !self.aside[node as usize] {
             let free = self.free(node) as usize;
             self.nodes_by_free[free].remove(node);
             if free == self.cell as usize && !self.topology.is_one_rack() {
                 self.whole.subtract(&self.topology, node);
             }
+        }
+    }
+
+    /// Takes the node out of the index, or puts it back.
+    pub(crate) fn set_aside(&mut self, node: u32, aside: bool) {
+        if std::mem::replace(&mut self.aside[node as usize], aside) == aside || self.is_closed(node) {
+            return;
+        }
+        let free = self.free(node);
+        let index = &mut self.nodes_by_free[free as usize];
+        if aside {
+            index.remove(node);
+        } else {
+            index.insert(node);
+        }
+        if free == self.cell && !self.topology.is_one_rack() {
+            self.count_whole(node, !aside);
         }
     }
 
@@ -202,7 +222,7 @@ impl Space {
 
     fn set(&mut self, node: u32, free: Gpus) {
         let before = std::mem::replace(&mut self.free[node as usize], free);
-        if !self.closed[node as usize] {
+        if !self.closed[node as usize] && !self.aside[node as usize] {
             self.nodes_by_free[before as usize].remove(node);
             self.nodes_by_free[free as usize].insert(node);
             if (before == self.cell) != (free == self.cell) && !self.topology.is_one_rack() {
