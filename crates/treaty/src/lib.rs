@@ -24,6 +24,7 @@ pub mod document;
 pub mod engine;
 pub mod packing;
 pub mod plan;
+pub mod quota;
 pub mod reason;
 pub mod simulate;
 pub mod snapshot;

@@ -27,6 +27,7 @@ mod shares;
 mod sharing;
 pub mod support;
 
+pub(crate) use checker::is_dns_label;
 pub use resolve::{ClassCapacity, Entitlements};
 
 /// A treaty that passed every rule that needs only its own text.
