@@ -5,13 +5,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use crate::plan::Plan;
+use crate::quota::ShareTree;
 use crate::reason::ReclaimReason;
 use crate::snapshot::{Basis, Claim, ClaimState, Due, Holding, Phase, Reserved, Slot, Snapshot};
-use crate::terms::Terms;
+use crate::terms::{Pool, Terms};
 use crate::treaty::Treaty;
 use crate::units::{ClaimId, MemberId, NodeName, TimestampMillis};
+
+mod shares;
 
 /// A promise that a plan would break.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,11 +65,11 @@ pub fn check(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis, plan: &
     let mut found = Vec::new();
     for pool in &terms.pools {
         if pool.class.is_none() {
-            return check_pool(&pool.treaty, snapshot, now, plan);
+            return check_pool(pool, snapshot, now, plan);
         }
         let part = pool.part(snapshot);
         let here: BTreeSet<&ClaimId> = part.claims.iter().map(|c| &c.id).collect();
-        found.extend(check_pool(&pool.treaty, &part, now, &plan.part(|id| here.contains(id))));
+        found.extend(check_pool(pool, &part, now, &plan.part(|id| here.contains(id))));
     }
     // Who asks no pool may only wait.
     for claim in snapshot.claims.iter().filter(|c| terms.pool_of(c).is_none()) {
@@ -78,14 +82,16 @@ pub fn check(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis, plan: &
     found
 }
 
-fn check_pool(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis, plan: &Plan) -> Vec<Violation> {
+fn check_pool(pool: &Pool, snapshot: &Snapshot, now: TimestampMillis, plan: &Plan) -> Vec<Violation> {
+    let (treaty, trees) = (&pool.treaty, pool.trees(snapshot));
     let by_id = snapshot.claims.iter().map(|c| (&c.id, c)).collect();
     let rebooked = plan.basis_changes.iter().map(|c| (&c.claim, c.to)).collect();
-    let mut judge = Judge { treaty, snapshot, now, plan, by_id, rebooked, found: Vec::new() };
+    let mut judge = Judge { treaty, trees, snapshot, now, plan, by_id, rebooked, found: Vec::new() };
     judge.every_claim_once();
     judge.admissions_are_whole_gangs();
     judge.nodes_are_not_overbooked();
     judge.quotas_hold();
+    judge.shares_inside_hold();
     judge.lines_alone_hold();
     judge.reclaims_are_lawful();
     judge.found
@@ -93,6 +99,8 @@ fn check_pool(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis, plan: 
 
 struct Judge<'a> {
     treaty: &'a Treaty,
+    /// By party: what it allows inside itself.
+    trees: Vec<Option<Arc<ShareTree>>>,
     snapshot: &'a Snapshot,
     now: TimestampMillis,
     plan: &'a Plan,

@@ -22,7 +22,8 @@ pub fn decide(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis) -> Pla
     let mut plan = Plan::default();
     for pool in &terms.pools {
         let part = pool.part(snapshot);
-        let mut engine = Engine::restore(Rules::of(&pool.treaty, &part.standings), &part, now);
+        let rules = Rules::of(&pool.treaty, &part.standings).with_trees(pool.trees(&part));
+        let mut engine = Engine::restore(rules, &part, now);
         engine.settle(now);
         plan.append(engine.plan_since(&part));
     }

@@ -15,9 +15,12 @@
 
 mod accounts;
 pub mod alone;
+mod alone_shares;
 mod bits;
 mod events;
 mod guarantee;
+mod inner_ceilings;
+mod inside;
 mod job;
 mod notices;
 mod outcome;
@@ -139,6 +142,8 @@ struct NodeState {
 struct MemberState {
     alone: alone::AloneLine,
     queue: Queue,
+    /// The member's own tree, where the same claims wait apart by element.
+    inside: Option<inside::Inside>,
     /// GPUs held and reserved, on any basis.
     used: Gpus,
     /// Part of `used` that is due or inside the guarantee.
@@ -162,9 +167,11 @@ impl Engine {
     #[must_use]
     pub fn new(rules: Rules, capacities: &[Gpus]) -> Self {
         let cell = capacities.iter().copied().max().unwrap_or(0);
-        let member = |m: &MemberRules| MemberState {
-            alone: alone::AloneLine::new(rules.alone_order, m.guarantee, cell),
+        let tree = |index: usize| rules.inside.get(index).cloned().flatten();
+        let member = |(index, m): (usize, &MemberRules)| MemberState {
+            alone: alone::AloneLine::new(rules.alone_order, m.guarantee, cell).with_tree(tree(index)),
             queue: Queue::default(),
+            inside: tree(index).map(inside::Inside::new),
             used: 0,
             safe: 0,
             owed: BTreeSet::new(),
@@ -174,7 +181,7 @@ impl Engine {
             touched: true,
             fragmented: false,
         };
-        let members = rules.members.iter().map(member).collect();
+        let members = rules.members.iter().enumerate().map(member).collect();
         let node = |&capacity: &Gpus| NodeState { capacity, ..NodeState::default() };
         Self {
             space: Space::new(capacities, cell, WholeNodes::HighestFirst),

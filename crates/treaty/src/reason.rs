@@ -1,5 +1,9 @@
 //! Why something was decided: a closed list, so that texts, metrics and translations can be complete.
 
+use std::sync::Arc;
+
+use crate::quota::{LEVELS, Refusal};
+use crate::snapshot::SharePath;
 use crate::treaty::{Clause, Closed, Treaty};
 use crate::units::{ClaimId, Gpus, MemberId};
 
@@ -26,6 +30,48 @@ pub enum WaitReason {
     NoSuchClass,
     /// Nothing of its party starts now.
     Closed(MemberId, Closed),
+    /// An institution, project or person would exceed the ceiling that its own member, or the reserve's tier, sets.
+    ShareCeilingReached(ShareLimit),
+    /// The gang alone exceeds such a ceiling.
+    ExceedsShareCeiling(ShareLimit),
+    /// Its project has no tier in the reserve, or has used the tier's hours.
+    Tier(MemberId, Option<Arc<str>>, Refusal),
+}
+
+/// A ceiling inside a party.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShareLimit {
+    /// The party.
+    pub member: MemberId,
+    /// Whose ceiling it is: names from the outside in.
+    pub path: SharePath,
+    /// The ceiling.
+    pub most: Gpus,
+}
+
+impl ShareLimit {
+    /// Persons are not named where strangers read: their limit is one for all of a project.
+    fn clause(&self) -> Clause {
+        let mut path = self.path.to_vec();
+        if path.len() == LEVELS {
+            path[LEVELS - 1] = Arc::from("*");
+        }
+        Clause::Share(self.member, path.into())
+    }
+
+    fn sentence(&self, treaty: &Treaty, what: &str) -> String {
+        let (party, most) = (treaty.member(self.member).name.as_str(), self.most);
+        let whose = match self.path.len() {
+            LEVELS => "its owner".to_owned(),
+            _ => self.path.last().map_or_else(|| party.to_owned(), ToString::to_string),
+        };
+        let limit = if treaty.member(self.member).is_reserve {
+            format!("the {most} GPUs of its tier in {party}")
+        } else {
+            format!("the {most} GPUs that {party} allows")
+        };
+        what.replace("WHOSE", &whose).replace("LIMIT", &limit)
+    }
 }
 
 /// Why a claim must leave.
@@ -61,12 +107,16 @@ impl WaitReason {
             Self::Closed(_, Closed::NotInForce) => "TreatyNotInForce",
             Self::Closed(_, Closed::Suspended) => "MemberSuspended",
             Self::Closed(_, Closed::ReserveNotOpen) => "ReserveNotOpen",
+            Self::ShareCeilingReached(_) => "ShareCeilingReached",
+            Self::ExceedsShareCeiling(_) => "ExceedsShareCeiling",
+            Self::Tier(_, _, Refusal::NoTier) => "NoTier",
+            Self::Tier(_, _, Refusal::TierHoursUsed) => "TierHoursUsed",
         }
     }
 
     /// The clause behind it.
     #[must_use]
-    pub const fn clause(&self) -> Clause {
+    pub fn clause(&self) -> Clause {
         match self {
             Self::WaitingForReclaim => Clause::Reclaim,
             Self::GuaranteeFragmented(m) | Self::NoIdleGpus(m) => Clause::Guarantee(*m),
@@ -74,7 +124,8 @@ impl WaitReason {
             Self::NoSuchClass => Clause::Classes,
             Self::Closed(_, Closed::NotInForce) => Clause::Effective,
             Self::Closed(m, Closed::Suspended) => Clause::Suspension(*m),
-            Self::Closed(m, Closed::ReserveNotOpen) => Clause::Reserve(*m),
+            Self::Closed(m, Closed::ReserveNotOpen) | Self::Tier(m, ..) => Clause::Reserve(*m),
+            Self::ShareCeilingReached(limit) | Self::ExceedsShareCeiling(limit) => limit.clause(),
             Self::KeptByOwners | Self::ExceedsPool | Self::UnsupportedShape => Clause::Capacity,
         }
     }
@@ -114,6 +165,21 @@ impl WaitReason {
             }
             Self::Closed(m, Closed::ReserveNotOpen) => {
                 format!("the reserve {} is not open; starts once it is opened", treaty.member(*m).name)
+            }
+            Self::ShareCeilingReached(limit) => {
+                limit.sentence(treaty, "WHOSE would use more than LIMIT; starts when another job of WHOSE ends")
+            }
+            Self::ExceedsShareCeiling(limit) => {
+                let what = format!("the gang needs {gpus} GPUs, but WHOSE may never use more than LIMIT; submit a smaller gang");
+                limit.sentence(treaty, &what)
+            }
+            Self::Tier(m, project, why) => {
+                let reserve = treaty.member(*m).name.as_str();
+                let project = project.as_deref().unwrap_or("the claim's project");
+                match why {
+                    Refusal::NoTier => format!("{project} has no tier in {reserve}; starts once an application for one is approved"),
+                    Refusal::TierHoursUsed => format!("{project} has used the GPU-hours of its tier in {reserve}; apply for a larger one"),
+                }
             }
             Self::ExceedsPool => format!("the gang needs {gpus} GPUs, more than the pool has; submit a smaller gang"),
             Self::UnsupportedShape => {

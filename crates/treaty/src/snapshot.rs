@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::accounts::eligibility::Applicant;
 use crate::clauses::ClassId;
+use crate::quota::{Award, MemberQuota};
 use crate::units::{ClaimId, DurationMillis, Gpus, Labels, MemberId, NodeName, TimestampMillis};
 
 /// Everything that a decision may look at, beside the treaty and the time.
@@ -15,6 +16,10 @@ pub struct Snapshot {
     pub claims: Vec<Claim>,
     /// What the accounts say of each party, in the order of [`MemberId`]; parties beyond its end have no past.
     pub standings: Vec<Standing>,
+    /// How members share inside themselves; members that are not here order all their claims by the line.
+    pub quotas: Vec<(MemberId, Arc<MemberQuota>)>,
+    /// Tiers of projects in reserves.
+    pub awards: Vec<Award>,
 }
 
 /// What a party's past says about its borrowing. It never touches a guarantee.
@@ -267,13 +272,25 @@ impl Snapshot {
     pub fn new(mut nodes: Vec<Node>, mut claims: Vec<Claim>) -> Self {
         nodes.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         claims.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-        Self { nodes, claims, standings: Vec::new() }
+        Self { nodes, claims, standings: Vec::new(), quotas: Vec::new(), awards: Vec::new() }
     }
 
     /// The same with what the accounts say of each party.
     #[must_use]
     pub fn with_standings(self, standings: Vec<Standing>) -> Self {
         Self { standings, ..self }
+    }
+
+    /// The same with how members share inside themselves.
+    #[must_use]
+    pub fn with_quotas(self, quotas: Vec<(MemberId, Arc<MemberQuota>)>) -> Self {
+        Self { quotas, ..self }
+    }
+
+    /// The same with the tiers of projects in reserves.
+    #[must_use]
+    pub fn with_awards(self, awards: Vec<Award>) -> Self {
+        Self { awards, ..self }
     }
 
     /// Index of a node, if it still exists.

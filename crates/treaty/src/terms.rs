@@ -6,11 +6,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::civil::Date;
 
 use crate::accounts::calendar;
 use crate::clauses::{ClassId, Opening, ReserveRule, WeightBy};
+use crate::quota::ShareTree;
 use crate::snapshot::{Claim, Node, Snapshot};
 use crate::treaty::{ClassCapacity, Closed, Entitlements, Member, Treaty};
 use crate::units::{Gpus, MemberId, TimestampMillis};
@@ -70,7 +72,24 @@ impl Pool {
             nodes: snapshot.nodes.iter().filter(|n| self.treaty.class_of(n) == self.class).cloned().collect(),
             claims: snapshot.claims.iter().filter(|c| self.concerns(c)).cloned().collect(),
             standings: snapshot.standings.clone(),
+            quotas: snapshot.quotas.clone(),
+            awards: snapshot.awards.clone(),
         })
+    }
+
+    /// By party: the tree inside it, seen from this pool.
+    #[must_use]
+    pub fn trees(&self, snapshot: &Snapshot) -> Vec<Option<Arc<ShareTree>>> {
+        let class = self.class.and_then(|c| self.treaty.classes().get(usize::from(c.0)));
+        let class = class.map(|c| c.name.as_str());
+        let tree = |party: MemberId| match reserve_of(&self.treaty, party) {
+            Some(rule) => ShareTree::of_reserve(rule, party, &snapshot.awards),
+            None => {
+                let quota = snapshot.quotas.iter().find(|(member, _)| *member == party);
+                quota.map(|(_, quota)| ShareTree::of_quota(quota, class))
+            }
+        };
+        self.treaty.member_ids().map(|party| tree(party).map(Arc::new)).collect()
     }
 }
 

@@ -154,17 +154,23 @@ impl Engine {
 
     /// The member uses these GPUs from now on: the claim starts, or they are kept for it.
     pub(super) fn book(&mut self, job: Job) {
-        let gpus = self.record(job).gpus();
+        let (gpus, element) = (self.record(job).gpus(), self.record(job).element);
         let member = self.member_of(job);
         member.used += gpus;
+        if let Some(inside) = &mut member.inside {
+            inside.book(element, gpus);
+        }
         member.touched = true;
     }
 
     /// Reverses [`Self::book`].
     pub(super) fn unbook(&mut self, job: Job) {
-        let gpus = self.record(job).gpus();
+        let (gpus, element) = (self.record(job).gpus(), self.record(job).element);
         let member = self.member_of(job);
         member.used = member.used.saturating_sub(gpus);
+        if let Some(inside) = &mut member.inside {
+            inside.unbook(element, gpus);
+        }
         member.touched = true;
     }
 

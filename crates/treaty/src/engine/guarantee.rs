@@ -41,6 +41,9 @@ impl Engine {
 
     fn serve_due(&mut self, member: usize) {
         self.members[member].below_ceiling.clear();
+        if let Some(inside) = &mut self.members[member].inside {
+            inside.hold_back_nothing();
+        }
         let owed: Vec<Job> = self.members[member].owed.iter().map(|(_, job)| *job).collect();
         for job in owed {
             let could_be_placed = !self.waits_for_ceiling(job) || self.could_be_placed(job);
@@ -49,7 +52,9 @@ impl Engine {
             }
             if could_be_placed && self.waits_for_ceiling(job) {
                 self.members[member].below_ceiling.push(job);
+                self.hold_back_inside(job);
                 self.make_room_below_ceiling(job);
+                self.make_room_inside(job);
                 continue;
             }
             self.withdraw_promised(job);
@@ -59,13 +64,17 @@ impl Engine {
         }
     }
 
-    /// A due claim for which its member uses too much already.
+    /// A due claim for which its member, or an element inside it, uses too much already.
     pub(super) fn waits_for_ceiling(&self, job: Job) -> bool {
         let record = self.record(job);
-        let member = record.spec.member.index();
         record.due_since.is_some()
             && matches!(record.state, JobState::Waiting)
-            && self.members[member].used.saturating_add(record.gpus()) > self.rules.members[member].ceiling
+            && (self.exceeds_member_ceiling(job) || self.is_held_up_inside(job))
+    }
+
+    fn exceeds_member_ceiling(&self, job: Job) -> bool {
+        let member = self.record(job).spec.member.index();
+        self.members[member].used.saturating_add(self.record(job).gpus()) > self.rules.members[member].ceiling
     }
 
     /// Whether the due claim has a place once everybody has left who would have to leave for it. If not, because a
@@ -91,23 +100,25 @@ impl Engine {
         self.members[member].fragmented = false;
         let mut without_place: Vec<Shape> = Vec::new();
         let guarantee = self.rules.members[member].guarantee;
+        // Down a tree one element's claim without a place must not hold up the others.
+        let may_pass = self.rules.shortest_first || self.members[member].inside.is_some();
         loop {
             let room =
                 guarantee.saturating_sub(self.members[member].used).min(self.room_below_ceiling(member));
             if room == 0 {
                 break;
             }
-            let first = if self.rules.shortest_first {
-                self.members[member].queue.first(|s| s.total() <= room && !without_place.contains(&s))
+            let first = if may_pass {
+                self.members[member].next(|s| s.total() <= room && !without_place.contains(&s))
             } else {
                 // By submission nobody passes the first that the guarantee could ever hold.
                 let could = |s: Shape| self.members[member].alone.could_run(s, guarantee);
-                self.members[member].queue.first(could).filter(|(_, _, s)| s.total() <= room)
+                self.members[member].next(could).filter(|(_, s)| s.total() <= room)
             };
-            let Some((_, job, shape)) = first else { break };
+            let Some((job, shape)) = first else { break };
             if !self.start_or_reclaim(job, Basis::Guaranteed) {
                 self.members[member].fragmented = true;
-                if !self.rules.shortest_first {
+                if !may_pass {
                     break;
                 }
                 without_place.push(shape);
@@ -156,9 +167,10 @@ impl Engine {
     fn release_for_ceiling(&mut self, job: Job) {
         let member = self.record(job).spec.member.index();
         for kept in self.kept_newest_first(member) {
-            if self.waits_for_ceiling(job) {
+            if self.exceeds_member_ceiling(job) {
                 self.abandon_reservation(kept);
             }
         }
+        self.release_inside(job);
     }
 }

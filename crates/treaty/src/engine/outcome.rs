@@ -101,10 +101,14 @@ impl Engine {
             WaitReason::ExceedsPool
         } else if shape.total() > rules.ceiling {
             WaitReason::ExceedsCeiling(member)
+        } else if let Some(never) = self.reason_inside(job, shape, true) {
+            never
         } else if state.below_ceiling.contains(&job)
             || record.due_since.is_none() && shape.total() > self.room_below_ceiling(member.index())
         {
             WaitReason::CeilingReached(member)
+        } else if let Some(reached) = self.reason_inside(job, shape, false) {
+            reached
         } else if record.due_since.is_some() || state.used.saturating_add(shape.total()) <= rules.guarantee {
             WaitReason::GuaranteeFragmented(member)
         } else if self.space.fits(shape, 0) && !self.space.fits(shape, self.whole_nodes_kept()) {

@@ -20,8 +20,10 @@ impl Engine {
                 engine.space.close(node);
             }
         }
-        for claim in &snapshot.claims {
-            engine.jobs.push(Record::new(spec(claim), engine.space.cell()));
+        for (job, claim) in (0..).zip(&snapshot.claims) {
+            let mut record = Record::new(spec(claim), engine.space.cell());
+            record.element = engine.members[claim.member.index()].introduce(job, &claim.path);
+            engine.jobs.push(record);
         }
         // Where the line has become too short for all, those who have been due longest stay.
         let mut by_due: Vec<(Job, &Claim)> = (0..).zip(&snapshot.claims).collect();
@@ -60,19 +62,22 @@ impl Engine {
         if let Some(runtime) = runtime {
             record.state = JobState::Finished { runtime };
         }
-        match (&claim.due, runtime) {
+        let possible = line.could_run_inside(job, shape);
+        // Who may not start any more by its member's own rules is not due either; what runs stays due.
+        let due = claim.due.as_ref().filter(|_| possible || !claim.is_waiting());
+        match (due, runtime) {
             (Some(due), Some(runtime)) if due.since.0.saturating_add(runtime) <= last_start => {
                 record.due_since = Some(due.since.0);
             }
             // After an amendment the line may have become too small for what it was doing.
-            (Some(due), _) if line.restore(&due.places) => {
+            (Some(due), _) if line.restore(job, &due.places) => {
                 record.due_since = Some(due.since.0);
                 record.places_alone.clone_from(&due.places);
                 if let Some(runtime) = runtime {
                     line.will_end(job, due.since.0.saturating_add(runtime));
                 }
             }
-            _ if line.could_run(shape, guarantee) => {
+            _ if possible && line.could_run(shape, guarantee) => {
                 line.submit(shape, claim.submitted_at.0, &claim.id, job);
             }
             _ => {}
@@ -136,7 +141,8 @@ impl Engine {
                 self.line_up(job);
             }
             ClaimState::Reserved(kept)
-                if kept.slots.iter().all(|s| snapshot.node_index(&s.node).is_some()) =>
+                if kept.slots.iter().all(|s| snapshot.node_index(&s.node).is_some())
+                    && !self.is_held_up_inside(job) =>
             {
                 let due = self.jobs[job as usize].due_since.is_some();
                 let basis = if due { Basis::Due } else { Basis::Guaranteed };

@@ -38,7 +38,7 @@ impl Engine {
         let kept = self.whole_nodes_kept();
         let room = self.room_below_ceiling(member);
         let fits = |shape: Shape| shape.total() <= room && self.space.fits(shape, kept);
-        let Some((_, job, shape)) = self.members[member].queue.first(fits) else { return false };
+        let Some((job, shape)) = self.members[member].next(fits) else { return false };
         let Some(places) = self.space.find(shape) else { return false };
         self.start_on(job, Basis::Borrowed, places);
         true

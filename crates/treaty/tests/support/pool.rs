@@ -76,8 +76,9 @@ impl Pool {
     }
 
     fn sort(&mut self) {
-        let Snapshot { nodes, claims, standings } = std::mem::take(&mut self.snapshot);
-        self.snapshot = Snapshot::new(nodes, claims).with_standings(standings);
+        let before = std::mem::take(&mut self.snapshot);
+        let sorted = Snapshot::new(before.nodes.clone(), before.claims.clone());
+        self.snapshot = Snapshot { nodes: sorted.nodes, claims: sorted.claims, ..before };
     }
 
     /// One decision, held against the judge.
