@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use concord_treaty::document::MemberQuotaDocument;
-use concord_treaty::snapshot::{Phase, SharePath};
+use concord_treaty::snapshot::{ClaimState, Phase, SharePath};
 use concord_treaty::units::MemberId;
 use proptest::prelude::*;
 
@@ -100,7 +100,16 @@ fn together(quotas: &[MemberQuotaDocument; 2], all: &[Work]) -> Result<BTreeMap<
         };
         let next_end = running(&pool).into_iter().map(|(end, _)| end).min();
         let arrival = all.get(arrived).map(|w| w.at);
-        let Some(next) = next_end.into_iter().chain(arrival).min() else { return Ok(ends) };
+        // A decision is also due when something ends in a line alone.
+        let ended = pool.snapshot.claims.iter().filter_map(|c| match c.state {
+            ClaimState::Finished { runtime } => Some(c.due.as_ref()?.since.after(runtime).0),
+            _ => None,
+        });
+        let next_alone = ended.filter(|&end| end > pool.now).min();
+        if next_end.is_none() && arrival.is_none() {
+            return Ok(ends);
+        }
+        let Some(next) = [next_end, arrival, next_alone].into_iter().flatten().min() else { return Ok(ends) };
         pool.now = next;
         for (_, i) in running(&pool).into_iter().filter(|(end, _)| *end <= next) {
             ends.insert(i, next);

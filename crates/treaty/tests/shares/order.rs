@@ -12,7 +12,9 @@ use proptest::prelude::*;
 
 use crate::support::pool::Pool;
 use crate::support::{document, gang, treaty, waiting};
-use crate::trees::{INSTITUTIONS, any_path, any_quota, institution, limits, path, quota, sums, uses, valid};
+use crate::trees::{
+    INSTITUTIONS, any_path, any_quota, gpus, institution, limits, path, quota, sums, uses, valid,
+};
 
 const MEMBER: MemberId = MemberId(0);
 
@@ -125,14 +127,19 @@ proptest! {
     /// Floors first, then max-min up to one gang: with gangs of one size nobody got its last gang while a sibling that
     /// still waits was worse off by as much; with equal weights everybody is within one gang of the exact share.
     #[test]
-    fn floors_first_then_max_min_up_to_one_gang(quota in any_quota(false), size in 1..4_u32, gangs in 1..14_u32, names in proptest::collection::vec(0..3_usize, 1..40), equal in any::<bool>()) {
+    fn floors_first_then_max_min_up_to_one_gang(quota in any_quota(false), size in 1..4_u32, number in 1..14_u32, names in proptest::collection::vec(0..3_usize, 1..40), equal in any::<bool>()) {
         let mut quota = quota;
         if equal {
-            quota.institutions.iter_mut().for_each(|i| i.weight = Some(1));
+            for institution in &mut quota.institutions {
+                institution.weight = Some(1);
+                // A floor that is no number of whole gangs is passed by a part of one.
+                let floor = institution.guarantee.as_ref().and_then(|g| g.gpus);
+                institution.guarantee = gpus(floor.map(|f| f / i64::from(size) * i64::from(size)));
+            }
         }
         let claims: Vec<(SharePath, u32)> = names.iter().map(|&i| (path(&[INSTITUTIONS[i]]), size)).collect();
-        let capacity = u64::from(size * gangs);
-        let mut pool = pool_of(&quota, size * gangs, &claims);
+        let capacity = u64::from(size * number);
+        let mut pool = pool_of(&quota, size * number, &claims);
         pool.settle(|_, _| ()).map_err(TestCaseError::fail)?;
         let sums = sums(&pool, MEMBER);
         let size = u64::from(size);
