@@ -8,14 +8,18 @@ mod windows;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use crate::plan::Plan;
+use crate::quota::ShareTree;
 use crate::reason::ReclaimReason;
 use crate::schedule::Occurrence;
 use crate::snapshot::{Basis, Claim, ClaimState, Due, Holding, Phase, Reserved, Slot, Snapshot};
 use crate::terms::{Pool, Terms};
 use crate::treaty::Treaty;
 use crate::units::{ClaimId, MemberId, NodeName, TimestampMillis};
+
+mod shares;
 
 /// A promise that a plan would break.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,14 +89,15 @@ pub fn check(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis, plan: &
 fn check_pool(pool: &Pool, snapshot: &Snapshot, now: TimestampMillis, plan: &Plan) -> Vec<Violation> {
     let by_id = snapshot.claims.iter().map(|c| (&c.id, c)).collect();
     let rebooked = plan.basis_changes.iter().map(|c| (&c.claim, c.to)).collect();
-    let Pool { treaty, windows, .. } = pool;
-    let mut judge = Judge { treaty, windows, snapshot, now, plan, by_id, rebooked, found: Vec::new() };
+    let (Pool { treaty, windows, .. }, trees) = (pool, pool.trees(snapshot));
+    let mut judge = Judge { treaty, windows, trees, snapshot, now, plan, by_id, rebooked, found: Vec::new() };
     judge.every_claim_once();
     judge.admissions_are_whole_gangs();
     judge.places_are_as_asked();
     judge.nodes_are_not_overbooked();
     judge.quotas_hold();
     judge.limits_of_borrowing_hold();
+    judge.shares_inside_hold();
     judge.lines_alone_hold();
     judge.reclaims_are_lawful();
     judge.windows_hold();
@@ -102,6 +107,8 @@ fn check_pool(pool: &Pool, snapshot: &Snapshot, now: TimestampMillis, plan: &Pla
 struct Judge<'a> {
     treaty: &'a Treaty,
     windows: &'a [Occurrence],
+    /// By party: what it allows inside itself.
+    trees: Vec<Option<Arc<ShareTree>>>,
     snapshot: &'a Snapshot,
     now: TimestampMillis,
     plan: &'a Plan,

@@ -18,10 +18,13 @@
 
 mod accounts;
 pub mod alone;
+mod alone_shares;
 mod bits;
 mod events;
 mod gather;
 mod guarantee;
+mod inner_ceilings;
+mod inside;
 mod job;
 mod notices;
 mod outcome;
@@ -152,12 +155,16 @@ struct NodeState {
 struct MemberState {
     alone: alone::AloneLine,
     queue: Queue,
+    /// The member's own tree, where the same claims wait apart by element.
+    inside: Option<inside::Inside>,
     /// GPUs held and reserved, on any basis.
     used: Gpus,
     /// Part of `used` that is due or inside the guarantee.
     safe: Gpus,
     /// Due claims that wait, by submission.
     owed: BTreeSet<(i64, Job)>,
+    /// Those of them that have a place as soon as the member's own work has made room below the ceiling.
+    below_ceiling: Vec<Job>,
     /// Running claims inside the guarantee, by submission.
     guaranteed: BTreeSet<(i64, Job)>,
     /// Running borrowers, by submission.
@@ -181,18 +188,21 @@ impl Engine {
     pub fn with_nodes(rules: Rules, nodes: &[NodeSpec]) -> Self {
         let space = Space::of_pool(nodes);
         let cell = space.cell();
-        let member = |m: &MemberRules| MemberState {
-            alone: alone::AloneLine::new(rules.alone_order, m.guarantee, cell),
+        let tree = |index: usize| rules.inside.get(index).cloned().flatten();
+        let member = |(index, m): (usize, &MemberRules)| MemberState {
+            alone: alone::AloneLine::new(rules.alone_order, m.guarantee, cell).with_tree(tree(index)),
             queue: Queue::default(),
+            inside: tree(index).map(inside::Inside::new),
             used: 0,
             safe: 0,
             owed: BTreeSet::new(),
+            below_ceiling: Vec::new(),
             guaranteed: BTreeSet::new(),
             borrowed: BTreeSet::new(),
             touched: true,
             fragmented: false,
         };
-        let members = rules.members.iter().map(member).collect();
+        let members = rules.members.iter().enumerate().map(member).collect();
         let node = |spec: &NodeSpec| NodeState { capacity: spec.gpus, ..NodeState::default() };
         Self {
             space,

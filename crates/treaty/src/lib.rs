@@ -25,6 +25,7 @@ pub mod document;
 pub mod engine;
 pub mod packing;
 pub mod plan;
+pub mod quota;
 pub mod reason;
 pub mod schedule;
 pub mod simulate;

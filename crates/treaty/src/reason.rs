@@ -4,8 +4,12 @@ mod place;
 
 pub use place::AskedPlace;
 
+use std::sync::Arc;
+
 use crate::accounts::calendar;
+use crate::quota::{LEVELS, Refusal};
 use crate::schedule::WindowId;
+use crate::snapshot::SharePath;
 use crate::treaty::{Clause, Closed, Treaty};
 use crate::units::{ClaimId, Gpus, MemberId, TimestampMillis};
 
@@ -61,6 +65,12 @@ pub enum WaitReason {
         /// End.
         closes: TimestampMillis,
     },
+    /// An institution, project or person would exceed the ceiling that its own member, or the reserve's tier, sets.
+    ShareCeilingReached(ShareLimit),
+    /// The gang alone exceeds such a ceiling.
+    ExceedsShareCeiling(ShareLimit),
+    /// Its project has no tier in the reserve, or has used the tier's hours.
+    Tier(MemberId, Option<Arc<str>>, Refusal),
 }
 
 /// A condition of eligibility.
@@ -76,6 +86,42 @@ pub enum Condition {
     Purpose,
     /// Class of the data.
     DataClass,
+}
+
+/// A ceiling inside a party.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShareLimit {
+    /// The party.
+    pub member: MemberId,
+    /// Whose ceiling it is: names from the outside in.
+    pub path: SharePath,
+    /// The ceiling.
+    pub most: Gpus,
+}
+
+impl ShareLimit {
+    /// Persons are not named where strangers read: their limit is one for all of a project.
+    fn clause(&self) -> Clause {
+        let mut path = self.path.to_vec();
+        if path.len() == LEVELS {
+            path[LEVELS - 1] = Arc::from("*");
+        }
+        Clause::Share(self.member, path.into())
+    }
+
+    fn sentence(&self, treaty: &Treaty, what: &str) -> String {
+        let (party, most) = (treaty.member(self.member).name.as_str(), self.most);
+        let whose = match self.path.len() {
+            LEVELS => "its owner".to_owned(),
+            _ => self.path.last().map_or_else(|| party.to_owned(), ToString::to_string),
+        };
+        let limit = if treaty.member(self.member).is_reserve {
+            format!("the {most} GPUs of its tier in {party}")
+        } else {
+            format!("the {most} GPUs that {party} allows")
+        };
+        what.replace("WHOSE", &whose).replace("LIMIT", &limit)
+    }
 }
 
 /// Why a claim must leave.
@@ -120,12 +166,16 @@ impl WaitReason {
             Self::Closed(_, Closed::ReserveNotOpen) => "ReserveNotOpen",
             Self::WindowAhead { .. } => "WindowAhead",
             Self::NodesInWindow { .. } => "NodesInWindow",
+            Self::ShareCeilingReached(_) => "ShareCeilingReached",
+            Self::ExceedsShareCeiling(_) => "ExceedsShareCeiling",
+            Self::Tier(_, _, Refusal::NoTier) => "NoTier",
+            Self::Tier(_, _, Refusal::TierHoursUsed) => "TierHoursUsed",
         }
     }
 
     /// The clause behind it.
     #[must_use]
-    pub const fn clause(&self) -> Clause {
+    pub fn clause(&self) -> Clause {
         match self {
             Self::WaitingForReclaim => Clause::Reclaim,
             Self::GuaranteeFragmented(m) | Self::NoIdleGpus(m) => Clause::Guarantee(*m),
@@ -135,9 +185,10 @@ impl WaitReason {
             Self::NotEligible(m, _) => Clause::Eligibility(*m),
             Self::Closed(_, Closed::NotInForce) => Clause::Effective,
             Self::Closed(m, Closed::Suspended) => Clause::Suspension(*m),
-            Self::Closed(m, Closed::ReserveNotOpen) => Clause::Reserve(*m),
             Self::PlaceTaken(_) | Self::NoSuchPlace(_) => Clause::Capacity,
             Self::WindowAhead { .. } | Self::NodesInWindow { .. } => Clause::Windows,
+            Self::Closed(m, Closed::ReserveNotOpen) | Self::Tier(m, ..) => Clause::Reserve(*m),
+            Self::ShareCeilingReached(limit) | Self::ExceedsShareCeiling(limit) => limit.clause(),
             Self::KeptByOwners | Self::ExceedsPool | Self::UnsupportedShape => Clause::Capacity,
         }
     }
@@ -190,6 +241,21 @@ impl WaitReason {
                 window_name(treaty, *window),
                 treaty.civil_text(*closes)
             ),
+            Self::ShareCeilingReached(limit) => {
+                limit.sentence(treaty, "WHOSE would use more than LIMIT; starts when another job of WHOSE ends")
+            }
+            Self::ExceedsShareCeiling(limit) => {
+                let what = format!("the gang needs {gpus} GPUs, but WHOSE may never use more than LIMIT; submit a smaller gang");
+                limit.sentence(treaty, &what)
+            }
+            Self::Tier(m, project, why) => {
+                let reserve = treaty.member(*m).name.as_str();
+                let project = project.as_deref().unwrap_or("the claim's project");
+                match why {
+                    Refusal::NoTier => format!("{project} has no tier in {reserve}; starts once an application for one is approved"),
+                    Refusal::TierHoursUsed => format!("{project} has used the GPU-hours of its tier in {reserve}; apply for a larger one"),
+                }
+            }
             Self::ExceedsPool => format!("the gang needs {gpus} GPUs, more than the pool has; submit a smaller gang"),
             Self::PlaceTaken(asked) => asked.taken(),
             Self::NoSuchPlace(asked) => asked.missing(),

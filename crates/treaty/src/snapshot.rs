@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::accounts::eligibility::Applicant;
 use crate::clauses::ClassId;
+use crate::quota::{Award, MemberQuota};
 use crate::units::{ClaimId, DurationMillis, Gpus, Labels, MemberId, NodeName, TimestampMillis};
 
 /// Everything that a decision may look at, beside the treaty and the time.
@@ -18,6 +19,10 @@ pub struct Snapshot {
     pub standings: Vec<Standing>,
     /// Decisions to open a reserve; those that the treaty does not allow, or that have run out, open nothing.
     pub openings: Vec<Opened>,
+    /// How members share inside themselves; members that are not here order all their claims by the line.
+    pub quotas: Vec<(MemberId, Arc<MemberQuota>)>,
+    /// Tiers of projects in reserves.
+    pub awards: Vec<Award>,
 }
 
 /// A decision to open a reserve.
@@ -291,6 +296,18 @@ impl Snapshot {
     #[must_use]
     pub fn with_standings(self, standings: Vec<Standing>) -> Self {
         Self { standings, ..self }
+    }
+
+    /// The same with how members share inside themselves.
+    #[must_use]
+    pub fn with_quotas(self, quotas: Vec<(MemberId, Arc<MemberQuota>)>) -> Self {
+        Self { quotas, ..self }
+    }
+
+    /// The same with the tiers of projects in reserves.
+    #[must_use]
+    pub fn with_awards(self, awards: Vec<Award>) -> Self {
+        Self { awards, ..self }
     }
 
     /// Index of a node, if it still exists.

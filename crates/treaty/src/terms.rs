@@ -6,12 +6,14 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::civil::Date;
 
 use crate::accounts::calendar;
 use crate::accounts::eligibility::{judge, node_labels};
 use crate::clauses::{ClassId, Opening, ReserveRule, WeightBy};
+use crate::quota::ShareTree;
 use crate::reason::Condition;
 use crate::schedule::{self, Occurrence};
 use crate::snapshot::{Claim, Node, Opened, Snapshot};
@@ -95,6 +97,8 @@ impl Pool {
             claims: snapshot.claims.iter().filter(|c| self.concerns(c)).map(|c| self.confined(c)).collect(),
             standings: snapshot.standings.iter().skip(before).take(parties).copied().collect(),
             openings: snapshot.openings.clone(),
+            quotas: snapshot.quotas.clone(),
+            awards: snapshot.awards.clone(),
         })
     }
 }
@@ -128,6 +132,21 @@ impl Pool {
             "purposes" => Condition::Purpose,
             _ => Condition::DataClass,
         })
+    }
+
+    /// By party: the tree inside it, seen from this pool.
+    #[must_use]
+    pub fn trees(&self, snapshot: &Snapshot) -> Vec<Option<Arc<ShareTree>>> {
+        let class = self.class.and_then(|c| self.treaty.classes().get(usize::from(c.0)));
+        let class = class.map(|c| c.name.as_str());
+        let tree = |party: MemberId| match reserve_of(&self.treaty, party) {
+            Some(rule) => ShareTree::of_reserve(rule, party, &snapshot.awards),
+            None => {
+                let quota = snapshot.quotas.iter().find(|(member, _)| *member == party);
+                quota.map(|(_, quota)| ShareTree::of_quota(quota, class))
+            }
+        };
+        self.treaty.member_ids().map(|party| tree(party).map(Arc::new)).collect()
     }
 }
 

@@ -153,6 +153,7 @@ fn rules(alone_order: AloneOrder, notice: DurationMillis) -> Rules {
         standing: Standing::default(),
     };
     Rules {
+        inside: Vec::new(),
         members: NODES.map(member).to_vec(),
         notice,
         least_notice: DurationMillis(0),

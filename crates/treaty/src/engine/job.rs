@@ -1,5 +1,6 @@
 //! One claim as the engine keeps it.
 
+use super::inside::ElementId;
 use super::queue::{Job, Key};
 use super::space::{Place, Shape, Space};
 use crate::reason::ReclaimReason;
@@ -52,6 +53,8 @@ pub(super) struct Record {
     pub(super) spec: JobSpec,
     /// `None`: the gang fits neither one node nor whole nodes.
     pub(super) shape: Option<Shape>,
+    /// Its element in its member's tree; 0 without one.
+    pub(super) element: ElementId,
     pub(super) state: JobState,
     /// GPUs held, or kept for it.
     pub(super) places: Vec<Place>,
@@ -112,6 +115,7 @@ impl Record {
         Self {
             spec,
             shape,
+            element: 0,
             state: JobState::Waiting,
             places: Vec::new(),
             put_back: false,

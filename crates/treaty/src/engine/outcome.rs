@@ -107,10 +107,14 @@ impl Engine {
             WaitReason::NoSuchPlace(asked(shape, site, site.most_nodes))
         } else if shape.total() > rules.ceiling {
             WaitReason::ExceedsCeiling(member)
-        } else if record.due_since.is_none() && shape.total() > self.room_below_ceiling(member.index())
-            || state.used.saturating_add(shape.total()) > rules.ceiling
+        } else if let Some(never) = self.reason_inside(job, shape, true) {
+            never
+        } else if state.below_ceiling.contains(&job)
+            || record.due_since.is_none() && shape.total() > self.room_below_ceiling(member.index())
         {
             WaitReason::CeilingReached(member)
+        } else if let Some(reached) = self.reason_inside(job, shape, false) {
+            reached
         } else if let Some(site) = self.space.wish(shape).filter(|_| self.waits_for_its_place(job, shape)) {
             WaitReason::PlaceTaken(asked(shape, site, self.space.most_free(site)))
         } else if let Some(reason) = self.window_wait(member, shape, covered) {

@@ -20,8 +20,9 @@ impl Engine {
                 engine.space.close(node);
             }
         }
-        for claim in &snapshot.claims {
-            let record = Record::new(spec(claim), &mut engine.space);
+        for (job, claim) in (0..).zip(&snapshot.claims) {
+            let mut record = Record::new(spec(claim), &mut engine.space);
+            record.element = engine.members[claim.member.index()].introduce(job, &claim.path);
             engine.jobs.push(record);
         }
         // Where the line has become too short for all, those who have been due longest stay.
@@ -43,6 +44,7 @@ impl Engine {
         for (job, claim) in (0..).zip(&snapshot.claims) {
             engine.restore_waiting(snapshot, job, claim);
         }
+        engine.abandon_unlawful_reservations();
         engine.withdraw_idle_notices();
         engine
     }
@@ -60,19 +62,22 @@ impl Engine {
         if let Some(runtime) = runtime {
             record.state = JobState::Finished { runtime };
         }
-        match (&claim.due, runtime) {
+        let possible = line.could_run_inside(job, shape);
+        // Who may not start any more by its member's own rules is not due either; what runs stays due.
+        let due = claim.due.as_ref().filter(|_| possible || !claim.is_waiting());
+        match (due, runtime) {
             (Some(due), Some(runtime)) if due.since.0.saturating_add(runtime) <= last_start => {
                 record.due_since = Some(due.since.0);
             }
             // After an amendment the line may have become too small for what it was doing.
-            (Some(due), _) if line.restore(&due.places) => {
+            (Some(due), _) if line.restore(job, &due.places) => {
                 record.due_since = Some(due.since.0);
                 record.places_alone.clone_from(&due.places);
                 if let Some(runtime) = runtime {
                     line.will_end(job, due.since.0.saturating_add(runtime));
                 }
             }
-            _ if line.could_run(shape, guarantee) => {
+            _ if possible && line.could_run(shape, guarantee) => {
                 line.submit(shape, claim.submitted_at.0, &claim.id, job);
             }
             _ => {}
@@ -140,7 +145,8 @@ impl Engine {
             // A node may have been lost since, or have other labels now.
             ClaimState::Reserved(kept)
                 if kept.slots.iter().all(|s| snapshot.node_index(&s.node).is_some())
-                    && self.is_where_wanted(job, &places(snapshot, &kept.slots)) =>
+                    && self.is_where_wanted(job, &places(snapshot, &kept.slots))
+                    && !self.is_held_up_inside(job) =>
             {
                 let due = self.jobs[job as usize].due_since.is_some();
                 let basis = if due { Basis::Due } else { Basis::Guaranteed };
@@ -155,11 +161,25 @@ impl Engine {
         self.record(job).shape.is_some_and(|shape| self.space.meets_wish(shape, places))
     }
 
+    /// Whom a due claim had told to leave inside a guarantee may stay once that claim is no longer due.
+    fn abandon_unlawful_reservations(&mut self) {
+        let unlawful = |(_, job): &(i64, Job)| match *self.state(*job) {
+            JobState::Noticed { basis: Basis::Guaranteed, promised_to: Some(claim), .. } => {
+                self.record(claim).due_since.is_none().then_some(claim)
+            }
+            _ => None,
+        };
+        let claims: Vec<Job> = self.deadlines.iter().filter_map(unlawful).collect();
+        for claim in claims {
+            self.abandon_reservation(claim);
+        }
+    }
+
     /// Lets stay who was told to leave for a reason that has passed.
     fn withdraw_idle_notices(&mut self) {
         let passed = |job: Job| match self.state(job) {
             JobState::Noticed { promised_to: Some(claim), .. } => {
-                !matches!(self.state(*claim), JobState::Reserved { .. })
+                !matches!(self.state(*claim), JobState::Reserved { .. }) && !self.waits_for_ceiling(*claim)
             }
             JobState::Noticed { promised_to: None, reason: ReclaimReason::AboveCeiling(member), .. } => {
                 self.members[member.index()].used <= self.rules.members[member.index()].ceiling

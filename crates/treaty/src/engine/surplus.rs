@@ -45,15 +45,15 @@ impl Engine {
 
     /// The member's first claim in line that has a place among idle GPUs.
     fn next_borrower(&self, member: usize, room: Gpus) -> Option<Job> {
-        let queue = &self.members[member].queue;
+        let state = &self.members[member];
         if !self.has_limits() {
             let kept = self.whole_nodes_kept();
             let fits = |shape: Shape| shape.total() <= room && self.space.fits(shape, kept);
-            return queue.first(fits).map(|(_, job, _)| job);
+            return state.next(fits).map(|(job, _)| job);
         }
         let id = MemberId(u16::try_from(member).unwrap_or(u16::MAX));
         let latest = |shape: Shape| self.latest_end(id, shape).filter(|_| shape.total() <= room);
-        queue.first_ending(latest, |job| self.record(job).end_if_started(self.now)).map(|(_, job, _)| job)
+        state.next_ending(latest, |job| self.record(job).end_if_started(self.now))
     }
 
     /// Whole nodes that stay free for members who lend only a part of their guarantee.
