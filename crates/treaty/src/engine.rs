@@ -20,6 +20,7 @@ mod accounts;
 pub mod alone;
 mod alone_shares;
 mod bits;
+mod counts;
 mod events;
 mod gather;
 mod guarantee;

@@ -1,7 +1,8 @@
 //! From which racks a gang takes its whole nodes: the lowest level at which one part of the pool has enough, there the
 //! fullest part that fits, and below it as few parts as possible (the rule of Kueue's KEP-2724, `BestFit`).
 
-use super::topology::{Counts, Topology};
+use super::counts::Counts;
+use super::topology::Topology;
 use crate::snapshot::Level;
 
 /// So many nodes of a rack or row.
@@ -14,7 +15,7 @@ pub(crate) fn gather(
     needed: u32,
     within: Option<Level>,
 ) -> Option<Vec<Share>> {
-    if let Some(rack) = tightest(&counts.by_rack, needed) {
+    if let Some(rack) = counts.tightest_rack(needed) {
         return Some(vec![(rack, needed)]);
     }
     let rows = match (within, tightest(&counts.by_row, needed)) {

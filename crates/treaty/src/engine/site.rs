@@ -7,8 +7,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::bits::IndexSet;
+use super::counts::Counts;
 use super::space::{Place, Shape, Space};
-use super::topology::{Counts, Topology};
+use super::topology::Topology;
 use crate::snapshot::Level;
 use crate::units::{Gpus, Labels};
 

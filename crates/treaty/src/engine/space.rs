@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use super::bits::IndexSet;
-use super::gather::{gather, tightest};
+use super::counts::Counts;
+use super::gather::gather;
 use super::site::{SiteId, Sites};
-use super::topology::{Counts, NodeSpec, Topology};
+use super::topology::{NodeSpec, Topology};
 use crate::snapshot::Level;
 use crate::units::Gpus;
 
@@ -78,7 +79,7 @@ impl Space {
         let cell = capacities.iter().copied().max().unwrap_or(0);
         let mut space = Self::new(&capacities, cell, WholeNodes::HighestFirst);
         space.topology = Topology::of(nodes);
-        space.whole = Counts::of(&space.topology, space.nodes_with_free(cell).iter());
+        space.whole = Counts::of(&space.topology, space.nodes_with_free(cell).iter()).indexed();
         space
     }
 
@@ -173,7 +174,7 @@ impl Space {
         if free < self.cell || self.topology.is_one_rack() {
             return if highest { set.last() } else { set.first() };
         }
-        let rack = tightest(&self.counts(&set, allowed).by_rack, 1)?;
+        let rack = self.counts(&set, allowed).tightest_rack(1)?;
         let mut nodes = self.topology.nodes_in(rack).iter().copied().filter(|&node| set.contains(node));
         if highest { nodes.next_back() } else { nodes.next() }
     }

@@ -95,6 +95,14 @@ impl Topology {
         }
     }
 
+    pub(crate) const fn rack_count(&self) -> usize {
+        self.racks.len()
+    }
+
+    pub(crate) const fn row_count(&self) -> usize {
+        self.row_count as usize
+    }
+
     pub(crate) fn nodes(&self) -> &[NodeSpec] {
         &self.nodes
     }
@@ -130,47 +138,6 @@ impl Topology {
             }
         }
         set
-    }
-}
-
-/// Whole nodes at hand, by place; empty when all nodes are in one rack.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
-    pub(crate) by_rack: Vec<u32>,
-    pub(crate) by_row: Vec<u32>,
-}
-
-impl Counts {
-    pub(crate) fn of(topology: &Topology, nodes: impl Iterator<Item = u32>) -> Self {
-        if topology.is_one_rack() {
-            return Self::default();
-        }
-        let mut counts =
-            Self { by_rack: vec![0; topology.racks.len()], by_row: vec![0; topology.row_count as usize] };
-        nodes.for_each(|node| counts.add(topology, node));
-        counts
-    }
-
-    pub(crate) fn add(&mut self, topology: &Topology, node: u32) {
-        let rack = topology.rack_of(node);
-        self.by_rack[rack as usize] += 1;
-        self.by_row[topology.row_of(rack) as usize] += 1;
-    }
-
-    pub(crate) fn subtract(&mut self, topology: &Topology, node: u32) {
-        let rack = topology.rack_of(node);
-        self.by_rack[rack as usize] -= 1;
-        self.by_row[topology.row_of(rack) as usize] -= 1;
-    }
-
-    /// Most in one part of that level, out of `all` in the pool.
-    pub(crate) fn most(&self, level: Option<Level>, all: u32) -> u32 {
-        let most = match level {
-            Some(Level::Rack) => self.by_rack.iter().max(),
-            Some(Level::Row) => self.by_row.iter().max(),
-            None => None,
-        };
-        most.copied().unwrap_or(all)
     }
 }
 
