@@ -98,6 +98,9 @@ impl Simulate {
 
 /// Somebody looked at the first lines only: `concord check … | head`.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let io = error.downcast_ref::<std::io::Error>();
-    io.is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+    let of = |cause: &(dyn std::error::Error + 'static)| {
+        let json = cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
+        cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind).or(json)
+    };
+    error.chain().any(|cause| of(cause) == Some(std::io::ErrorKind::BrokenPipe))
 }

@@ -47,7 +47,9 @@ fn every_example_does_what_its_head_says() {
             text.lines().find_map(|l| l.strip_prefix("#   concord ")).expect("the head shows a command");
         let answer = concord(&line.split_whitespace().collect::<Vec<_>>());
         assert_eq!((answer.code, answer.err.as_str()), (0, ""), "{line}\n{}", answer.out);
-        assert!(answer.out.ends_with("no errors; 1 treaty in 1 file\n"), "{line}\n{}", answer.out);
+        let quota = text.contains("kind: MemberQuota");
+        let end = if quota { "1 treaty and 1 member quota in 2 files" } else { "1 treaty in 1 file" };
+        assert!(answer.out.ends_with(&format!("no errors; {end}\n")), "{line}\n{}", answer.out);
         examples += 1;
     }
     assert!(examples >= 6);
@@ -57,8 +59,32 @@ fn every_example_does_what_its_head_says() {
 fn a_folder_is_read_with_all_below() {
     let answer = concord(&["check", "policies/examples", "policies/ten-institutes.yaml"]);
     assert_eq!(answer.code, 0, "{}", answer.out);
-    assert_eq!(answer.out, "no errors; 8 treaties in 8 files\n");
+    assert_eq!(answer.out, "no errors; 8 treaties and 1 member quota in 9 files\n");
     assert_eq!(concord(&["check", "policies"]).code, 1, "policies/broken is below");
+}
+
+#[test]
+fn a_quota_is_held_against_the_treaty_in_another_file_and_against_the_nodes() {
+    let quota = "policies/examples/member-quota-old-town.yaml";
+    assert_eq!(concord(&["check", quota]).out, "no errors; 1 member quota in 1 file\n");
+    let elsewhere = concord(&["check", quota, "policies/examples/two-states.yaml", "-o", "line"]);
+    assert!(elsewhere.out.contains("TR051 error: metadata.name: no member is named \"old-town\""));
+    let folder = tempfile::tempdir().unwrap();
+    let treaty = folder.path().join("treaty.yaml");
+    let consortium = fs::read_to_string(root().join("policies/examples/university-consortium.yaml")).unwrap();
+    let percent = consortium.replace(
+        "old-town, weight: 4, guarantee: {gpus: 96}",
+        "old-town, weight: 4, guarantee: {percent: \"10\"}",
+    );
+    fs::write(&treaty, percent).unwrap();
+    let treaty = treaty.to_str().unwrap();
+    let unknown = concord(&["check", quota, treaty, "-o", "line"]);
+    assert!(unknown.code == 0 && unknown.out.contains("TR056 note"), "{}", unknown.out);
+    let small = concord(&["check", quota, treaty, "-o", "line", "--nodes", "40", "--on", "2027-06-01"]);
+    assert!(small.code == 1 && small.out.contains("TR052 error"), "{}", small.out);
+    let json = concord(&["check", quota, treaty, "-o", "json", "--nodes", "40", "--on", "2027-06-01"]);
+    let report: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(report["files"][0]["quotas"][0], serde_json::json!({"name": "old-town", "valid": false}));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `concord check`: every fault of every treaty in one pass.
+//! `concord check`: every fault of every treaty and member quota in one pass.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -11,7 +11,9 @@ use serde::Serialize;
 
 use super::files;
 use super::nodes::NodeArguments;
-use super::render::{Drawing, Output, line};
+use super::render::{Colour, Drawing, Output, line};
+
+mod quotas;
 
 /// Arguments of `concord check`.
 #[derive(Debug, clap::Args)]
@@ -24,6 +26,9 @@ pub struct Arguments {
     /// How the result is printed
     #[arg(long, short, value_enum, default_value_t = Output::Text)]
     output: Output,
+    /// Whether the text has colours
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    color: Colour,
 }
 
 /// One file's result as JSON.
@@ -31,7 +36,15 @@ pub struct Arguments {
 struct FileReport<'r> {
     file: &'r str,
     treaties: Vec<TreatyReport<'r>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    quotas: Vec<QuotaReport<'r>>,
     diagnostics: Vec<&'r Diagnostic>,
+}
+
+#[derive(Serialize)]
+struct QuotaReport<'r> {
+    name: &'r str,
+    valid: bool,
 }
 
 #[derive(Serialize)]
@@ -70,10 +83,11 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
             reading.treaties.iter_mut().map(|t| hold(t, &arguments.nodes)).collect::<Result<_>>()?;
         checked.push(Checked { name: text.name, bytes: text.bytes, reading, entitlements });
     }
+    quotas::hold(&mut checked);
     let total = count(checked.iter().flat_map(|c| c.reading.all()));
     let mut out = std::io::stdout().lock();
     match arguments.output {
-        Output::Text => text(&mut out, &checked, total)?,
+        Output::Text => text(&mut out, &checked, total, arguments.color)?,
         Output::Line => {
             for (file, diagnostic) in checked.iter().flat_map(|c| c.reading.all().map(move |d| (c, d))) {
                 writeln!(out, "{}", line(&file.name, diagnostic))?;
@@ -103,9 +117,9 @@ pub fn hold(text: &mut TreatyText, nodes: &NodeArguments) -> Result<Option<Entit
     Ok(Some(entitlements))
 }
 
-fn text(out: &mut impl Write, checked: &[Checked], total: Count) -> Result<()> {
+fn text(out: &mut impl Write, checked: &[Checked], total: Count, colour: Colour) -> Result<()> {
     for file in checked {
-        let drawing = Drawing::new(&file.name, &file.bytes);
+        let drawing = Drawing::new(&file.name, &file.bytes, colour);
         for diagnostic in file.reading.all() {
             writeln!(out, "{}\n", drawing.draw(diagnostic))?;
         }
@@ -122,13 +136,19 @@ fn text(out: &mut impl Write, checked: &[Checked], total: Count) -> Result<()> {
         }
     }
     let treaties = checked.iter().map(|c| c.reading.treaties.len()).sum();
+    let quotas = checked.iter().map(|c| c.reading.quotas.len()).sum();
+    let what = match (treaties, quotas) {
+        (treaties, 0) => some(treaties, "treaty"),
+        (0, quotas) => some(quotas, "member quota"),
+        (treaties, quotas) => format!("{} and {}", some(treaties, "treaty"), some(quotas, "member quota")),
+    };
     let verdict = match (total.errors, total.warnings) {
         (0, 0) => "no errors".to_owned(),
         (0, warnings) => format!("no errors, {}", some(warnings, "warning")),
         (errors, 0) => some(errors, "error"),
         (errors, warnings) => format!("{}, {}", some(errors, "error"), some(warnings, "warning")),
     };
-    writeln!(out, "{verdict}; {} in {}", some(treaties, "treaty"), some(checked.len(), "file"))?;
+    writeln!(out, "{verdict}; {what} in {}", some(checked.len(), "file"))?;
     Ok(())
 }
 
@@ -146,6 +166,12 @@ impl Checked {
         FileReport {
             file: &self.name,
             treaties: treaties.map(|(text, found)| of_treaty(text, found.as_ref())).collect(),
+            quotas: self
+                .reading
+                .quotas
+                .iter()
+                .map(|q| QuotaReport { name: &q.name, valid: q.quota.is_some() })
+                .collect(),
             diagnostics: self.reading.all().collect(),
         }
     }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::files;
 use super::nodes::NodeArguments;
-use super::render::Drawing;
+use super::render::{Colour, Drawing};
 
 mod clauses;
 mod words;
@@ -105,7 +105,7 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
 fn side(path: &Path, nodes: &NodeArguments) -> Result<Option<Side>> {
     let text = files::read(path)?;
     let mut reading = read(&text.bytes);
-    let drawing = Drawing::new(&text.name, &text.bytes);
+    let drawing = Drawing::new(&text.name, &text.bytes, Colour::Auto);
     if reading.all().any(|d| d.is_error()) {
         for diagnostic in reading.all().filter(|d| d.is_error()) {
             writeln!(std::io::stdout(), "{}\n", drawing.draw(diagnostic))?;

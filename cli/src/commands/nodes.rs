@@ -12,16 +12,16 @@ use jiff::civil::Date;
 pub struct NodeArguments {
     /// Number of nodes; with classes one number for each: h100=32,a100=64
     #[arg(long, value_delimiter = ',', value_name = "N|CLASS=N", conflicts_with = "node_file")]
-    nodes: Vec<String>,
+    pub nodes: Vec<String>,
     /// GPUs of each of these nodes
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
-    gpus_per_node: u32,
+    pub gpus_per_node: u32,
     /// CSV file of nodes with the columns name, gpus and labels (a=b;c=d)
     #[arg(long, value_name = "FILE")]
-    node_file: Option<PathBuf>,
+    pub node_file: Option<PathBuf>,
     /// Day on which shares are worked out, YYYY-MM-DD; today if not given
     #[arg(long, value_name = "DAY")]
-    on: Option<Date>,
+    pub on: Option<Date>,
 }
 
 /// A row of a node file.

@@ -17,6 +17,31 @@ pub enum Output {
     Line,
 }
 
+/// Whether the result has colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Colour {
+    /// On a terminal, unless `NO_COLOR` is set (no-color.org)
+    #[default]
+    Auto,
+    /// Also into files and pipes
+    Always,
+    /// Nowhere
+    Never,
+}
+
+impl Colour {
+    fn renderer(self) -> Renderer {
+        let unwanted = || std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        let dumb = || std::env::var_os("TERM").is_some_and(|v| v == "dumb");
+        let coloured = match self {
+            Self::Auto => std::io::stdout().is_terminal() && !unwanted() && !dumb(),
+            Self::Always => true,
+            Self::Never => false,
+        };
+        if coloured { Renderer::styled() } else { Renderer::plain() }
+    }
+}
+
 /// Draws diagnostics beside the lines of one text.
 pub struct Drawing<'t> {
     name: &'t str,
@@ -25,13 +50,9 @@ pub struct Drawing<'t> {
 }
 
 impl<'t> Drawing<'t> {
-    /// Colours only on a terminal, and not when `NO_COLOR` is set (no-color.org).
-    pub fn new(name: &'t str, bytes: &[u8]) -> Self {
-        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|v| v == "dumb");
-        let colours = std::io::stdout().is_terminal() && !unwanted && !dumb;
-        let renderer = if colours { Renderer::styled() } else { Renderer::plain() };
-        Self { name, text: shown(bytes), renderer }
+    /// Of a text and the name under which people know it.
+    pub fn new(name: &'t str, bytes: &[u8], colour: Colour) -> Self {
+        Self { name, text: shown(bytes), renderer: colour.renderer() }
     }
 
     /// One diagnostic with its lines.

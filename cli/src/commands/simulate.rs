@@ -4,6 +4,7 @@
 //! to [`trials`], and showing the result to [`table`] and [`chart`].
 
 mod chart;
+mod pool;
 mod svg;
 mod table;
 mod trace;
@@ -16,12 +17,18 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 
-use trials::{Pool, Question};
+use jiff::civil::{Date, DateTime};
+
+use super::nodes::NodeArguments;
+use pool::Pool;
+use trials::Question;
 
 /// Replay a trace of jobs under a treaty, and compare with policies without one
 ///
-/// The trace is a CSV file, plain or gzipped, with the columns job, member, `submit_s`, `runtime_s` and gpus: one line for
-/// each gang. Jobs that arrive in the same second keep the order of the file.
+/// The trace is a CSV file, plain or gzipped, with the columns job, member, `submit_s`, `runtime_s` and gpus, and class where
+/// the treaty has several: one line for each gang. A member may be a reserve. Jobs that arrive in the same second keep the
+/// order of the file. Shares are worked out once, on the day on which the trace begins; budgets and what the past counts
+/// for follow the clock.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Treaty, as a YAML file
@@ -30,12 +37,23 @@ pub struct Arguments {
     /// Trace, plain or gzipped; "-" is standard input
     #[arg(long, value_name = "CSV")]
     trace: PathBuf,
-    /// Nodes of the pool
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    nodes: u32,
-    /// GPUs of each node
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    // These four are those of `NodeArguments`: what is flattened into an optional set of arguments cannot itself flatten.
+    /// Number of nodes; with classes one number for each: h100=32,a100=64
+    #[arg(long, value_delimiter = ',', value_name = "N|CLASS=N", conflicts_with = "node_file")]
+    nodes: Vec<String>,
+    /// GPUs of each of these nodes
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     gpus_per_node: u32,
+    /// CSV file of nodes with the columns name, gpus and labels (a=b;c=d)
+    #[arg(long, value_name = "FILE")]
+    node_file: Option<PathBuf>,
+    /// Day on which the trace begins and shares are worked out, YYYY-MM-DD
+    #[arg(long, value_name = "DAY")]
+    on: Option<Date>,
+    /// When second 0 of the trace happens, YYYY-MM-DDTHH:MM in the treaty's time zone; otherwise the first instant of the
+    /// day given by --on, of the treaty's first day, or of 2026-01-01
+    #[arg(long, value_name = "TIME", conflicts_with = "on")]
+    start: Option<DateTime>,
     /// What decides who starts
     #[arg(long, value_enum, default_value_t = PolicyArgument::Treaty)]
     policy: PolicyArgument,
@@ -48,9 +66,9 @@ pub struct Arguments {
     /// Use this notice instead of the treaty's
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(0..=604_800))]
     notice_seconds: Option<i64>,
-    /// Order of the line alone with which the treaty's promise is compared
-    #[arg(long, value_enum, default_value_t = AloneArgument::Submission)]
-    alone: AloneArgument,
+    /// Order of the line alone with which the treaty's promise is compared; the treaty's if not given
+    #[arg(long, value_enum)]
+    alone: Option<AloneArgument>,
     /// Leave out jobs that arrive before this second of the trace
     #[arg(long, value_name = "SECOND", default_value_t = 0)]
     from: i64,
@@ -109,25 +127,33 @@ fn parse_pair(text: &str) -> Result<(String, String), String> {
 /// A file that cannot be read or written, a faulty treaty, or a faulty trace: up to 20 faults of it at once.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let treaty = treaty_file::read(&arguments.treaty)?;
-    let pool = Pool { nodes: arguments.nodes, gpus_per_node: arguments.gpus_per_node };
+    let nodes = NodeArguments {
+        nodes: arguments.nodes.clone(),
+        gpus_per_node: arguments.gpus_per_node,
+        node_file: arguments.node_file.clone(),
+        on: arguments.on,
+    };
+    let pool = Pool::new(&treaty, &nodes, arguments.start)?;
     let wanted = trace::Wanted {
         treaty: &treaty,
         members: &arguments.members,
-        gpus_per_node: arguments.gpus_per_node,
+        pool: &pool,
         from_s: arguments.from,
         until_s: arguments.until,
     };
     let trace = trace::read(&arguments.trace, &wanted)?;
-    for shortfall in treaty.shortfalls(&pool.as_nodes()) {
-        eprintln!("note: {}: {shortfall}", arguments.treaty.display());
+    for note in &pool.notes {
+        eprintln!("note: {}: {note}", arguments.treaty.display());
     }
-    for note in &trace.notes {
+    let last = trace.jobs.last().map(|job| job.submitted_at);
+    let changes = last.and_then(|last| pool.changes_until(&treaty, &nodes, last));
+    for note in trace.notes.iter().chain(&changes) {
         eprintln!("note: {note}");
     }
     let question = Question {
         treaty: &treaty,
         trace: &trace,
-        pool,
+        pool: &pool,
         notice_seconds: arguments.notice_seconds,
         alone: arguments.alone,
     };

@@ -4,6 +4,9 @@
 //! None looks at the pool, decides who starts, or keeps state of its own: engine and programs hold the small values
 //! made here and pass them back. `docs/accounts.md` states every formula in words.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::units::{DurationMillis, GpuHours, Gpus};
 
 pub mod amendments;
@@ -22,7 +25,10 @@ pub mod window;
 /// Use in GPU-milliseconds: one GPU held for one millisecond.
 ///
 /// Sums saturate: `u64::MAX` is a million GPUs for 584 years, so that only nonsense reaches it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(transparent)]
 pub struct GpuMillis(pub u64);
 
 impl GpuMillis {

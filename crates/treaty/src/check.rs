@@ -3,15 +3,23 @@
 //! Written without looking at how [`crate::decide`] works and sharing no code with it: it replays the plan on plain
 //! sums and compares these with the treaty. It runs in tests and before every apply; a violation stops the apply.
 
+mod places;
+mod windows;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use crate::plan::Plan;
+use crate::quota::ShareTree;
 use crate::reason::ReclaimReason;
+use crate::schedule::Occurrence;
 use crate::snapshot::{Basis, Claim, ClaimState, Due, Holding, Phase, Reserved, Slot, Snapshot};
-use crate::terms::Terms;
+use crate::terms::{Pool, Terms};
 use crate::treaty::Treaty;
 use crate::units::{ClaimId, MemberId, NodeName, TimestampMillis};
+
+mod shares;
 
 /// A promise that a plan would break.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,11 +69,11 @@ pub fn check(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis, plan: &
     let mut found = Vec::new();
     for pool in &terms.pools {
         if pool.class.is_none() {
-            return check_pool(&pool.treaty, snapshot, now, plan);
+            return check_pool(pool, snapshot, now, plan);
         }
         let part = pool.part(snapshot);
         let here: BTreeSet<&ClaimId> = part.claims.iter().map(|c| &c.id).collect();
-        found.extend(check_pool(&pool.treaty, &part, now, &plan.part(|id| here.contains(id))));
+        found.extend(check_pool(pool, &part, now, &plan.part(|id| here.contains(id))));
     }
     // Who asks no pool may only wait.
     for claim in snapshot.claims.iter().filter(|c| terms.pool_of(c).is_none()) {
@@ -78,21 +86,29 @@ pub fn check(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis, plan: &
     found
 }
 
-fn check_pool(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis, plan: &Plan) -> Vec<Violation> {
+fn check_pool(pool: &Pool, snapshot: &Snapshot, now: TimestampMillis, plan: &Plan) -> Vec<Violation> {
     let by_id = snapshot.claims.iter().map(|c| (&c.id, c)).collect();
     let rebooked = plan.basis_changes.iter().map(|c| (&c.claim, c.to)).collect();
-    let mut judge = Judge { treaty, snapshot, now, plan, by_id, rebooked, found: Vec::new() };
+    let (Pool { treaty, windows, .. }, trees) = (pool, pool.trees(snapshot));
+    let mut judge = Judge { treaty, windows, trees, snapshot, now, plan, by_id, rebooked, found: Vec::new() };
     judge.every_claim_once();
     judge.admissions_are_whole_gangs();
+    judge.places_are_as_asked();
     judge.nodes_are_not_overbooked();
     judge.quotas_hold();
+    judge.limits_of_borrowing_hold();
+    judge.shares_inside_hold();
     judge.lines_alone_hold();
     judge.reclaims_are_lawful();
+    judge.windows_hold();
     judge.found
 }
 
 struct Judge<'a> {
     treaty: &'a Treaty,
+    windows: &'a [Occurrence],
+    /// By party: what it allows inside itself.
+    trees: Vec<Option<Arc<ShareTree>>>,
     snapshot: &'a Snapshot,
     now: TimestampMillis,
     plan: &'a Plan,
@@ -329,6 +345,31 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// Nobody starts on borrowed GPUs beyond what over-use of the budget leaves. What runs already is no fault of a
+    /// plan that starts nothing.
+    fn limits_of_borrowing_hold(&mut self) {
+        let mut borrowed: BTreeMap<MemberId, u64> = BTreeMap::new();
+        for (_, member, _, slots) in
+            self.holdings_after().iter().filter(|(_, _, basis, _)| *basis == Basis::Borrowed)
+        {
+            *borrowed.entry(*member).or_default() += slots.iter().map(|s| u64::from(s.gpus)).sum::<u64>();
+        }
+        let new = self.plan.admissions.iter().filter(|a| a.basis == Basis::Borrowed);
+        let borrowers: BTreeSet<MemberId> =
+            new.filter_map(|a| self.claim(&a.claim)).map(|c| c.member).collect();
+        for member in borrowers {
+            let most = self.snapshot.standings.get(member.index()).and_then(|s| s.most_borrowed);
+            let borrowed = borrowed.get(&member).copied().unwrap_or(0);
+            if let Some(most) = most.filter(|most| borrowed > u64::from(*most)) {
+                let name = &self.treaty.member(member).name;
+                self.report(
+                    "AboveBorrowingLimit",
+                    format!("{name} would borrow {borrowed} of at most {most}"),
+                );
+            }
+        }
+    }
+
     /// Who is called due runs alone on the member's own nodes, and these are not overbooked.
     fn lines_alone_hold(&mut self) {
         let cell = self.snapshot.nodes.iter().map(|n| u64::from(n.gpus)).max().unwrap_or(0);
@@ -375,19 +416,30 @@ impl<'a> Judge<'a> {
     /// Whether a claim booked so may be sent away for the claim that gets its place.
     fn may_be_sent_away(&self, basis: Basis, reason: &ReclaimReason) -> bool {
         match (basis, reason) {
-            (_, ReclaimReason::NodeLost) | (Basis::Borrowed, _) => true,
+            (_, ReclaimReason::NodeLost | ReclaimReason::Window(_)) | (Basis::Borrowed, _) => true,
             (Basis::Guaranteed, ReclaimReason::GuaranteeOf { claim, .. }) => self.due_after(claim).is_some(),
             (Basis::Guaranteed | Basis::Due, _) => false,
         }
     }
 
-    /// Earliest lawful deadline of a notice given now.
-    fn earliest_deadline(&self, reason: &ReclaimReason) -> TimestampMillis {
+    /// Earliest lawful deadline of a notice given now: after the notice and the minimum run, but a window does not wait.
+    fn earliest_deadline(&self, id: &ClaimId, h: &'a Holding, reason: &ReclaimReason) -> TimestampMillis {
         let due = match reason {
             ReclaimReason::GuaranteeOf { claim, .. } => self.due_after(claim),
             _ => None,
         };
-        due.map_or(self.now, |d| d.since).after(self.treaty.reclaim_notice()).max(self.now)
+        let told = due.map_or(self.now, |d| d.since).after(self.treaty.reclaim_notice()).max(self.now);
+        // Who was told already may be told a later time.
+        let told = match h.phase {
+            Phase::Noticed { deadline } => told.min(deadline),
+            Phase::Running | Phase::Stopping => told,
+        };
+        let ran = h.since.after(self.treaty.reclaim().minimum_run);
+        let forced = self.claim(id).and_then(|claim| self.forced_away_at(claim, h, reason));
+        match reason {
+            ReclaimReason::Window(_) => forced.unwrap_or(TimestampMillis(i64::MAX)),
+            _ => told.max(ran).min(forced.unwrap_or(TimestampMillis(i64::MAX))),
+        }
     }
 
     fn reclaims_are_lawful(&mut self) {
@@ -399,7 +451,7 @@ impl<'a> Judge<'a> {
             if !self.may_be_sent_away(self.basis_after(&notice.claim, h.basis), &notice.reason) {
                 broken.push(("ReclaimedGuarantee", format!("{} runs inside its guarantee", notice.claim)));
             }
-            let earliest = self.earliest_deadline(&notice.reason);
+            let earliest = self.earliest_deadline(&notice.claim, h, &notice.reason);
             if h.phase == Phase::Stopping || notice.deadline < earliest {
                 broken.push((
                     "ShortNotice",
@@ -418,14 +470,10 @@ impl<'a> Judge<'a> {
             if !self.may_be_sent_away(self.basis_after(&stop.claim, h.basis), &stop.reason) {
                 broken.push(("ReclaimedGuarantee", format!("{} runs inside its guarantee", stop.claim)));
             }
-            let allowed = match h.phase {
-                Phase::Noticed { deadline } if self.now >= deadline => true,
-                // For a claim that is late already the notice is shorter, also one that was given before.
-                Phase::Noticed { .. } | Phase::Running => self.now >= self.earliest_deadline(&stop.reason),
-                Phase::Stopping => false,
-            };
-            if !allowed {
-                broken.push(("ShortNotice", format!("{} is stopped before its deadline", stop.claim)));
+            // For a claim that is late already the notice is shorter, also one that was given before.
+            let earliest = self.earliest_deadline(&stop.claim, h, &stop.reason);
+            if h.phase == Phase::Stopping || self.now < earliest {
+                broken.push(("ShortNotice", format!("{} is stopped before {earliest:?}", stop.claim)));
             }
         }
         self.found.extend(broken.into_iter().map(|(rule, detail)| Violation { rule, detail }));

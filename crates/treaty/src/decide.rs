@@ -9,7 +9,7 @@
 
 use std::borrow::Cow;
 
-use crate::engine::{Engine, Rules};
+use crate::engine::{Engine, NodeWindow, Rules};
 use crate::plan::{Plan, Wait};
 use crate::reason::WaitReason;
 use crate::snapshot::{Claim, ClaimState, Snapshot};
@@ -25,7 +25,9 @@ pub fn decide(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis) -> Pla
     for pool in &terms.pools {
         let mut part = pool.part(snapshot);
         plan.waits.extend(set_aside_refused(pool, &mut part));
-        let mut engine = Engine::restore(Rules::of(&pool.treaty, &part.standings), &part, now);
+        let rules = Rules::of(&pool.treaty, &part.standings).with_trees(pool.trees(&part));
+        let mut engine = Engine::restore(rules, &part, now);
+        engine.set_windows(pool.windows.iter().map(|w| NodeWindow::of(w, &part.nodes)).collect());
         engine.settle(now);
         plan.append(engine.plan_since(&part));
     }

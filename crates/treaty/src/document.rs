@@ -14,6 +14,7 @@ mod calendar;
 mod governance;
 mod members;
 mod pool;
+mod quota;
 
 pub use calendar::{
     BudgetDocument, CarryOverDocument, EffectiveDocument, OveruseDocument, OveruseEffectName, PeriodName,
@@ -31,6 +32,10 @@ pub use pool::{
     ChargeDocument, ClassDocument, LineDocument, LineOrderName, OpeningDocument, ReclaimDocument,
     RemainderName, ReserveDocument, RoundToName, RoundingDocument, SurplusDocument, TierDocument,
     WeightByName,
+};
+pub use quota::{
+    InstitutionDocument, MemberQuotaDocument, PeopleDocument, PeopleWeightName, ProjectShareDocument,
+    QuotaGpusDocument,
 };
 
 /// Labels that a node must all have.

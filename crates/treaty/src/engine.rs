@@ -6,39 +6,54 @@
 //! decisions, because everything that decides is in the snapshot (tests/incremental.rs).
 //!
 //! The rules, in the order of [`Engine::settle`]:
+//! 0. [`windows`]: nodes are limited before a window and free after it; what would not be done is told to leave.
 //! 1. [`alone`]: each member's line alone goes on; whoever starts there is *due* in the pool.
 //! 2. [`accounts`]: what runs is booked: due, inside the guarantee, or borrowed.
 //! 3. [`guarantee`]: due claims start, then claims for which the guarantee has room; borrowers in the way are told to
 //!    leave ([`reclaim`]) and the place is kept for the claim ([`reservation`]).
 //! 4. [`surplus`]: what is idle is lent.
 //! 5. [`notices`]: who was told to leave and must, or may stay after all.
+//!
+//! Where: [`topology`] numbers racks and rows, [`gather`] chooses among them, [`site`] keeps what claims ask of nodes.
 
 mod accounts;
 pub mod alone;
+mod alone_shares;
 mod bits;
+mod counts;
 mod events;
+mod gather;
 mod guarantee;
+mod inner_ceilings;
+mod inside;
 mod job;
 mod notices;
 mod outcome;
+mod placing;
 mod queue;
 mod reclaim;
 mod reservation;
 mod restore;
 mod rules;
+mod site;
 mod space;
+mod standings;
 mod surplus;
+mod topology;
+mod windows;
 
 pub use alone::AloneOrder;
 pub use events::Event;
 pub use job::JobSpec;
 pub use rules::{MemberRules, Rules};
+pub use topology::NodeSpec;
+pub use windows::NodeWindow;
 
 use std::collections::BTreeSet;
 
 use job::{JobState, Record};
 use queue::{Job, Queue};
-use space::{Place, Space, WholeNodes};
+use space::{Place, Space};
 
 use crate::reason::ReclaimReason;
 use crate::snapshot::Basis;
@@ -123,6 +138,8 @@ pub struct Engine {
     deadlines: BTreeSet<(i64, Job)>,
     /// Claims that were stopped and still hold their GPUs.
     stopping: BTreeSet<Job>,
+    /// Nodes that belong to somebody else from a time on.
+    windows: windows::Windows,
     actions: Vec<Action>,
 }
 
@@ -139,12 +156,16 @@ struct NodeState {
 struct MemberState {
     alone: alone::AloneLine,
     queue: Queue,
+    /// The member's own tree, where the same claims wait apart by element.
+    inside: Option<inside::Inside>,
     /// GPUs held and reserved, on any basis.
     used: Gpus,
     /// Part of `used` that is due or inside the guarantee.
     safe: Gpus,
     /// Due claims that wait, by submission.
     owed: BTreeSet<(i64, Job)>,
+    /// Those of them that have a place as soon as the member's own work has made room below the ceiling.
+    below_ceiling: Vec<Job>,
     /// Running claims inside the guarantee, by submission.
     guaranteed: BTreeSet<(i64, Job)>,
     /// Running borrowers, by submission.
@@ -156,26 +177,37 @@ struct MemberState {
 }
 
 impl Engine {
-    /// An empty pool. `capacities` are the GPUs of each node, in the order of the nodes' names.
+    /// An empty pool of which nothing is known but the GPUs of each node, in the order of the nodes' names.
     #[must_use]
     pub fn new(rules: Rules, capacities: &[Gpus]) -> Self {
-        let cell = capacities.iter().copied().max().unwrap_or(0);
-        let member = |m: &MemberRules| MemberState {
-            alone: alone::AloneLine::new(rules.alone_order, m.guarantee, cell),
+        let nodes: Vec<NodeSpec> = capacities.iter().copied().map(NodeSpec::from).collect();
+        Self::with_nodes(rules, &nodes)
+    }
+
+    /// An empty pool of these nodes, in the order of their names.
+    #[must_use]
+    pub fn with_nodes(rules: Rules, nodes: &[NodeSpec]) -> Self {
+        let space = Space::of_pool(nodes);
+        let cell = space.cell();
+        let tree = |index: usize| rules.inside.get(index).cloned().flatten();
+        let member = |(index, m): (usize, &MemberRules)| MemberState {
+            alone: alone::AloneLine::new(rules.alone_order, m.guarantee, cell).with_tree(tree(index)),
             queue: Queue::default(),
+            inside: tree(index).map(inside::Inside::new),
             used: 0,
             safe: 0,
             owed: BTreeSet::new(),
+            below_ceiling: Vec::new(),
             guaranteed: BTreeSet::new(),
             borrowed: BTreeSet::new(),
             touched: true,
             fragmented: false,
         };
-        let members = rules.members.iter().map(member).collect();
-        let node = |&capacity: &Gpus| NodeState { capacity, ..NodeState::default() };
+        let members = rules.members.iter().enumerate().map(member).collect();
+        let node = |spec: &NodeSpec| NodeState { capacity: spec.gpus, ..NodeState::default() };
         Self {
-            space: Space::new(capacities, cell, WholeNodes::HighestFirst),
-            nodes: capacities.iter().map(node).collect(),
+            space,
+            nodes: nodes.iter().map(node).collect(),
             jobs: Vec::new(),
             members,
             rules,
@@ -184,6 +216,7 @@ impl Engine {
             reserved: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             stopping: BTreeSet::new(),
+            windows: windows::Windows::default(),
             actions: Vec::new(),
         }
     }
@@ -191,6 +224,7 @@ impl Engine {
     /// Decides until nothing is left to decide at this time, and returns what is to be done.
     pub fn settle(&mut self, now: TimestampMillis) -> Vec<Action> {
         self.now = now.0;
+        self.pass_window_edges();
         self.advance_lines_alone();
         self.book_running();
         self.serve_guarantees();
@@ -203,12 +237,12 @@ impl Engine {
         std::mem::take(&mut self.actions)
     }
 
-    /// Next time at which something is to be decided without an event from outside: a line alone goes on or a notice
-    /// runs out.
+    /// Next time at which something is to be decided without an event from outside: a line alone goes on, a notice
+    /// runs out, or a window has to be told of or is over.
     #[must_use]
     pub fn next_alarm(&self) -> Option<TimestampMillis> {
         let lines = self.members.iter().filter_map(|m| m.alone.next_end());
-        lines.chain(self.next_deadline()).min().map(TimestampMillis)
+        lines.chain(self.next_deadline()).chain(self.windows.next_edge()).min().map(TimestampMillis)
     }
 
     /// GPUs that the claim holds or that are kept for it, by node.

@@ -16,6 +16,7 @@
 
 pub mod accounts;
 pub mod baseline;
+pub mod books;
 pub mod check;
 pub mod clauses;
 pub mod decide;
@@ -24,7 +25,9 @@ pub mod document;
 pub mod engine;
 pub mod packing;
 pub mod plan;
+pub mod quota;
 pub mod reason;
+pub mod schedule;
 pub mod simulate;
 pub mod snapshot;
 pub mod source;

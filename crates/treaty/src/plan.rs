@@ -107,7 +107,7 @@ impl Notice {
     pub const fn promised_to(&self) -> Option<&ClaimId> {
         match &self.reason {
             ReclaimReason::GuaranteeOf { claim, .. } => Some(claim),
-            ReclaimReason::AboveCeiling(_) | ReclaimReason::NodeLost => None,
+            ReclaimReason::AboveCeiling(_) | ReclaimReason::NodeLost | ReclaimReason::Window(_) => None,
         }
     }
 }

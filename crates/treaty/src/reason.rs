@@ -1,7 +1,17 @@
 //! Why something was decided: a closed list, so that texts, metrics and translations can be complete.
 
+mod place;
+
+pub use place::AskedPlace;
+
+use std::sync::Arc;
+
+use crate::accounts::calendar;
+use crate::quota::{LEVELS, Refusal};
+use crate::schedule::WindowId;
+use crate::snapshot::SharePath;
 use crate::treaty::{Clause, Closed, Treaty};
-use crate::units::{ClaimId, Gpus, MemberId};
+use crate::units::{ClaimId, Gpus, MemberId, TimestampMillis};
 
 /// Why a claim waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +28,21 @@ pub enum WaitReason {
     CeilingReached(MemberId),
     /// The gang alone exceeds the ceiling; it can never start under this treaty.
     ExceedsCeiling(MemberId),
+    /// Over-use of the budget limits what the member borrows.
+    BorrowingLimited {
+        /// The member.
+        member: MemberId,
+        /// Most GPUs that it borrows at once.
+        most: Gpus,
+        /// When the budget's period ends, and the limit with it.
+        until: Option<TimestampMillis>,
+    },
     /// The gang is larger than the pool.
     ExceedsPool,
+    /// GPUs may be idle elsewhere, but the nodes that it asks for are in use.
+    PlaceTaken(AskedPlace),
+    /// The pool has no nodes such as it asks for.
+    NoSuchPlace(AskedPlace),
     /// The gang fits neither one node nor whole nodes.
     UnsupportedShape,
     /// The treaty has several classes of GPUs, and the claim names none of them.
@@ -28,6 +51,26 @@ pub enum WaitReason {
     Closed(MemberId, Closed),
     /// Its applicant does not meet a condition of the treaty.
     NotEligible(MemberId, Condition),
+    /// It has room, but does not say that it ends before a window opens there.
+    WindowAhead {
+        /// Window.
+        window: WindowId,
+        /// Start.
+        opens: TimestampMillis,
+    },
+    /// Too few nodes are left outside an open window.
+    NodesInWindow {
+        /// Window.
+        window: WindowId,
+        /// End.
+        closes: TimestampMillis,
+    },
+    /// An institution, project or person would exceed the ceiling that its own member, or the reserve's tier, sets.
+    ShareCeilingReached(ShareLimit),
+    /// The gang alone exceeds such a ceiling.
+    ExceedsShareCeiling(ShareLimit),
+    /// Its project has no tier in the reserve, or has used the tier's hours.
+    Tier(MemberId, Option<Arc<str>>, Refusal),
 }
 
 /// A condition of eligibility.
@@ -45,6 +88,42 @@ pub enum Condition {
     DataClass,
 }
 
+/// A ceiling inside a party.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShareLimit {
+    /// The party.
+    pub member: MemberId,
+    /// Whose ceiling it is: names from the outside in.
+    pub path: SharePath,
+    /// The ceiling.
+    pub most: Gpus,
+}
+
+impl ShareLimit {
+    /// Persons are not named where strangers read: their limit is one for all of a project.
+    fn clause(&self) -> Clause {
+        let mut path = self.path.to_vec();
+        if path.len() == LEVELS {
+            path[LEVELS - 1] = Arc::from("*");
+        }
+        Clause::Share(self.member, path.into())
+    }
+
+    fn sentence(&self, treaty: &Treaty, what: &str) -> String {
+        let (party, most) = (treaty.member(self.member).name.as_str(), self.most);
+        let whose = match self.path.len() {
+            LEVELS => "its owner".to_owned(),
+            _ => self.path.last().map_or_else(|| party.to_owned(), ToString::to_string),
+        };
+        let limit = if treaty.member(self.member).is_reserve {
+            format!("the {most} GPUs of its tier in {party}")
+        } else {
+            format!("the {most} GPUs that {party} allows")
+        };
+        what.replace("WHOSE", &whose).replace("LIMIT", &limit)
+    }
+}
+
 /// Why a claim must leave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReclaimReason {
@@ -59,6 +138,8 @@ pub enum ReclaimReason {
     AboveCeiling(MemberId),
     /// A node that it ran on is gone.
     NodeLost,
+    /// It would not be done before a window opens on its nodes.
+    Window(WindowId),
 }
 
 impl WaitReason {
@@ -72,28 +153,42 @@ impl WaitReason {
             Self::KeptByOwners => "KeptByOwners",
             Self::CeilingReached(_) => "CeilingReached",
             Self::ExceedsCeiling(_) => "ExceedsCeiling",
+            Self::BorrowingLimited { most: 0, .. } => "BudgetOverdrawn",
+            Self::BorrowingLimited { .. } => "BorrowingLimited",
             Self::ExceedsPool => "ExceedsPool",
+            Self::PlaceTaken(_) => "PlaceTaken",
+            Self::NoSuchPlace(_) => "NoSuchPlace",
             Self::UnsupportedShape => "UnsupportedShape",
             Self::NoSuchClass => "NoSuchClass",
             Self::NotEligible(..) => "NotEligible",
             Self::Closed(_, Closed::NotInForce) => "TreatyNotInForce",
             Self::Closed(_, Closed::Suspended) => "MemberSuspended",
             Self::Closed(_, Closed::ReserveNotOpen) => "ReserveNotOpen",
+            Self::WindowAhead { .. } => "WindowAhead",
+            Self::NodesInWindow { .. } => "NodesInWindow",
+            Self::ShareCeilingReached(_) => "ShareCeilingReached",
+            Self::ExceedsShareCeiling(_) => "ExceedsShareCeiling",
+            Self::Tier(_, _, Refusal::NoTier) => "NoTier",
+            Self::Tier(_, _, Refusal::TierHoursUsed) => "TierHoursUsed",
         }
     }
 
     /// The clause behind it.
     #[must_use]
-    pub const fn clause(&self) -> Clause {
+    pub fn clause(&self) -> Clause {
         match self {
             Self::WaitingForReclaim => Clause::Reclaim,
             Self::GuaranteeFragmented(m) | Self::NoIdleGpus(m) => Clause::Guarantee(*m),
             Self::CeilingReached(m) | Self::ExceedsCeiling(m) => Clause::Ceiling(*m),
+            Self::BorrowingLimited { .. } => Clause::Budget,
             Self::NoSuchClass => Clause::Classes,
             Self::NotEligible(m, _) => Clause::Eligibility(*m),
             Self::Closed(_, Closed::NotInForce) => Clause::Effective,
             Self::Closed(m, Closed::Suspended) => Clause::Suspension(*m),
-            Self::Closed(m, Closed::ReserveNotOpen) => Clause::Reserve(*m),
+            Self::PlaceTaken(_) | Self::NoSuchPlace(_) => Clause::Capacity,
+            Self::WindowAhead { .. } | Self::NodesInWindow { .. } => Clause::Windows,
+            Self::Closed(m, Closed::ReserveNotOpen) | Self::Tier(m, ..) => Clause::Reserve(*m),
+            Self::ShareCeilingReached(limit) | Self::ExceedsShareCeiling(limit) => limit.clause(),
             Self::KeptByOwners | Self::ExceedsPool | Self::UnsupportedShape => Clause::Capacity,
         }
     }
@@ -123,6 +218,7 @@ impl WaitReason {
                 let (name, most) = ceiling(m);
                 format!("the gang needs {gpus} GPUs, but {name} may never use more than {most}; submit a smaller gang")
             }
+            Self::BorrowingLimited { member, most, until } => limited(treaty, *member, *most, *until, gpus),
             Self::NoSuchClass => {
                 let classes: Vec<&str> = treaty.classes().iter().map(|c| c.name.as_str()).collect();
                 format!("the treaty has several classes of GPUs; name one of them: {}", classes.join(", "))
@@ -135,7 +231,34 @@ impl WaitReason {
             Self::Closed(m, Closed::ReserveNotOpen) => {
                 format!("the reserve {} is not open; starts once it is opened", treaty.member(*m).name)
             }
+            Self::WindowAhead { window, opens } => format!(
+                "there is room for {gpus} GPUs, but not until it is done: the window {} opens there at {}; state a run time that ends before, or it starts after the window",
+                window_name(treaty, *window),
+                treaty.civil_text(*opens)
+            ),
+            Self::NodesInWindow { window, closes } => format!(
+                "the window {} leaves too few nodes for {gpus} GPUs; starts after {}",
+                window_name(treaty, *window),
+                treaty.civil_text(*closes)
+            ),
+            Self::ShareCeilingReached(limit) => {
+                limit.sentence(treaty, "WHOSE would use more than LIMIT; starts when another job of WHOSE ends")
+            }
+            Self::ExceedsShareCeiling(limit) => {
+                let what = format!("the gang needs {gpus} GPUs, but WHOSE may never use more than LIMIT; submit a smaller gang");
+                limit.sentence(treaty, &what)
+            }
+            Self::Tier(m, project, why) => {
+                let reserve = treaty.member(*m).name.as_str();
+                let project = project.as_deref().unwrap_or("the claim's project");
+                match why {
+                    Refusal::NoTier => format!("{project} has no tier in {reserve}; starts once an application for one is approved"),
+                    Refusal::TierHoursUsed => format!("{project} has used the GPU-hours of its tier in {reserve}; apply for a larger one"),
+                }
+            }
             Self::ExceedsPool => format!("the gang needs {gpus} GPUs, more than the pool has; submit a smaller gang"),
+            Self::PlaceTaken(asked) => asked.taken(),
+            Self::NoSuchPlace(asked) => asked.missing(),
             Self::UnsupportedShape => {
                 "a gang larger than one node must fill whole nodes; change the number of pods or the GPUs of each".to_owned()
             }
@@ -166,6 +289,41 @@ fn not_eligible(treaty: &Treaty, party: MemberId, condition: Condition) -> Strin
     format!("the {what} of the project is not admitted; admitted: {admitted}; never starts as it is")
 }
 
+/// The sentence of a claim that over-use keeps from borrowing.
+fn limited(
+    treaty: &Treaty,
+    member: MemberId,
+    most: Gpus,
+    until: Option<TimestampMillis>,
+    gpus: Gpus,
+) -> String {
+    let member = treaty.member(member);
+    let (name, guarantee) = (&member.name, member.guarantee);
+    let borrows = if most == 0 {
+        "borrows nothing".to_owned()
+    } else if gpus > most {
+        format!("borrows at most {most} GPUs at once, fewer than the {gpus} of this gang")
+    } else {
+        format!("borrows at most {most} GPUs at once")
+    };
+    let mut changes = Vec::new();
+    if most >= gpus {
+        changes.push(format!("a borrower of {name} ends"));
+    }
+    if guarantee >= gpus {
+        changes.push(format!("its guarantee of {guarantee} GPUs has room"));
+    }
+    changes.push(until.map_or_else(
+        || "the budget's period ends".to_owned(),
+        |end| format!("the budget's period ends at {}", calendar::written(treaty.time_zone(), end)),
+    ));
+    format!("{name} has overdrawn its budget and {borrows}; starts when {}", changes.join(", or "))
+}
+
+fn window_name(treaty: &Treaty, window: WindowId) -> &str {
+    treaty.window(window).map_or("", |rule| rule.name.as_str())
+}
+
 impl ReclaimReason {
     /// CamelCase code for conditions, Events and metrics.
     #[must_use]
@@ -174,6 +332,7 @@ impl ReclaimReason {
             Self::GuaranteeOf { .. } => "ReclaimedForGuarantee",
             Self::AboveCeiling(_) => "AboveCeiling",
             Self::NodeLost => "NodeLost",
+            Self::Window(_) => "Window",
         }
     }
 
@@ -184,6 +343,7 @@ impl ReclaimReason {
             Self::GuaranteeOf { member, .. } => Clause::Guarantee(*member),
             Self::AboveCeiling(member) => Clause::Ceiling(*member),
             Self::NodeLost => Clause::Capacity,
+            Self::Window(_) => Clause::Windows,
         }
     }
 
@@ -199,6 +359,10 @@ impl ReclaimReason {
             }
             Self::AboveCeiling(member) => format!("{} is above its ceiling", treaty.member(*member).name),
             Self::NodeLost => "a node that it ran on is gone".to_owned(),
+            Self::Window(window) => {
+                let name = window_name(treaty, *window);
+                format!("the window {name} opens on its nodes, and it states no run time that ends before")
+            }
         }
     }
 }

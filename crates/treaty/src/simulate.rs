@@ -2,19 +2,26 @@
 //!
 //! [`Replay::next_instant`] moves the clock to the next instant and tells the engine what happened there;
 //! [`Replay::decide`] lets the engine decide and makes it true. They are apart so that a caller can measure decisions.
-//! A stopped claim loses its work and starts from nothing.
+//! A stopped claim loses its work and starts from nothing. Each class of GPUs is a pool with an engine of its own; where
+//! the treaty lets the past count, the books ([`crate::books`]) go along with the clock.
 //!
 //! What came of it is a [`Trial`], the same for a treaty and for the policies of [`crate::baseline`]; [`report`] makes
 //! figures for people of it, and [`floor`] checks the guarantees from the starts and ends alone.
 
 pub mod floor;
+mod past;
+pub mod pools;
 pub mod report;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use past::Past;
+
+use crate::clauses::ClassId;
 use crate::engine::{Action, Engine, JobSpec, Rules};
 use crate::snapshot::{Basis, Gang};
+use crate::terms::Terms;
 use crate::units::{ClaimId, DurationMillis, Gpus, MemberId, TimestampMillis};
 
 /// GPUs on one node, by the node's index.
@@ -29,6 +36,8 @@ pub struct TraceJob {
     pub member: MemberId,
     /// Shape.
     pub gang: Gang,
+    /// GPU class, where the treaty has several.
+    pub class: Option<ClassId>,
     /// Arrival.
     pub submitted_at: TimestampMillis,
     /// Run time without interruption.
@@ -122,11 +131,24 @@ impl Trial {
     }
 }
 
+/// One pool of a replay: a class of GPUs, or all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SimulatedPool {
+    /// The class; `None` when the treaty has no classes.
+    pub class: Option<ClassId>,
+    /// Rules.
+    pub rules: Rules,
+    /// GPUs of each node.
+    pub capacities: Vec<Gpus>,
+}
+
 /// A replay under way.
 #[derive(Debug)]
 pub struct Replay<'a> {
-    engine: Engine,
+    pools: Vec<Pool>,
     jobs: &'a [TraceJob],
+    /// By job: its pool and its number there, once it has arrived.
+    whereabouts: Vec<Option<(usize, u32)>>,
     now: TimestampMillis,
     arrived: usize,
     /// Ends to come, with the run that they belong to.
@@ -134,37 +156,76 @@ pub struct Replay<'a> {
     /// By job: how many runs were begun or ended, so that the end of a stopped run is not taken for the next one's;
     /// and since when it runs.
     attempts: Vec<(u32, Option<TimestampMillis>)>,
+    past: Option<Past>,
     trial: Trial,
     notices: u64,
     withdrawals: u64,
 }
 
+#[derive(Debug)]
+struct Pool {
+    class: Option<ClassId>,
+    engine: Engine,
+    /// Number of the first node among those of all pools.
+    first_node: u32,
+    /// Jobs by their number in the engine.
+    jobs: Vec<u32>,
+    /// GPUs held, by party.
+    held: Vec<Gpus>,
+}
+
 impl<'a> Replay<'a> {
-    /// Jobs sorted by arrival, on an idle pool.
+    /// Jobs sorted by arrival, on one idle pool, where the past counts for nothing.
     #[must_use]
     pub fn new(rules: Rules, capacities: &[Gpus], jobs: &'a [TraceJob]) -> Self {
+        Self::of_pools(vec![SimulatedPool { class: None, rules, capacities: capacities.to_vec() }], jobs)
+    }
+
+    /// Jobs sorted by arrival, on an idle pool for each class, where the past counts for nothing. A job of a class
+    /// without pool never starts.
+    #[must_use]
+    pub fn of_pools(pools: Vec<SimulatedPool>, jobs: &'a [TraceJob]) -> Self {
+        let mut first_node = 0;
+        let mut pool = |pool: SimulatedPool| {
+            let parties = pool.rules.members.len();
+            let engine = Engine::new(pool.rules, &pool.capacities);
+            let first = first_node;
+            first_node += u32::try_from(pool.capacities.len()).unwrap_or(u32::MAX);
+            Pool { class: pool.class, engine, first_node: first, jobs: Vec::new(), held: vec![0; parties] }
+        };
         Self {
-            engine: Engine::new(rules, capacities),
+            pools: pools.into_iter().map(&mut pool).collect(),
             jobs,
+            whereabouts: vec![None; jobs.len()],
             now: TimestampMillis(i64::MIN),
             arrived: 0,
             ends: BinaryHeap::new(),
             attempts: vec![(0, None); jobs.len()],
+            past: None,
             trial: Trial::new(jobs.len()),
             notices: 0,
             withdrawals: 0,
         }
     }
 
-    /// Moves to the next instant at which something happens and tells the engine; `None` at the end.
+    /// Keeps books where the treaty lets the past count. `terms` are those of the pools, in their order; second 0 of the
+    /// trace happens at `begin`, so that budgets' periods have a meaning.
+    #[must_use]
+    pub fn with_past(self, terms: Terms, begin: TimestampMillis) -> Self {
+        Self { past: Past::under(terms, begin), ..self }
+    }
+
+    /// Moves to the next instant at which something happens and tells the engines; `None` at the end.
     pub fn next_instant(&mut self) -> Option<TimestampMillis> {
         let arrival = self.jobs.get(self.arrived).map(|j| j.submitted_at);
         while self.ends.peek().is_some_and(|Reverse((_, job, run))| self.attempts[*job as usize].0 != *run) {
             self.ends.pop();
         }
         let end = self.ends.peek().map(|Reverse((at, ..))| *at);
-        let now = [arrival, end, self.engine.next_alarm()].into_iter().flatten().min()?;
+        let alarms = self.pools.iter().filter_map(|pool| pool.engine.next_alarm());
+        let now = alarms.chain(arrival).chain(end).chain(self.next_standings()).min()?;
         self.now = now.max(self.now);
+        self.keep_books();
         while let Some(&Reverse((at, job, run))) = self.ends.peek() {
             if at > self.now {
                 break;
@@ -172,67 +233,85 @@ impl<'a> Replay<'a> {
             self.ends.pop();
             if self.attempts[job as usize].0 == run {
                 self.end_run(job, at, true);
-                self.engine.finish(job, at);
+                if let Some((pool, number)) = self.whereabouts[job as usize] {
+                    self.pools[pool].engine.finish(number, at);
+                }
             }
         }
-        while let Some(job) = self.jobs.get(self.arrived).filter(|j| j.submitted_at <= self.now) {
-            self.engine.submit(JobSpec {
-                expected_runtime: Some(job.runtime),
-                ..JobSpec::new(job.id.clone(), job.member, job.gang, job.submitted_at)
-            });
+        while self.jobs.get(self.arrived).is_some_and(|j| j.submitted_at <= self.now) {
+            self.arrive(self.arrived);
             self.arrived += 1;
         }
         Some(self.now)
     }
 
-    /// One decision and its effect; true when there may be more to decide at this instant.
+    fn arrive(&mut self, index: usize) {
+        let job = &self.jobs[index];
+        let several = self.pools.len() > 1;
+        let Some(at) = self.pools.iter().position(|pool| !several || pool.class == job.class) else { return };
+        let number = self.pools[at].engine.submit(JobSpec {
+            expected_runtime: Some(job.runtime),
+            ..JobSpec::new(job.id.clone(), job.member, job.gang, job.submitted_at)
+        });
+        self.pools[at].jobs.push(u32::try_from(index).unwrap_or(u32::MAX));
+        self.whereabouts[index] = Some((at, number));
+    }
+
+    /// One decision in each pool and its effect; true when there may be more to decide at this instant.
     pub fn decide(&mut self) -> bool {
-        let actions = self.engine.settle(self.now);
         let mut again = false;
-        for action in &actions {
-            match action {
-                Action::Start { job, basis } => {
-                    let run = &mut self.attempts[*job as usize];
-                    *run = (run.0 + 1, Some(self.now));
-                    let end = self.now.after(self.jobs[*job as usize].runtime);
-                    self.ends.push(Reverse((end, *job, run.0)));
-                    self.trial.outcomes[*job as usize].borrowed |= *basis == Basis::Borrowed;
-                }
-                Action::Stop { job, .. } => {
-                    self.stop(*job);
-                    again = true;
-                }
-                Action::Notice { .. } => self.notices += 1,
-                Action::Withdraw { .. } => self.withdrawals += 1,
-                Action::Reserve { .. } | Action::Unreserve { .. } => {}
-                Action::Rebook { .. } | Action::Due { .. } | Action::Forgotten { .. } => {}
+        for pool in 0..self.pools.len() {
+            for action in self.pools[pool].engine.settle(self.now) {
+                again |= self.carry_out(pool, &action);
             }
         }
         again
     }
 
-    fn stop(&mut self, job: u32) {
-        self.end_run(job, self.now, false);
-        self.engine.released(job);
+    /// True when there may be more to decide.
+    fn carry_out(&mut self, pool: usize, action: &Action) -> bool {
+        match action {
+            Action::Start { job, basis } => self.start(pool, *job, *basis),
+            Action::Stop { job, .. } => {
+                self.end_run(self.pools[pool].jobs[*job as usize], self.now, false);
+                self.pools[pool].engine.released(*job);
+                return true;
+            }
+            Action::Notice { .. } => self.notices += 1,
+            Action::Withdraw { .. } => self.withdrawals += 1,
+            Action::Reserve { .. } | Action::Unreserve { .. } => {}
+            Action::Rebook { .. } | Action::Due { .. } | Action::Forgotten { .. } => {}
+        }
+        false
+    }
+
+    fn start(&mut self, pool: usize, number: u32, basis: Basis) {
+        let job = self.pools[pool].jobs[number as usize];
+        let traced = &self.jobs[job as usize];
+        let run = &mut self.attempts[job as usize];
+        *run = (run.0 + 1, Some(self.now));
+        self.ends.push(Reverse((self.now.after(traced.runtime), job, run.0)));
+        self.pools[pool].held[traced.member.index()] += traced.gang.gpus();
+        self.trial.outcomes[job as usize].borrowed |= basis == Basis::Borrowed;
     }
 
     fn end_run(&mut self, job: u32, ended_at: TimestampMillis, completed: bool) {
         let (count, since) = self.attempts[job as usize];
         self.attempts[job as usize] = (count + 1, None);
-        let places = self.engine.places(job).to_vec();
+        let Some((pool, number)) = self.whereabouts[job as usize] else { return };
+        let pool = &mut self.pools[pool];
+        let traced = &self.jobs[job as usize];
+        let held = &mut pool.held[traced.member.index()];
+        *held = held.saturating_sub(traced.gang.gpus());
+        let place = |&(node, gpus): &NodeGpus| (node + pool.first_node, gpus);
+        let places = pool.engine.places(number).iter().map(place).collect();
         self.trial.record(Run { job, started_at: since.unwrap_or(ended_at), ended_at, places, completed });
     }
 
-    /// The engine as it stands.
+    /// What came of it so far; nodes are numbered through, pool after pool.
     #[must_use]
-    pub const fn engine(&self) -> &Engine {
-        &self.engine
-    }
-
-    /// Outcomes so far, in the order of the jobs.
-    #[must_use]
-    pub fn outcomes(&self) -> &[Outcome] {
-        &self.trial.outcomes
+    pub const fn trial(&self) -> &Trial {
+        &self.trial
     }
 
     /// What came of it.

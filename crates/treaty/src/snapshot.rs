@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::accounts::eligibility::Applicant;
 use crate::clauses::ClassId;
+use crate::quota::{Award, MemberQuota};
 use crate::units::{ClaimId, DurationMillis, Gpus, Labels, MemberId, NodeName, TimestampMillis};
 
 /// Everything that a decision may look at, beside the treaty and the time.
@@ -13,10 +14,15 @@ pub struct Snapshot {
     pub nodes: Vec<Node>,
     /// Claims that wait or hold GPUs, and finished ones whose run alone is not over. Sorted by id.
     pub claims: Vec<Claim>,
-    /// What the accounts say of each party, in the order of [`MemberId`]; parties beyond its end have no past.
+    /// What the books say of each party, in the order of [`MemberId`], class after class in the treaty's order (see
+    /// [`crate::books::Books::standings`]); what lies beyond its end has no past.
     pub standings: Vec<Standing>,
     /// Decisions to open a reserve; those that the treaty does not allow, or that have run out, open nothing.
     pub openings: Vec<Opened>,
+    /// How members share inside themselves; members that are not here order all their claims by the line.
+    pub quotas: Vec<(MemberId, Arc<MemberQuota>)>,
+    /// Tiers of projects in reserves.
+    pub awards: Vec<Award>,
 }
 
 /// A decision to open a reserve.
@@ -37,8 +43,11 @@ pub struct Standing {
     pub handicap_thousandths: i64,
     /// Behind every party that is not: its budget is overdrawn.
     pub last: bool,
-    /// Most GPUs that it may borrow at once; `None`: no limit.
+    /// Most GPUs that it may borrow at once; `None`: no limit. No claim starts on borrowed GPUs beyond it; what already
+    /// runs goes on, because the past is no reason to stop work.
     pub most_borrowed: Option<Gpus>,
+    /// When the budget's period ends, and with it `last` and `most_borrowed`: told to people, decides nothing.
+    pub until: Option<TimestampMillis>,
 }
 
 /// One node of the pool.
@@ -86,10 +95,10 @@ pub struct Claim {
 /// Names from the outside in, below the member.
 pub type SharePath = Arc<[Arc<str>]>;
 
-/// A part of the pool whose nodes are close to each other.
+/// A part of the pool whose nodes are close to each other. Nodes without a label are in one part, the unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
-    /// Nodes with the same label [`RACK_LABEL`].
+    /// Nodes with the same labels [`ROW_LABEL`] and [`RACK_LABEL`]: a rack's name counts inside its row.
     Rack,
     /// Nodes with the same label [`ROW_LABEL`].
     Row,
@@ -287,6 +296,18 @@ impl Snapshot {
     #[must_use]
     pub fn with_standings(self, standings: Vec<Standing>) -> Self {
         Self { standings, ..self }
+    }
+
+    /// The same with how members share inside themselves.
+    #[must_use]
+    pub fn with_quotas(self, quotas: Vec<(MemberId, Arc<MemberQuota>)>) -> Self {
+        Self { quotas, ..self }
+    }
+
+    /// The same with the tiers of projects in reserves.
+    #[must_use]
+    pub fn with_awards(self, awards: Vec<Award>) -> Self {
+        Self { awards, ..self }
     }
 
     /// Index of a node, if it still exists.

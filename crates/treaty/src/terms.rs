@@ -6,13 +6,16 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::civil::Date;
 
 use crate::accounts::calendar;
 use crate::accounts::eligibility::{judge, node_labels};
 use crate::clauses::{ClassId, Opening, ReserveRule, WeightBy};
+use crate::quota::ShareTree;
 use crate::reason::Condition;
+use crate::schedule::{self, Occurrence};
 use crate::snapshot::{Claim, Node, Opened, Snapshot};
 use crate::treaty::{ClassCapacity, Closed, Entitlements, Member, Treaty};
 use crate::units::{Gpus, MemberId, TimestampMillis};
@@ -31,6 +34,8 @@ pub struct Pool {
     pub class: Option<ClassId>,
     /// The treaty with the parties of this pool as its members.
     pub treaty: Treaty,
+    /// Windows that are open, and those that have to be told of.
+    pub windows: Vec<Occurrence>,
 }
 
 impl Terms {
@@ -51,9 +56,11 @@ impl Terms {
         let open: Vec<bool> =
             (0..treaty.reserves().len()).map(|i| treaty.is_open(i, openings, now)).collect();
         let entitlements = treaty.resolve(&capacity(treaty, nodes), day);
+        let windows = schedule::occurrences(treaty, now, now);
         let pool = |(index, class): (usize, &Option<ClassId>)| Pool {
             class: *class,
             treaty: treaty.seen_from(index, &entitlements, day, &open),
+            windows: windows.clone(),
         };
         Self { pools: entitlements.classes.iter().enumerate().map(pool).collect() }
     }
@@ -82,11 +89,16 @@ impl Pool {
             return Cow::Borrowed(snapshot);
         }
         let of_class = |node: &&Node| self.class.is_none() || self.treaty.class_of(node) == self.class;
+        // Standings come class after class, of as many parties each.
+        let parties = self.treaty.members().len();
+        let before = self.class.map_or(0, |class| usize::from(class.0) * parties);
         Cow::Owned(Snapshot {
             nodes: snapshot.nodes.iter().filter(of_class).cloned().collect(),
             claims: snapshot.claims.iter().filter(|c| self.concerns(c)).map(|c| self.confined(c)).collect(),
-            standings: snapshot.standings.clone(),
+            standings: snapshot.standings.iter().skip(before).take(parties).copied().collect(),
             openings: snapshot.openings.clone(),
+            quotas: snapshot.quotas.clone(),
+            awards: snapshot.awards.clone(),
         })
     }
 }
@@ -120,6 +132,21 @@ impl Pool {
             "purposes" => Condition::Purpose,
             _ => Condition::DataClass,
         })
+    }
+
+    /// By party: the tree inside it, seen from this pool.
+    #[must_use]
+    pub fn trees(&self, snapshot: &Snapshot) -> Vec<Option<Arc<ShareTree>>> {
+        let class = self.class.and_then(|c| self.treaty.classes().get(usize::from(c.0)));
+        let class = class.map(|c| c.name.as_str());
+        let tree = |party: MemberId| match reserve_of(&self.treaty, party) {
+            Some(rule) => ShareTree::of_reserve(rule, party, &snapshot.awards),
+            None => {
+                let quota = snapshot.quotas.iter().find(|(member, _)| *member == party);
+                quota.map(|(_, quota)| ShareTree::of_quota(quota, class))
+            }
+        };
+        self.treaty.member_ids().map(|party| tree(party).map(Arc::new)).collect()
     }
 }
 

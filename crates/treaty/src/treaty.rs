@@ -27,6 +27,7 @@ mod shares;
 mod sharing;
 pub mod support;
 
+pub(crate) use checker::is_dns_label;
 pub use resolve::{ClassCapacity, Entitlements};
 
 /// A treaty that passed every rule that needs only its own text.
@@ -104,7 +105,7 @@ pub enum Closed {
 }
 
 /// A clause that a decision can cite; its id is stable as long as the member keeps its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Clause {
     /// `members[].guarantee`
     Guarantee(MemberId),
@@ -116,6 +117,8 @@ pub enum Clause {
     Suspension(MemberId),
     /// `reserves[]`
     Reserve(MemberId),
+    /// What the member's own quota says of an element inside it, by its path; of a reserve: its tiers.
+    Share(MemberId, crate::snapshot::SharePath),
     /// `effective`
     Effective,
     /// `classes`
@@ -221,6 +224,12 @@ impl Treaty {
     #[must_use]
     pub fn classes(&self) -> &[GpuClass] {
         &self.classes
+    }
+
+    /// Name of a class that this treaty gave out.
+    #[must_use]
+    pub fn class_name(&self, class: Option<ClassId>) -> Option<&str> {
+        Some(self.classes.get(usize::from(class?.0))?.name.as_str())
     }
 
     /// The class of that name.
@@ -363,6 +372,8 @@ impl Treaty {
             Clause::Guarantee(m) => format!("guarantee/{}", self.member(m).name),
             Clause::Suspension(m) => format!("suspended/{}", self.member(m).name),
             Clause::Reserve(m) => format!("reserve/{}", self.member(m).name),
+            Clause::Share(m, _) if self.member(m).is_reserve => format!("reserve/{}", self.member(m).name),
+            Clause::Share(m, path) => format!("quota/{}/{}", self.member(m).name, path.join("/")),
             Clause::Effective => "effective".to_owned(),
             Clause::Classes => "classes".to_owned(),
             Clause::Eligibility(m) if self.member(m).is_reserve => {

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 /// A number of whole GPUs.
 pub type Gpus = u32;
 
@@ -11,7 +14,10 @@ pub type Gpus = u32;
 pub type GpuHours = u64;
 
 /// A point in time: milliseconds since the Unix epoch (or since the start of a simulation).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(transparent)]
 pub struct TimestampMillis(pub i64);
 
 /// A length of time in milliseconds; never negative in a validated treaty.

@@ -31,6 +31,7 @@ fn job(line: &str) -> TraceJob {
     TraceJob {
         id: ClaimId::from(format!("{:06}", number(0)).as_str()),
         member: MemberId(member),
+        class: None,
         gang: Gang { pods: gpus.div_ceil(CELL), gpus_per_pod: gpus.min(CELL) },
         submitted_at: TimestampMillis(number(2) * 1000),
         runtime: DurationMillis::from_seconds(number(3)),
@@ -152,6 +153,7 @@ fn rules(alone_order: AloneOrder, notice: DurationMillis) -> Rules {
         standing: Standing::default(),
     };
     Rules {
+        inside: Vec::new(),
         members: NODES.map(member).to_vec(),
         notice,
         least_notice: DurationMillis(0),

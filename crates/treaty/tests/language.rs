@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use concord_treaty::diagnostic::codes::CODES;
 use concord_treaty::document::Document;
-use concord_treaty::source::{BYTES_MOST, FAULTS_MOST, read};
+use concord_treaty::source::{BYTES_MOST, FAULTS_MOST, QuotaText, read};
 use concord_treaty::treaty::Treaty;
 use proptest::prelude::*;
 
@@ -36,7 +36,13 @@ fn examine(bytes: &[u8]) {
         assert_eq!(treaty.treaty.is_none(), errors, "either valid or at fault: {:?}", treaty.diagnostics);
         assert!(treaty.diagnostics.len() <= FAULTS_MOST + 1);
     }
-    assert!(!reading.treaties.is_empty() || !reading.diagnostics.is_empty(), "silence is no answer");
+    for quota in &reading.quotas {
+        let errors = quota.diagnostics.iter().any(|d| d.is_error());
+        assert_eq!(quota.quota.is_none(), errors, "either valid or at fault: {:?}", quota.diagnostics);
+        assert!(quota.diagnostics.len() <= FAULTS_MOST + 1);
+    }
+    let objects = reading.treaties.len() + reading.quotas.len();
+    assert!(objects > 0 || !reading.diagnostics.is_empty(), "silence is no answer");
     for diagnostic in reading.all() {
         let related = diagnostic.related.iter().map(|r| r.place);
         for place in related.chain([diagnostic.place]) {
@@ -59,7 +65,11 @@ fn examples_survive_being_written_and_read_again() {
     for bytes in texts("examples").into_iter().chain(own) {
         examine(&bytes);
         let reading = read(&bytes);
-        let [treaty] = reading.treaties.as_slice() else { panic!("one treaty a file") };
+        if let [quota] = reading.quotas.as_slice() {
+            a_quota_survives(quota);
+            continue;
+        }
+        let [treaty] = reading.treaties.as_slice() else { panic!("one treaty or quota a file") };
         assert_eq!(treaty.diagnostics, []);
         let document = treaty.document.as_ref().unwrap();
         let written = serde_json::json!({
@@ -75,6 +85,18 @@ fn examples_survive_being_written_and_read_again() {
     }
 }
 
+fn a_quota_survives(quota: &QuotaText) {
+    assert_eq!(quota.diagnostics, []);
+    let document = quota.document.as_ref().unwrap();
+    let written = serde_json::json!({
+        "apiVersion": "concord.dev/v1alpha1", "kind": "MemberQuota", "metadata": {"name": quota.name}, "spec": document,
+    });
+    let again = read(serde_yaml::to_string(&written).unwrap().as_bytes());
+    assert_eq!(again.quotas[0].diagnostics, []);
+    assert_eq!(again.quotas[0].document.as_ref(), Some(document));
+    assert_eq!(again.quotas[0].quota, quota.quota);
+}
+
 #[test]
 fn broken_files_are_answered_in_time() {
     texts("broken").iter().for_each(|bytes| examine(bytes));
@@ -82,8 +104,10 @@ fn broken_files_are_answered_in_time() {
 
 #[test]
 fn large_texts_are_answered_in_time() {
+    let quota =
+        "apiVersion: concord.dev/v1alpha1\nkind: MemberQuota\nmetadata: {name: x}\nspec:\n  institutions:\n";
     let head = "apiVersion: concord.dev/v1alpha1\nkind: Treaty\nmetadata: {name: x}\nspec:\n  title: t\n  reclaim: {noticeSeconds: 1}\n  members:\n";
-    let filled = |line: &dyn Fn(usize) -> String| {
+    let filled_after = |head: &str, line: &dyn Fn(usize) -> String| {
         let mut text = head.to_owned();
         for i in 0.. {
             let next = line(i);
@@ -94,6 +118,7 @@ fn large_texts_are_answered_in_time() {
         }
         unreachable!("the loop ends when the text is full")
     };
+    let filled = |line: &dyn Fn(usize) -> String| filled_after(head, line);
     for text in [
         filled(&|i| format!("    - {{name: m{i}, guarantee: {{gpus: 8}}}}\n")),
         filled(&|i| format!("    - {{nam{i}: m, guarante: {{gpu: 8}}}}\n")),
@@ -117,6 +142,11 @@ fn large_texts_are_answered_in_time() {
         filled(&|_| "&a *a ".to_owned()),
         filled(&|_| "!t ".to_owned()),
         filled(&|_| "|\n".to_owned()),
+        filled_after(quota, &|i| format!("    - {{name: m{i}, ceiling: {{gpus: 8}}}}\n")),
+        filled_after(quota, &|i| format!("    - {{nam{i}: m, ceilin: {{gpu: 8}}}}\n")),
+        filled_after(&format!("{quota}    - name: a\n      projects:\n"), &|_| {
+            "      - {name: m}\n".to_owned()
+        }),
         "a".repeat(BYTES_MOST + 1),
         "\u{202e}".repeat(BYTES_MOST / 3),
     ] {
@@ -200,6 +230,8 @@ const TOKENS: &[&str] = &[
     "votes: []",
     "windows: [{}]",
     "budget: {}",
+    "kind: MemberQuota\n",
+    "institutions: []",
 ];
 
 fn spoil() -> impl Strategy<Value = Spoil> {

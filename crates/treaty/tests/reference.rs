@@ -4,9 +4,10 @@
 
 use std::collections::BTreeSet;
 
+use concord_treaty::diagnostic::Diagnostic;
 use concord_treaty::diagnostic::codes::CODES;
-use concord_treaty::document::Document;
-use concord_treaty::source::{TreatyText, read};
+use concord_treaty::document::{Document, MemberQuotaDocument};
+use concord_treaty::source::read;
 use serde_json::Value;
 
 const REFERENCE: &str = include_str!("../../../docs/treaty-language.md");
@@ -38,18 +39,20 @@ fn examples() -> Vec<(&'static str, String)> {
     parts.map(|(head, text)| (head, of(text))).collect()
 }
 
-fn only(text: &str) -> TreatyText {
+/// What is said of the only object of a text.
+fn only(text: &str) -> Vec<Diagnostic> {
     let mut reading = read(text.as_bytes());
     assert!(reading.diagnostics.is_empty(), "{:?}\n{text}", reading.diagnostics);
-    assert_eq!(reading.treaties.len(), 1, "{text}");
-    reading.treaties.remove(0)
+    assert_eq!(reading.treaties.len() + reading.quotas.len(), 1, "{text}");
+    let treaty = reading.treaties.pop().map(|t| t.diagnostics);
+    treaty.unwrap_or_else(|| reading.quotas.remove(0).diagnostics)
 }
 
 #[test]
 fn every_example_is_valid_or_refused_as_it_says() {
     assert!(examples().len() >= 14, "examples were lost");
     for (head, text) in examples() {
-        let found: Vec<String> = only(&text).diagnostics.iter().map(ToString::to_string).collect();
+        let found: Vec<String> = only(&text).iter().map(ToString::to_string).collect();
         match head.strip_prefix("refused=") {
             None => assert!(found.is_empty(), "{found:#?}\n{text}"),
             Some(code) => {
@@ -84,9 +87,13 @@ fn fields(schema: &Value, found: &mut BTreeSet<String>) {
 
 #[test]
 fn every_field_is_in_an_example_and_described() {
-    let schema = schemars::schema_for!(Document).to_value();
+    described_and_shown(&schemars::schema_for!(Document).to_value());
+    described_and_shown(&schemars::schema_for!(MemberQuotaDocument).to_value());
+}
+
+fn described_and_shown(schema: &Value) {
     let mut known = BTreeSet::new();
-    fields(&schema, &mut known);
+    fields(schema, &mut known);
     let shown: String = examples().into_iter().map(|(_, text)| text).collect();
     let missing: Vec<&String> = known.iter().filter(|f| !shown.contains(&format!("{f}:"))).collect();
 
@@ -94,7 +101,7 @@ fn every_field_is_in_an_example_and_described() {
     let undescribed = |name: &str, field: &Value| {
         (field["description"].is_null() && field["$ref"].is_null()).then(|| name.to_owned())
     };
-    let definitions = schema["$defs"].as_object().unwrap().values().chain([&schema]);
+    let definitions = schema["$defs"].as_object().unwrap().values().chain([schema]);
     let all = definitions.filter_map(|d| d["properties"].as_object()).flatten();
     let undescribed: Vec<String> = all.filter_map(|(name, field)| undescribed(name, field)).collect();
     assert!(undescribed.is_empty(), "kubectl explain would say nothing of {undescribed:?}");

@@ -3,14 +3,18 @@
 //!
 //! ```text
 //! members NAME=GPUS[,ceiling=GPUS][,keep=GPUS] ...   guarantee in GPUs; first line
-//! nodes COUNTxGPUS                                    second line
+//! nodes COUNTxGPUS[,rack=NAME][,row=NAME][,KEY=VALUE] ...   second line; more nodes after a blank
 //! notice SECONDS                                      reclaim notice; 60 without it
 //! at SECONDS                                          the clock moves on
 //! submit CLAIM MEMBER PODSxGPUS [SECONDS expected]    a claim arrives
+//! wish CLAIM [rack | row] [KEY=VALUE ...]             it must lie in one rack or row, on nodes with these labels
 //! finish | cancel | release CLAIM                     its work is done, it is taken back, its pods are gone
 //! linger                                              from now on stopped claims hold their GPUs until `release`
 //! lose NODE-INDEX                                     a node is gone
 //! guarantee | ceiling MEMBER GPUS                     the treaty changes
+//! window NAME at MINUTE for MINUTES [member=M] [rack=R] [announce=HOURS]   maintenance, or reserved for a member
+//! rack NODE-INDEX NAME                                a label of the node
+//! aging HOURS | minimum-run SECONDS                   clauses of line and reclaim
 //! decide                                              the engine decides until nothing changes
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
@@ -20,8 +24,10 @@ mod support;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use concord_treaty::snapshot::{Level, Node};
+use concord_treaty::units::NodeName;
 use support::pool::Pool;
-use support::{document, gang, keeping, told, with_ceiling};
+use support::{document, gang, keeping, labels, limits, nodes, told, with_ceiling};
 
 #[test]
 fn every_script_gets_its_answers() {
@@ -56,6 +62,9 @@ fn answer(script: &str) -> String {
             (["members", list @ ..], _) => {
                 let guarantee = |m: &&str| m.split(['=', ',']).nth(1).unwrap().parse().unwrap();
                 treaty = document(&list.iter().map(guarantee).collect::<Vec<i64>>(), 60);
+                for (member, text) in treaty.members.iter_mut().zip(list) {
+                    member.name = text.split_once('=').unwrap().0.to_owned();
+                }
                 for (index, member) in list.iter().enumerate() {
                     let (name, rest) = member.split_once('=').unwrap();
                     members.push(name.to_owned());
@@ -68,15 +77,29 @@ fn answer(script: &str) -> String {
                     }
                 }
             }
-            (["nodes", shape], _) => {
-                let (count, gpus) = shape.split_once('x').unwrap();
-                pool = Some(Pool::new(treaty.clone(), count.parse().unwrap(), gpus.parse().unwrap()));
+            (["nodes", groups @ ..], _) => {
+                let all = groups.iter().flat_map(|group| nodes_of(group)).zip(0..);
+                let mut empty = Pool::new(treaty.clone(), 0, 0);
+                empty.snapshot.nodes = all.map(|(node, i)| Node { name: name(i), ..node }).collect();
+                pool = Some(empty);
             }
             ([command, words @ ..], Some(pool)) => run(pool, &members, command, words, &mut out),
             _ => panic!("members and nodes come first: {line}"),
         }
     }
     out
+}
+
+fn name(index: usize) -> NodeName {
+    NodeName::from(format!("n{index:03}").as_str())
+}
+
+fn nodes_of(group: &str) -> Vec<Node> {
+    let (shape, of_group) = group.split_once(',').unwrap_or((group, ""));
+    let (count, gpus) = shape.split_once('x').unwrap();
+    let labels = labels(of_group.split(',').filter(|pair| !pair.is_empty()));
+    let node = |node| Node { labels: labels.clone(), ..node };
+    nodes(count.parse().unwrap(), gpus.parse().unwrap()).into_iter().map(node).collect()
 }
 
 fn run(pool: &mut Pool, members: &[String], command: &str, words: &[&str], out: &mut String) {
@@ -90,6 +113,14 @@ fn run(pool: &mut Pool, members: &[String], command: &str, words: &[&str], out: 
             let of = u16::try_from(member(of)).unwrap();
             pool.submit(id, of, gang(pods.parse().unwrap(), gpus.parse().unwrap()), expected);
         }
+        ("wish", [id, place @ ..]) => {
+            let within = match place.first() {
+                Some(&"rack") => Some(Level::Rack),
+                Some(&"row") => Some(Level::Row),
+                _ => None,
+            };
+            pool.wish(id, within, labels(place.iter().copied().filter(|word| word.contains('='))));
+        }
         ("finish", [id]) => pool.finish(id),
         ("cancel", [id]) => pool.cancel(id),
         ("release", [id]) => pool.release(id),
@@ -101,6 +132,12 @@ fn run(pool: &mut Pool, members: &[String], command: &str, words: &[&str], out: 
         ("ceiling", [name, gpus]) => {
             let at = member(name);
             pool.document = with_ceiling(pool.document.clone(), at, gpus.parse().unwrap());
+        }
+        ("window", [name, words @ ..]) => pool.document.windows.push(limits::window(name, words)),
+        ("rack", [node, name]) => limits::put_into_rack(pool, node.parse().unwrap(), name),
+        ("aging", [hours]) => pool.document = limits::aging(pool.document.clone(), hours.parse().unwrap()),
+        ("minimum-run", [seconds]) => {
+            pool.document.reclaim.minimum_run_seconds = Some(seconds.parse().unwrap());
         }
         ("decide", []) => {
             let mut lines = Vec::new();

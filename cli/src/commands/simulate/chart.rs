@@ -51,7 +51,8 @@ fn description(shown: &[&Row]) -> String {
 }
 
 fn waits(question: &Question<'_>, shown: &[&Row], legend: &[(usize, &str)], top: f64) -> Panel {
-    let members: Vec<&str> = question.treaty.members().iter().map(|member| member.name.as_str()).collect();
+    let members = question.pool.parties();
+    let members: Vec<&str> = members.iter().map(String::as_str).collect();
     let wait = |row: &Row, member: &str| row.figures.members.get(member).map_or(0.0, |f| f.wait_s.mean);
     let longest =
         shown.iter().flat_map(|row| members.iter().map(|member| wait(row, member))).fold(1.0, f64::max);
@@ -82,7 +83,7 @@ fn use_of_pool(question: &Question<'_>, shown: &[&Row], legend: &[(usize, &str)]
     let drawn = |series: usize| series < 2 || shown[series].nodes == Nodes::Own;
     let legend: Vec<(usize, &str)> = legend.iter().copied().filter(|(series, _)| drawn(*series)).collect();
     let mut panel = Panel::new(top, PANEL_HEIGHT, "Use of the pool", &legend, x, y);
-    let pool_gpus = f64::from(question.pool.nodes) * f64::from(question.pool.gpus_per_node);
+    let pool_gpus = question.pool.gpus as f64;
     for (series, _) in legend {
         let means = means_by_step(&shown[series].in_use, begin, end);
         let at = |step: usize| (step as f64 + 0.5) / USE_STEPS as f64 * days;

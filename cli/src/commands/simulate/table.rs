@@ -2,18 +2,17 @@
 
 use concord_treaty::simulate::report::Figures;
 
+use super::pool::{ClassNodes, Pool};
 use super::trials::{Answer, Nodes, Row};
 
 /// All tables.
 pub fn tables(answer: &Answer) -> String {
     let Answer { pool, jobs, refused_jobs, notice_s, .. } = answer;
-    let mut text = format!(
-        "{}: {jobs} jobs on {} nodes of {} GPUs, notice {notice_s} s",
-        answer.treaty, pool.nodes, pool.gpus_per_node
-    );
+    let mut text = format!("{}: {jobs} jobs on {}, notice {notice_s} s", answer.treaty, nodes(pool));
     if *refused_jobs > 0 {
         text += &format!(", {refused_jobs} jobs refused");
     }
+    text += &format!("; second 0 is {}", pool.begins);
     text += "\n\n";
     text += &policies(&answer.policies);
     if let [row] = answer.policies.as_slice() {
@@ -35,6 +34,14 @@ pub fn tables(answer: &Answer) -> String {
         }
     }
     text
+}
+
+fn nodes(pool: &Pool) -> String {
+    if pool.classes.is_empty() {
+        return format!("{} nodes of {} GPUs", pool.nodes, pool.gpus_per_node);
+    }
+    let of_class = |c: &ClassNodes| format!("{} {} nodes of {} GPUs", c.nodes, c.class, c.gpus_per_node);
+    pool.classes.iter().map(of_class).collect::<Vec<_>>().join(", ")
 }
 
 fn policies(rows: &[Row]) -> String {

@@ -7,13 +7,18 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use concord_treaty::clauses::ClassId;
 use concord_treaty::simulate::TraceJob;
 use concord_treaty::snapshot::Gang;
 use concord_treaty::treaty::Treaty;
 use concord_treaty::units::{ClaimId, DurationMillis, Gpus, MemberId, TimestampMillis};
 use csv::StringRecord;
 
+use super::pool::Pool;
+
 const COLUMNS: [&str; 5] = ["job", "member", "submit_s", "runtime_s", "gpus"];
+/// Needed only where the treaty has several classes.
+const CLASS_COLUMN: &str = "class";
 /// More would scroll the first out of sight.
 const FAULTS_SHOWN_MAX: usize = 20;
 /// A thousand years; keeps sums of milliseconds far from overflow.
@@ -27,8 +32,8 @@ pub struct Wanted<'a> {
     pub treaty: &'a Treaty,
     /// Names in the trace that differ from the treaty's.
     pub members: &'a [(String, String)],
-    /// Gangs above it must fill whole nodes.
-    pub gpus_per_node: Gpus,
+    /// Gangs larger than a node must fill whole nodes.
+    pub pool: &'a Pool,
     /// First second of arrival.
     pub from_s: i64,
     /// Second after the last.
@@ -72,6 +77,15 @@ fn parse(source: impl Read, name: &str, wanted: &Wanted<'_>) -> anyhow::Result<T
     let header = lines.headers().with_context(|| format!("{name}:1: cannot read the header"))?.clone();
     let columns = find_columns(&header, name)?;
     let mut reading = Reading::new(wanted, columns);
+    if !wanted.treaty.classes().is_empty() {
+        reading.class_column = header.iter().position(|found| found == CLASS_COLUMN);
+    }
+    if wanted.treaty.classes().len() > 1 && reading.class_column.is_none() {
+        bail!(
+            "{name}:1: no column class; the treaty has several classes: say for each job which, {}",
+            reading.classes()
+        );
+    }
     let mut record = StringRecord::new();
     while reading.faults.len() <= FAULTS_SHOWN_MAX {
         let at = lines.position().line();
@@ -87,7 +101,9 @@ fn parse(source: impl Read, name: &str, wanted: &Wanted<'_>) -> anyhow::Result<T
             reading.faults.iter().take(FAULTS_SHOWN_MAX).map(|fault| format!("{name}:{fault}")).collect();
         bail!("the trace has faults{more}:\n{}", shown.join("\n"));
     }
-    let ignored: Vec<&str> = header.iter().filter(|column| !COLUMNS.contains(column)).collect();
+    let used =
+        |column: &&str| COLUMNS.contains(column) || reading.class_column.is_some() && *column == CLASS_COLUMN;
+    let ignored: Vec<&str> = header.iter().filter(|column| !used(column)).collect();
     reading.finish(name, &ignored)
 }
 
@@ -115,15 +131,17 @@ fn find_columns(header: &StringRecord, name: &str) -> anyhow::Result<[usize; 5]>
 struct Reading<'a> {
     wanted: &'a Wanted<'a>,
     columns: [usize; 5],
+    class_column: Option<usize>,
     renamed: BTreeMap<&'a str, &'a str>,
     line: u64,
     jobs: Vec<TraceJob>,
     /// Line of each job's name.
     names: BTreeMap<String, u64>,
-    unknown_members: BTreeSet<String>,
+    unknown_names: BTreeSet<(&'static str, String)>,
     faults: Vec<String>,
     refused: usize,
-    first_refused: Option<(u64, Gpus)>,
+    /// Line, GPUs, and GPUs of a node.
+    first_refused: Option<(u64, Gpus, Gpus)>,
     left_out: usize,
 }
 
@@ -132,11 +150,12 @@ impl<'a> Reading<'a> {
         Self {
             wanted,
             columns,
+            class_column: None,
             renamed: wanted.members.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect(),
             line: 1,
             jobs: Vec::new(),
             names: BTreeMap::new(),
-            unknown_members: BTreeSet::new(),
+            unknown_names: BTreeSet::new(),
             faults: Vec::new(),
             refused: 0,
             first_refused: None,
@@ -154,6 +173,10 @@ impl<'a> Reading<'a> {
         let [job, member, submit, runtime, gpus] = [0, 1, 2, 3, 4].map(field);
         self.check_name(job);
         let member = self.find_member(&member);
+        let class = match self.class_column.and_then(|column| record.get(column)) {
+            Some(name) => self.find_class(name).map(Some),
+            None => Some(None),
+        };
         let submit_s = self.number(
             "submit_s",
             &submit,
@@ -162,19 +185,18 @@ impl<'a> Reading<'a> {
         );
         let runtime_s = self.number("runtime_s", &runtime, 0..=SECONDS_MAX, "write whole seconds");
         let gpus = self.number("gpus", &gpus, 1..=GPUS_MAX, "write the GPUs of the whole gang");
-        let (Some(member), Some(submit_s), Some(runtime_s), Some(gpus)) = (member, submit_s, runtime_s, gpus)
-        else {
-            return;
-        };
+        let stated = (member, class, submit_s, runtime_s, gpus);
+        let (Some(member), Some(class), Some(submit_s), Some(runtime_s), Some(gpus)) = stated else { return };
         if submit_s < self.wanted.from_s || self.wanted.until_s.is_some_and(|until| submit_s >= until) {
             self.left_out += 1;
             return;
         }
         let gpus = Gpus::try_from(gpus).unwrap_or(Gpus::MAX);
-        let per_node = self.wanted.gpus_per_node;
+        // A class without nodes has nodes of none; its jobs wait for ever.
+        let per_node = self.wanted.pool.cell(class.map_or(0, |class| usize::from(class.0))).max(1);
         if gpus > per_node && !gpus.is_multiple_of(per_node) {
             self.refused += 1;
-            self.first_refused.get_or_insert((self.line, gpus));
+            self.first_refused.get_or_insert((self.line, gpus, per_node));
             return;
         }
         self.jobs.push(TraceJob {
@@ -182,6 +204,7 @@ impl<'a> Reading<'a> {
             id: ClaimId::from(format!("{:012}", self.line).as_str()),
             member,
             gang: Gang { pods: gpus.div_ceil(per_node), gpus_per_pod: gpus.min(per_node) },
+            class,
             submitted_at: TimestampMillis(submit_s * 1000),
             runtime: DurationMillis::from_seconds(runtime_s),
         });
@@ -200,14 +223,31 @@ impl<'a> Reading<'a> {
 
     fn find_member(&mut self, name: &str) -> Option<MemberId> {
         let in_treaty = self.renamed.get(name).copied().unwrap_or(name);
-        let found = self.wanted.treaty.member_id(in_treaty);
+        let treaty = self.wanted.treaty;
+        let found = treaty.party_id(in_treaty);
         // One fault for each name, not for each of its jobs.
-        if found.is_none() && self.unknown_members.insert(in_treaty.to_owned()) {
-            let members: Vec<&str> = self.wanted.treaty.members().iter().map(|m| m.name.as_str()).collect();
-            let fix = format!("use one of {}, or rename it by --members {name}=...", members.join(", "));
+        if found.is_none() && self.unknown_names.insert(("member", in_treaty.to_owned())) {
+            let reserves = treaty.reserves().iter().map(|r| r.name.as_str());
+            let parties: Vec<&str> =
+                treaty.members().iter().map(|m| m.name.as_str()).chain(reserves).collect();
+            let fix = format!("use one of {}, or rename it by --members {name}=...", parties.join(", "));
             self.fault("member", &format!("{in_treaty:?} is not in the treaty"), &fix);
         }
         found
+    }
+
+    fn find_class(&mut self, name: &str) -> Option<ClassId> {
+        let found = self.wanted.treaty.class_id(name);
+        if found.is_none() && self.unknown_names.insert(("class", name.to_owned())) {
+            let fix = format!("use one of {}", self.classes());
+            self.fault("class", &format!("{name:?} is not in the treaty"), &fix);
+        }
+        found
+    }
+
+    fn classes(&self) -> String {
+        let names: Vec<&str> = self.wanted.treaty.classes().iter().map(|c| c.name.as_str()).collect();
+        names.join(", ")
     }
 
     fn number(
@@ -237,8 +277,7 @@ impl<'a> Reading<'a> {
         if !ignored.is_empty() {
             notes.push(format!("{name}: columns not used: {}", ignored.join(", ")));
         }
-        if let Some((line, gpus)) = self.first_refused {
-            let per_node = self.wanted.gpus_per_node;
+        if let Some((line, gpus, per_node)) = self.first_refused {
             notes.push(format!(
                 "{name}: {} jobs refused: a gang above {per_node} GPUs must fill whole nodes (first on line {line}: \
                  {gpus} GPUs is not a multiple of {per_node})",

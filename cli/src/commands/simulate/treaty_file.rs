@@ -7,7 +7,7 @@ use concord_treaty::source;
 use concord_treaty::treaty::Treaty;
 
 use crate::commands::files;
-use crate::commands::render::Drawing;
+use crate::commands::render::{Colour, Drawing};
 
 /// Reads and validates the one treaty of a file.
 ///
@@ -17,7 +17,7 @@ pub fn read(path: &Path) -> anyhow::Result<Treaty> {
     let text = files::read(path)?;
     let mut reading = source::read(&text.bytes);
     let faults: Vec<String> = {
-        let drawing = Drawing::new(&text.name, &text.bytes);
+        let drawing = Drawing::new(&text.name, &text.bytes, Colour::Auto);
         reading.all().filter(|d| d.is_error()).map(|d| drawing.draw(d)).collect()
     };
     if !faults.is_empty() {

@@ -5,14 +5,16 @@ use std::time::{Duration, Instant};
 
 use concord_treaty::baseline::{Policy, own_nodes, replay, replay_partitioned};
 use concord_treaty::engine::{AloneOrder, Rules};
+use concord_treaty::simulate::floor::{self, FloorAccount};
+use concord_treaty::simulate::pools::{Part, join};
 use concord_treaty::simulate::report::{Comparison, Figures, Report, Spread, gpus_in_use};
 use concord_treaty::simulate::{Outcome, Replay, Trial};
-use concord_treaty::snapshot::Node;
 use concord_treaty::treaty::Treaty;
-use concord_treaty::units::{DurationMillis, Gpus, Labels, NodeName, TimestampMillis};
+use concord_treaty::units::{DurationMillis, Gpus, TimestampMillis};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+use super::pool::Pool;
 use super::trace::Trace;
 use super::{AloneArgument, PolicyArgument};
 
@@ -26,31 +28,22 @@ pub struct Question<'a> {
     /// Jobs.
     pub trace: &'a Trace,
     /// Nodes.
-    pub pool: Pool,
+    pub pool: &'a Pool,
     /// Instead of the treaty's.
     pub notice_seconds: Option<i64>,
     /// Order of the line alone.
-    pub alone: AloneArgument,
-}
-
-/// Equal nodes.
-#[derive(Debug, Clone, Copy, Serialize)]
-pub struct Pool {
-    /// Number of nodes.
-    pub nodes: u32,
-    /// GPUs of each.
-    pub gpus_per_node: Gpus,
+    pub alone: Option<AloneArgument>,
 }
 
 /// What was found out.
 #[derive(Debug, Serialize)]
-pub struct Answer {
+pub struct Answer<'a> {
     /// Title of the treaty.
     pub treaty: String,
     /// Notice that was in force.
     pub notice_s: i64,
     /// Nodes.
-    pub pool: Pool,
+    pub pool: &'a Pool,
     /// Jobs replayed.
     pub jobs: usize,
     /// Jobs refused, because no such nodes can run them.
@@ -117,26 +110,6 @@ pub struct TreatyFigures {
     pub decide_us: Spread,
 }
 
-impl Pool {
-    /// GPUs of each node.
-    pub fn capacities(self) -> Vec<Gpus> {
-        vec![self.gpus_per_node; self.nodes as usize]
-    }
-
-    /// Nodes as a treaty looks at them.
-    pub fn as_nodes(self) -> Vec<Node> {
-        let name = |index: u32| NodeName::from(format!("{index:06}").as_str());
-        (0..self.nodes)
-            .map(|i| Node {
-                name: name(i),
-                gpus: self.gpus_per_node,
-                schedulable: true,
-                labels: Labels::default(),
-            })
-            .collect()
-    }
-}
-
 /// Policies without a treaty, by their names in `--policy`.
 const BASELINES: [(PolicyArgument, &str, Policy); 4] = [
     (PolicyArgument::Fifo, "fifo", Policy::Fifo),
@@ -146,7 +119,11 @@ const BASELINES: [(PolicyArgument, &str, Policy); 4] = [
 ];
 
 /// Replays the trace under the policies that are asked for.
-pub fn run(question: &Question<'_>, policy: PolicyArgument, partition: bool) -> anyhow::Result<Answer> {
+pub fn run<'a>(
+    question: &Question<'a>,
+    policy: PolicyArgument,
+    partition: bool,
+) -> anyhow::Result<Answer<'a>> {
     if partition && policy == PolicyArgument::Treaty {
         anyhow::bail!(
             "--partition is not for --policy treaty: a treaty is between members of one pool; choose another policy or leave it out"
@@ -165,7 +142,7 @@ pub fn run(question: &Question<'_>, policy: PolicyArgument, partition: bool) -> 
     rows.sort_by_key(|row| row.nodes == Nodes::Own);
     Ok(Answer {
         treaty: question.treaty.title().to_owned(),
-        notice_s: question.rules().notice.0 / 1000,
+        notice_s: question.notice().0 / 1000,
         pool: question.pool,
         jobs: question.trace.jobs.len(),
         refused_jobs: question.trace.refused,
@@ -175,34 +152,59 @@ pub fn run(question: &Question<'_>, policy: PolicyArgument, partition: bool) -> 
 }
 
 impl Question<'_> {
-    /// Rules that are in force.
-    pub fn rules(&self) -> Rules {
-        let mut rules = Rules::of(self.treaty, &[]);
-        rules.notice = self.notice_seconds.map_or(rules.notice, DurationMillis::from_seconds);
-        rules.alone_order = match self.alone {
-            AloneArgument::Submission => AloneOrder::Submission,
-            AloneArgument::FirstFit => AloneOrder::FirstFit,
-        };
-        rules
+    fn notice(&self) -> DurationMillis {
+        self.notice_seconds.map_or(self.treaty.reclaim_notice(), DurationMillis::from_seconds)
     }
 
-    fn alone(&self, policy: Policy) -> Trial {
-        let cell = self.pool.gpus_per_node;
-        let own: Vec<Vec<Gpus>> =
-            self.treaty.members().iter().map(|member| own_nodes(member.guarantee, cell)).collect();
-        replay_partitioned(policy, &own, cell, &self.trace.jobs)
+    fn alone_order(&self) -> AloneOrder {
+        match self.alone {
+            None => self.treaty.line().alone.into(),
+            Some(AloneArgument::Submission) => AloneOrder::Submission,
+            Some(AloneArgument::FirstFit) => AloneOrder::FirstFit,
+        }
+    }
+
+    /// The trace cut by class, on the pool's nodes or on each party's own, worth its guarantee.
+    fn parts(&self, nodes: Nodes) -> Vec<Part> {
+        self.pool.cut(&self.trace.jobs, |class| match nodes {
+            Nodes::Pool => self.pool.capacities[class].clone(),
+            Nodes::Own => self.own_nodes(class).concat(),
+        })
+    }
+
+    fn own_nodes(&self, class: usize) -> Vec<Vec<Gpus>> {
+        let cell = self.pool.cell(class);
+        self.pool.guarantees(class).into_iter().map(|guarantee| own_nodes(guarantee, cell)).collect()
+    }
+
+    fn baseline(&self, policy: Policy, nodes: Nodes) -> Trial {
+        let parts = self.parts(nodes);
+        let of_part = |(class, part): (usize, &Part)| {
+            let cell = self.pool.cell(class);
+            match nodes {
+                Nodes::Pool => replay(policy, &part.capacities, cell, &part.jobs),
+                Nodes::Own => replay_partitioned(policy, &self.own_nodes(class), cell, &part.jobs),
+            }
+        };
+        let trials = parts.iter().enumerate().map(of_part).collect();
+        join(&parts, trials, self.trace.jobs.len())
     }
 
     fn under_treaty(&self) -> Row {
-        let capacities = self.pool.capacities();
-        let rules = self.rules();
-        let alone = self.alone(match rules.alone_order {
+        let alone_policy = match self.alone_order() {
             AloneOrder::Submission => Policy::Fifo,
             AloneOrder::FirstFit => Policy::FirstFit,
+        };
+        let alone = self.baseline(alone_policy, Nodes::Own);
+        let pools = self.pool.simulated(|rules| Rules {
+            notice: self.notice(),
+            alone_order: self.alone_order(),
+            ..rules
         });
         let begin = Instant::now();
         let progress = Progress::new(begin, self.trace.jobs.len());
-        let mut replay = Replay::new(rules, &capacities, &self.trace.jobs);
+        let replay = Replay::of_pools(pools, &self.trace.jobs);
+        let mut replay = replay.with_past(self.pool.terms.clone(), self.pool.begin());
         let mut decision_times: Vec<f64> = Vec::new();
         while replay.next_instant().is_some() {
             loop {
@@ -227,12 +229,12 @@ impl Question<'_> {
 
     fn without_treaty(&self, name: &'static str, policy: Policy, both: bool, partition: bool) -> Vec<Row> {
         let begin = Instant::now();
-        let alone = self.alone(policy);
+        let alone = self.baseline(policy, Nodes::Own);
         let alone_elapsed = begin.elapsed();
         let mut rows = Vec::new();
         if both || !partition {
             let begin = Instant::now();
-            let pooled = replay(policy, &self.pool.capacities(), self.pool.gpus_per_node, &self.trace.jobs);
+            let pooled = self.baseline(policy, Nodes::Pool);
             rows.push(self.row(name, Nodes::Pool, &pooled, &alone, begin.elapsed()));
         }
         if both || partition {
@@ -249,30 +251,47 @@ impl Question<'_> {
         alone: &Trial,
         elapsed: Duration,
     ) -> Row {
-        let members = self.treaty.members();
-        let guarantees: Vec<Gpus> = members.iter().map(|member| member.guarantee).collect();
+        let parties = self.pool.parties();
+        let capacities = self.pool.capacities.concat();
         let comparison = Comparison {
             jobs: &self.trace.jobs,
             trial,
             alone,
-            guarantees: &guarantees,
-            capacities: &self.pool.capacities(),
-            notice: self.rules().notice,
+            guarantees: &self.pool.total_guarantees(),
+            capacities: &capacities,
+            notice: self.notice(),
         };
-        let mut report = comparison.report();
+        let mut report = comparison.report_with(self.floors(nodes, trial, alone));
         let by_member = std::mem::take(&mut report.by_member);
-        let names = members.iter().map(|member| member.name.clone());
         let lateness =
             |(outcome, alone): (&Outcome, &Outcome)| Some(outcome.finished_at?.since(alone.finished_at?).0);
         Row {
             policy,
             nodes,
             replay_s: elapsed.as_secs_f64(),
-            figures: NamedReport { report, members: names.zip(by_member).collect() },
+            figures: NamedReport { report, members: parties.into_iter().zip(by_member).collect() },
             treaty: None,
             in_use: gpus_in_use(trial),
             lateness_millis: trial.outcomes.iter().zip(&alone.outcomes).filter_map(lateness).collect(),
         }
+    }
+}
+
+impl Question<'_> {
+    /// Floors of all classes together.
+    fn floors(&self, nodes: Nodes, trial: &Trial, alone: &Trial) -> FloorAccount {
+        let of_part = |(class, part): (usize, &Part)| {
+            floor::measure(&Comparison {
+                jobs: &part.jobs,
+                trial: &part.of_trial(trial),
+                alone,
+                guarantees: &self.pool.guarantees(class),
+                capacities: &part.capacities,
+                notice: self.notice(),
+            })
+        };
+        let floors = self.parts(nodes);
+        floors.iter().enumerate().map(of_part).fold(FloorAccount::default(), |sum, floor| sum + floor)
     }
 }
 

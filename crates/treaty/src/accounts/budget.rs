@@ -7,6 +7,9 @@
 
 pub mod standing;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::GpuMillis;
 use super::calendar::{Calendar, Interval};
 use crate::clauses::{BasisPoints, BudgetRule, PullBackStep};
@@ -45,17 +48,25 @@ impl Terms<'_> {
 }
 
 /// A member's account as of a time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Account {
+    #[serde(rename = "perPeriodGpuMillis")]
     per_period: GpuMillis,
+    #[serde(rename = "atMillis")]
     at: TimestampMillis,
     period: Interval,
     /// Unused hours by how often they have moved: `[0]` are the period's own.
+    #[serde(rename = "unusedGpuMillis")]
     unused: Vec<GpuMillis>,
+    #[serde(rename = "allowedGpuMillis")]
     allowed: GpuMillis,
+    #[serde(rename = "repaidGpuMillis")]
     repaid: GpuMillis,
+    #[serde(rename = "usedGpuMillis")]
     used: GpuMillis,
+    #[serde(rename = "beyondGpuMillis")]
     beyond: GpuMillis,
+    #[serde(rename = "pulledBackGpuMillis")]
     pulled_back: GpuMillis,
 }
 
@@ -94,6 +105,12 @@ impl Account {
             beyond: GpuMillis(0),
             pulled_back: GpuMillis(0),
         }
+    }
+
+    /// The treaty was amended: from the next period on the member has so many hours. The present one keeps its own.
+    #[must_use]
+    pub fn with_hours(self, hours_per_period: GpuHours) -> Self {
+        Self { per_period: GpuMillis::from_hours(hours_per_period), ..self }
     }
 
     /// Time up to which everything is booked.

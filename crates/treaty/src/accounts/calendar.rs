@@ -6,16 +6,20 @@
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::clauses::Period;
 use crate::units::{DurationMillis, TimestampMillis};
 
 /// From `start` to just before `end`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Interval {
     /// First instant.
+    #[serde(rename = "startMillis")]
     pub start: TimestampMillis,
     /// First instant after it.
+    #[serde(rename = "endMillis")]
     pub end: TimestampMillis,
 }
 
@@ -106,8 +110,7 @@ impl Calendar {
     /// A time as people of the treaty read it: `2026-04-01 00:00 Europe/Brussels`.
     #[must_use]
     pub fn written(&self, at: TimestampMillis) -> String {
-        let name = self.zone.iana_name().unwrap_or("(time of the treaty)");
-        format!("{} {name}", civil(&self.zone, at).strftime("%Y-%m-%d %H:%M"))
+        written_in(&self.zone, at)
     }
 
     fn date_start(&self, year: i32, month: i32, day: i32) -> TimestampMillis {
@@ -117,6 +120,17 @@ impl Calendar {
             instant(&self.zone, d.to_datetime(jiff::civil::Time::midnight()))
         })
     }
+}
+
+/// A time as people of a time zone read it: `2026-04-01 00:00 Europe/Brussels`; in UTC if there is no such zone.
+#[must_use]
+pub fn written(zone: &str, at: TimestampMillis) -> String {
+    written_in(&time_zone(zone).unwrap_or(TimeZone::UTC), at)
+}
+
+fn written_in(zone: &TimeZone, at: TimestampMillis) -> String {
+    let name = zone.iana_name().unwrap_or("(time of the treaty)");
+    format!("{} {name}", civil(zone, at).strftime("%Y-%m-%d %H:%M"))
 }
 
 /// Civil time at an instant; instants outside the years 1 to 9000 count as the nearest inside.

@@ -40,6 +40,12 @@ impl Credit {
         Self { balances: vec![0; members], cap: GpuMillis::from_hours(cap).0.min(1 << 50) }
     }
 
+    /// With balances from before. One that is beyond the cap, because the cap was lowered, only moves towards zero.
+    #[must_use]
+    pub fn with_balances(balances: Vec<i64>, cap: GpuHours) -> Self {
+        Self { balances, ..Self::new(0, cap) }
+    }
+
     /// Balances in the order of the members; above zero is a lender's.
     #[must_use]
     pub fn balances(&self) -> &[i64] {

@@ -8,10 +8,14 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 
+use super::alone_shares::AloneShares;
 use super::queue::{Job, Key, Queue};
 use super::space::{Place, Shape, Space, WholeNodes};
 use crate::clauses::LineOrder;
+use crate::quota::ShareTree;
+use crate::snapshot::SharePath;
 use crate::units::{ClaimId, Gpus};
 
 /// In which order a line alone starts its claims.
@@ -39,6 +43,8 @@ pub(crate) struct AloneLine {
     order: AloneOrder,
     space: Space,
     queue: Queue,
+    /// Ceilings inside the member, where there are any: the same claims wait apart by element.
+    shares: Option<AloneShares>,
     /// Ends that are known, by time.
     ends: BinaryHeap<Reverse<(i64, Job)>>,
 }
@@ -63,23 +69,56 @@ impl AloneLine {
             order,
             space: Space::new(&nodes, cell, WholeNodes::LowestFirst),
             queue: Queue::default(),
+            shares: None,
             ends: BinaryHeap::new(),
         }
     }
 
-    /// Whether a gang of this shape could ever run alone.
+    /// The same line with the ceilings of the member's tree.
+    pub(crate) fn with_tree(self, tree: Option<Arc<ShareTree>>) -> Self {
+        Self { shares: tree.and_then(AloneShares::new), ..self }
+    }
+
+    /// Takes note of a claim's path; before anything else is said of it.
+    pub(crate) fn introduce(&mut self, job: Job, path: &SharePath) {
+        if let Some(shares) = &mut self.shares {
+            shares.introduce(job, path);
+        }
+    }
+
+    /// Whether the ceilings around that claim could ever hold a gang of this shape.
+    pub(crate) fn could_run_inside(&self, job: Job, shape: Shape) -> bool {
+        self.shares.as_ref().is_none_or(|shares| shares.could_run(job, shape.total()))
+    }
+
+    /// Whether a gang of this shape could ever run alone. Nobody can who asks for a place: a line's nodes have none.
     pub(crate) fn could_run(&self, shape: Shape, guarantee: Gpus) -> bool {
+        shape.site.is_anywhere() && self.has_shape(shape, guarantee)
+    }
+
+    /// Whether the guarantee is worth nodes of this shape.
+    pub(crate) fn has_shape(&self, shape: Shape, guarantee: Gpus) -> bool {
         let whole = guarantee / self.space.cell();
         if shape.nodes > 1 { shape.nodes <= whole } else { shape.gpus <= self.space.cell().min(guarantee) }
     }
 
     pub(crate) fn submit(&mut self, shape: Shape, submitted_at: i64, id: &ClaimId, job: Job) {
+        if let Some(shares) = &mut self.shares {
+            shares.insert(shape, key(submitted_at, id), job);
+        }
         self.queue.insert(shape, key(submitted_at, id), job);
     }
 
     /// A claim that waits alone and will never run.
     pub(crate) fn cancel(&mut self, shape: Shape, submitted_at: i64, id: &ClaimId, job: Job) {
-        self.queue.remove(shape, key(submitted_at, id), job);
+        self.leave_line(shape, key(submitted_at, id), job);
+    }
+
+    fn leave_line(&mut self, shape: Shape, key: Key, job: Job) {
+        if let Some(shares) = &mut self.shares {
+            shares.remove(shape, key.clone(), job);
+        }
+        self.queue.remove(shape, key, job);
     }
 
     /// A claim that runs alone will end at that time.
@@ -88,8 +127,11 @@ impl AloneLine {
     }
 
     /// Puts a running claim where an earlier line had it; false, and nothing done, if there is no such room.
-    pub(crate) fn restore(&mut self, places: &[Place]) -> bool {
+    pub(crate) fn restore(&mut self, job: Job, places: &[Place]) -> bool {
         let room = places.iter().all(|&(node, gpus)| self.space.has_free(node, gpus));
+        if let Some(shares) = self.shares.as_mut().filter(|_| room) {
+            shares.take(job, places.iter().map(|(_, gpus)| gpus).sum());
+        }
         for &(node, gpus) in places.iter().filter(|_| room) {
             self.space.take(node, gpus);
         }
@@ -117,6 +159,9 @@ impl AloneLine {
             for (node, gpus) in places_of(job) {
                 self.space.give(node, gpus);
             }
+            if let Some(shares) = &mut self.shares {
+                shares.give(job);
+            }
             ended.push(job);
         }
         Some((at, ended))
@@ -131,8 +176,8 @@ impl AloneLine {
         let mut started = Vec::new();
         while let Some((key, job, shape)) = self.next(at) {
             let Some(places) = self.space.find(shape) else { break };
-            self.restore(&places);
-            self.queue.remove(shape, key, job);
+            self.restore(job, &places);
+            self.leave_line(shape, key, job);
             if let Some(runtime) = runtime_of(job) {
                 self.will_end(job, at.saturating_add(runtime));
             }
@@ -142,9 +187,12 @@ impl AloneLine {
     }
 
     fn next(&self, at: i64) -> Option<(Key, Job, Shape)> {
-        let (key, job, shape) = match self.order {
-            AloneOrder::Submission => self.queue.first(|_| true),
-            AloneOrder::FirstFit => self.queue.first(|shape| self.space.fits(shape, 0)),
+        let fits = |shape: Shape| self.space.fits(shape, 0);
+        let (key, job, shape) = match (self.order, &self.shares) {
+            (AloneOrder::Submission, None) => self.queue.first(|_| true),
+            (AloneOrder::FirstFit, None) => self.queue.first(fits),
+            (AloneOrder::Submission, Some(shares)) => shares.first_by_submission(),
+            (AloneOrder::FirstFit, Some(shares)) => shares.first_that_fits(fits),
         }?;
         (key.submitted_at <= at && self.space.fits(shape, 0)).then(|| (key.clone(), job, shape))
     }

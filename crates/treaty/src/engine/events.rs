@@ -60,14 +60,15 @@ impl Engine {
 
     /// Takes note of a new claim and returns its index: 0, 1, 2, … by call.
     pub fn submit(&mut self, spec: JobSpec) -> u32 {
-        let record = Record::new(spec, self.space.cell());
+        let mut record = Record::new(spec, &mut self.space);
         let job = Job::try_from(self.jobs.len()).unwrap_or(Job::MAX);
         let guarantee = self.rules.members[record.spec.member.index()].guarantee;
         let member = &mut self.members[record.spec.member.index()];
+        record.element = member.introduce(job, &record.spec.path);
         if let Some(shape) = record.shape {
             let (id, submitted_at) = (&record.spec.id, record.spec.submitted_at.0);
-            member.queue.insert(shape, record.key(self.rules.shortest_first), job);
-            if member.alone.could_run(shape, guarantee) {
+            member.enqueue(record.element, shape, record.key(self.rules.shortest_first), job);
+            if member.alone.could_run(shape, guarantee) && member.alone.could_run_inside(job, shape) {
                 member.alone.submit(shape, submitted_at, id, job);
             }
             member.touched = true;
@@ -113,9 +114,9 @@ impl Engine {
         let record = &self.jobs[job as usize];
         let Some(shape) = record.shape else { return };
         let (key, submitted_at) = (record.key(self.rules.shortest_first), record.spec.submitted_at.0);
-        let due = record.due_since.is_some();
+        let (due, element) = (record.due_since.is_some(), record.element);
         let member = self.member_of(job);
-        member.queue.insert(shape, key, job);
+        member.enqueue(element, shape, key, job);
         if due {
             member.owed.insert((submitted_at, job));
         }
@@ -150,8 +151,9 @@ impl Engine {
         let record = &self.jobs[job as usize];
         let Some(shape) = record.shape else { return };
         let (key, submitted_at) = (record.key(self.rules.shortest_first), record.spec.submitted_at.0);
+        let element = record.element;
         let member = self.member_of(job);
-        member.queue.remove(shape, key, job);
+        member.dequeue(element, shape, key, job);
         member.owed.remove(&(submitted_at, job));
         member.touched = true;
     }

@@ -1,10 +1,14 @@
 //! Guarantees: due claims first, then claims for which their member's guarantee has room.
 
 use super::Engine;
+use super::job::JobState;
 use super::queue::Job;
 use super::reclaim::Demand;
+use super::site::SiteId;
 use super::space::Shape;
+use crate::reason::ReclaimReason;
 use crate::snapshot::Basis;
+use crate::units::Gpus;
 
 impl Engine {
     /// Serves every member that the last events touched, the one with the smallest part of its guarantee first.
@@ -37,15 +41,59 @@ impl Engine {
     }
 
     fn serve_due(&mut self, member: usize) {
+        self.members[member].below_ceiling.clear();
+        if let Some(inside) = &mut self.members[member].inside {
+            inside.hold_back_nothing();
+        }
         let owed: Vec<Job> = self.members[member].owed.iter().map(|(_, job)| *job).collect();
         for job in owed {
-            let most = self.rules.members[member].ceiling.saturating_sub(self.record(job).gpus());
-            if self.members[member].used > most {
-                // Its own member's borrowers have to make room below the ceiling first.
-                self.make_room_below(member, most);
+            let could_be_placed = !self.waits_for_ceiling(job) || self.could_be_placed(job);
+            if could_be_placed {
+                self.release_for_ceiling(job);
+            }
+            if could_be_placed && self.waits_for_ceiling(job) {
+                self.members[member].below_ceiling.push(job);
+                self.hold_back_inside(job);
+                self.make_room_below_ceiling(job);
+                self.make_room_inside(job);
                 continue;
             }
-            self.start_or_reclaim(job, Basis::Due);
+            self.withdraw_promised(job);
+            if !self.waits_for_ceiling(job) {
+                self.start_or_reclaim(job, Basis::Due);
+            }
+        }
+    }
+
+    /// A due claim for which its member, or an element inside it, uses too much already.
+    pub(super) fn waits_for_ceiling(&self, job: Job) -> bool {
+        let record = self.record(job);
+        record.due_since.is_some()
+            && matches!(record.state, JobState::Waiting)
+            && (self.exceeds_member_ceiling(job) || self.is_held_up_inside(job))
+    }
+
+    fn exceeds_member_ceiling(&self, job: Job) -> bool {
+        let member = self.record(job).spec.member.index();
+        self.members[member].used.saturating_add(self.record(job).gpus()) > self.rules.members[member].ceiling
+    }
+
+    /// Whether the due claim has a place once everybody has left who would have to leave for it. If not, because a
+    /// node is lost or others' due work lies across all, nobody of its member has to make room nor to wait for it.
+    fn could_be_placed(&self, job: Job) -> bool {
+        let Some(shape) = self.record(job).shape else { return false };
+        let leaving: Vec<Job> = self.leaving(self.record(job).spec.member.index()).collect();
+        self.space.fits(shape, 0) || self.has_place_without(&self.demand(job, Basis::Due), &leaving)
+    }
+
+    fn demand(&self, job: Job, basis: Basis) -> Demand {
+        let record = self.record(job);
+        Demand {
+            shape: record.shape.unwrap_or(Shape { gpus: 0, nodes: 0, site: SiteId::ANYWHERE }),
+            member: record.spec.member,
+            submitted_at: record.spec.submitted_at.0,
+            due: basis == Basis::Due,
+            ends_by: record.end_if_started(self.now.saturating_add(self.rules.notice.0)),
         }
     }
 
@@ -54,23 +102,30 @@ impl Engine {
         self.members[member].fragmented = false;
         let mut without_place: Vec<Shape> = Vec::new();
         let guarantee = self.rules.members[member].guarantee;
+        // Down a tree one element's claim without a place must not hold up the others.
+        let may_pass = self.rules.shortest_first || self.members[member].inside.is_some();
         loop {
             let room =
                 guarantee.saturating_sub(self.members[member].used).min(self.room_below_ceiling(member));
             if room == 0 {
                 break;
             }
-            let first = if self.rules.shortest_first {
-                self.members[member].queue.first(|s| s.total() <= room && !without_place.contains(&s))
+            let first = if may_pass {
+                self.members[member].next(|s| s.total() <= room && !without_place.contains(&s))
             } else {
-                // By submission nobody passes the first that the guarantee could ever hold.
-                let could = |s: Shape| self.members[member].alone.could_run(s, guarantee);
-                self.members[member].queue.first(could).filter(|(_, _, s)| s.total() <= room)
+                // By submission nobody passes the first that the guarantee could ever hold, except whoever asks for a
+                // place that is not to be had now.
+                let could = |s: Shape| {
+                    self.members[member].alone.has_shape(s, guarantee)
+                        && self.space.could_meet_wish(s)
+                        && !without_place.contains(&s)
+                };
+                self.members[member].next(could).filter(|(_, s)| s.total() <= room)
             };
-            let Some((_, job, shape)) = first else { break };
+            let Some((job, shape)) = first else { break };
             if !self.start_or_reclaim(job, Basis::Guaranteed) {
                 self.members[member].fragmented = true;
-                if !self.rules.shortest_first {
+                if !may_pass && shape.site.is_anywhere() {
                     break;
                 }
                 without_place.push(shape);
@@ -80,32 +135,48 @@ impl Engine {
 
     /// Starts the claim on idle GPUs, or reserves a place and tells the borrowers there to leave. False: no place.
     fn start_or_reclaim(&mut self, job: Job, basis: Basis) -> bool {
-        let Some(shape) = self.record(job).shape else { return false };
-        if let Some(places) = self.space.find(shape) {
+        if let Some(places) = self.find_place(job, false) {
             self.start_on(job, basis, places);
             return true;
         }
-        let record = self.record(job);
-        let demand = Demand {
-            shape,
-            member: record.spec.member,
-            submitted_at: record.spec.submitted_at.0,
-            due: basis == Basis::Due,
-        };
-        let Some(found) = self.find_victims(&demand) else { return false };
+        let Some(found) = self.find_victims(&self.demand(job, basis)) else { return false };
         self.reserve(job, basis, found.places, found.victims);
         true
     }
 
-    /// What claims that are not due may take without standing in the way of due ones below the ceiling.
-    pub(super) fn room_below_ceiling(&self, member: usize) -> u32 {
-        let owed: u32 = self.members[member].owed.iter().map(|(_, job)| self.record(*job).gpus()).sum();
-        self.rules.members[member].ceiling.saturating_sub(self.members[member].used.saturating_add(owed))
+    /// What claims that are not due may take without standing in the way of due ones that wait for room below the
+    /// ceiling.
+    pub(super) fn room_below_ceiling(&self, member: usize) -> Gpus {
+        let state = &self.members[member];
+        let held_back: Gpus = state.below_ceiling.iter().map(|job| self.record(*job).gpus()).sum();
+        self.rules.members[member].ceiling.saturating_sub(state.used.saturating_add(held_back))
     }
 
-    fn make_room_below(&mut self, member: usize, most: u32) {
-        let ceiling = std::mem::replace(&mut self.rules.members[member].ceiling, most);
-        self.leave_above_ceiling(member);
-        self.rules.members[member].ceiling = ceiling;
+    /// The member's own work that is not due makes room below the ceiling for what is: first borrowers, then what is
+    /// inside the guarantee, the newest first. What is due never exceeds the guarantee, and so not the ceiling.
+    fn make_room_below_ceiling(&mut self, job: Job) {
+        let (member, id) = (self.record(job).spec.member, self.record(job).spec.id.clone());
+        let (state, ceiling) = (&self.members[member.index()], self.rules.members[member.index()].ceiling);
+        let held_back: Gpus = state.below_ceiling.iter().map(|job| self.record(*job).gpus()).sum();
+        let mut staying = state.used.saturating_sub(self.leaving_gpus(member.index()));
+        let newest_first = state.borrowed.iter().rev().chain(state.guaranteed.iter().rev());
+        for victim in newest_first.map(|(_, victim)| *victim).collect::<Vec<_>>() {
+            if staying.saturating_add(held_back) <= ceiling {
+                break;
+            }
+            staying = staying.saturating_sub(self.record(victim).gpus());
+            self.tell_to_leave(victim, ReclaimReason::GuaranteeOf { member, claim: id.clone() }, Some(job));
+        }
+    }
+
+    /// GPUs are no longer kept for claims that are not due and take the room of this one below the ceiling.
+    fn release_for_ceiling(&mut self, job: Job) {
+        let member = self.record(job).spec.member.index();
+        for kept in self.kept_newest_first(member) {
+            if self.exceeds_member_ceiling(job) {
+                self.abandon_reservation(kept);
+            }
+        }
+        self.release_inside(job);
     }
 }

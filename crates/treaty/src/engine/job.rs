@@ -1,8 +1,10 @@
 //! One claim as the engine keeps it.
 
+use super::inside::ElementId;
 use super::queue::{Job, Key};
-use super::space::{Place, Shape};
+use super::space::{Place, Shape, Space};
 use crate::reason::ReclaimReason;
+use crate::schedule::WindowId;
 use crate::snapshot::{Basis, Gang, Level, SharePath};
 use crate::units::{ClaimId, DurationMillis, Gpus, Labels, MemberId, TimestampMillis};
 
@@ -51,6 +53,8 @@ pub(super) struct Record {
     pub(super) spec: JobSpec,
     /// `None`: the gang fits neither one node nor whole nodes.
     pub(super) shape: Option<Shape>,
+    /// Its element in its member's tree; 0 without one.
+    pub(super) element: ElementId,
     pub(super) state: JobState,
     /// GPUs held, or kept for it.
     pub(super) places: Vec<Place>,
@@ -60,6 +64,8 @@ pub(super) struct Record {
     pub(super) due_since: Option<i64>,
     /// Where it runs in that line; empty once that is over.
     pub(super) places_alone: Vec<Place>,
+    /// Start of a window by which it has to be gone from where it runs.
+    pub(super) leaves_by: Option<(i64, WindowId)>,
     /// Work until then is saved: only what came after is lost by a stop.
     pub(super) saved_at: i64,
 }
@@ -97,20 +103,25 @@ pub(super) enum JobState {
 }
 
 impl Record {
-    pub(super) fn new(spec: JobSpec, cell: Gpus) -> Self {
+    pub(super) fn new(spec: JobSpec, space: &mut Space) -> Self {
+        let cell = space.cell();
+        let (labels, within) = (&spec.node_labels, spec.within);
         let shape = match spec.gang.whole_nodes(cell) {
-            Ok(None) => Some(Shape { gpus: spec.gang.gpus(), nodes: 1 }),
-            Ok(Some(nodes)) => Some(Shape { gpus: cell, nodes }),
+            // One node lies in one rack.
+            Ok(None) => Some(Shape { gpus: spec.gang.gpus(), nodes: 1, site: space.site(None, labels) }),
+            Ok(Some(nodes)) => Some(Shape { gpus: cell, nodes, site: space.site(within, labels) }),
             Err(_) => None,
         };
         Self {
             spec,
             shape,
+            element: 0,
             state: JobState::Waiting,
             places: Vec::new(),
             put_back: false,
             due_since: None,
             places_alone: Vec::new(),
+            leaves_by: None,
             saved_at: i64::MIN,
         }
     }
@@ -128,6 +139,19 @@ impl Record {
             submitted_at: self.spec.submitted_at.0,
             id: self.spec.id.clone(),
         }
+    }
+
+    /// When a claim that starts now ends by its own account; one that does not say ends in no time that can be planned.
+    pub(super) fn end_if_started(&self, now: i64) -> i64 {
+        self.spec.expected_runtime.map_or(i64::MAX, |run| now.saturating_add(run.0.max(1)))
+    }
+
+    /// When a running claim ends by its own account; `None` if it does not say, or should have ended.
+    pub(super) fn expected_end(&self, now: i64) -> Option<i64> {
+        let (JobState::Running { since, .. } | JobState::Noticed { since, .. }) = self.state else {
+            return None;
+        };
+        Some(since.saturating_add(self.spec.expected_runtime?.0.max(1))).filter(|&end| end > now)
     }
 
     /// On whose account it holds or keeps GPUs.

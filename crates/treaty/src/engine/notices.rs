@@ -33,7 +33,11 @@ impl Engine {
         self.jobs[job as usize].state = JobState::Running { since, basis };
         self.remember_running(job, basis);
         self.member_of(job).touched = true;
-        self.actions.push(Action::Withdraw { job });
+        if self.record(job).leaves_by.is_some() {
+            self.announce_window(job);
+        } else {
+            self.actions.push(Action::Withdraw { job });
+        }
     }
 
     /// Stops everybody whose time is up.

@@ -3,9 +3,11 @@
 use super::Engine;
 use super::job::{JobState, Record};
 use super::queue::Job;
+use super::site::{Site, SiteId};
+use super::space::Shape;
 use crate::plan::{Admission, BasisChange, DueStart, Notice, Plan, Reservation, Stop, Wait};
-use crate::reason::{ReclaimReason, WaitReason};
-use crate::snapshot::{Claim, ClaimState, Due, Holding, Phase, Reserved, Slot, Snapshot};
+use crate::reason::{AskedPlace, ReclaimReason, WaitReason};
+use crate::snapshot::{Claim, ClaimState, Due, Holding, Phase, Reserved, Slot, Snapshot, Standing};
 use crate::units::{MemberId, TimestampMillis};
 
 impl Engine {
@@ -92,6 +94,8 @@ impl Engine {
         let member = record.spec.member;
         let (rules, state) = (&self.rules.members[member.index()], &self.members[member.index()]);
         let Some(shape) = record.shape else { return WaitReason::UnsupportedShape };
+        let covered =
+            record.due_since.is_some() || state.used.saturating_add(shape.total()) <= rules.guarantee;
         let could_hold = self.nodes.iter().filter(|n| n.capacity >= shape.gpus).count();
         if let Some(closed) = rules.closed {
             WaitReason::Closed(member, closed)
@@ -99,28 +103,67 @@ impl Engine {
             WaitReason::WaitingForReclaim
         } else if could_hold < shape.nodes as usize {
             WaitReason::ExceedsPool
+        } else if let Some(site) = self.space.wish(shape).filter(|_| !self.space.could_meet_wish(shape)) {
+            WaitReason::NoSuchPlace(asked(shape, site, site.most_nodes))
         } else if shape.total() > rules.ceiling {
             WaitReason::ExceedsCeiling(member)
-        } else if record.due_since.is_none() && shape.total() > self.room_below_ceiling(member.index())
-            || state.used.saturating_add(shape.total()) > rules.ceiling
+        } else if let Some(never) = self.reason_inside(job, shape, true) {
+            never
+        } else if state.below_ceiling.contains(&job)
+            || record.due_since.is_none() && shape.total() > self.room_below_ceiling(member.index())
         {
             WaitReason::CeilingReached(member)
-        } else if record.due_since.is_some() || state.used.saturating_add(shape.total()) <= rules.guarantee {
+        } else if let Some(reached) = self.reason_inside(job, shape, false) {
+            reached
+        } else if let Some(site) = self.space.wish(shape).filter(|_| self.waits_for_its_place(job, shape)) {
+            WaitReason::PlaceTaken(asked(shape, site, self.space.most_free(site)))
+        } else if let Some(reason) = self.window_wait(member, shape, covered) {
+            reason
+        } else if covered {
             WaitReason::GuaranteeFragmented(member)
+        } else if shape.total() > self.room_to_borrow(member.index()) {
+            let Standing { most_borrowed, until, .. } = rules.standing;
+            WaitReason::BorrowingLimited { member, most: most_borrowed.unwrap_or(0), until }
         } else if self.space.fits(shape, 0) && !self.space.fits(shape, self.whole_nodes_kept()) {
             WaitReason::KeptByOwners
         } else {
             WaitReason::NoIdleGpus(member)
         }
     }
+
+    /// Whether the claim waits for what it wishes: it is inside the guarantee, or would start now without the wish.
+    fn waits_for_its_place(&self, job: Job, shape: Shape) -> bool {
+        let record = self.record(job);
+        let member = record.spec.member.index();
+        let inside =
+            self.members[member].used.saturating_add(shape.total()) <= self.rules.members[member].guarantee;
+        let kept = self.whole_nodes_kept();
+        let anywhere = Shape { site: SiteId::ANYWHERE, ..shape };
+        record.due_since.is_some()
+            || inside
+            || self.space.fits(anywhere, kept) && !self.space.fits(shape, kept)
+    }
+}
+
+fn asked(shape: Shape, site: &Site, most_nodes: u32) -> AskedPlace {
+    let (nodes, gpus) = (shape.nodes, shape.gpus);
+    AskedPlace { nodes, gpus, within: site.within, labels: site.labels.clone(), most_nodes }
 }
 
 fn note_holding(plan: &mut Plan, claim: &Claim, record: &Record, before: &Holding) {
     let id = || claim.id.clone();
     match (&record.state, before.phase) {
+        (JobState::Running { .. }, phase) if record.leaves_by.is_some() => {
+            let Some((start, window)) = record.leaves_by else { return };
+            let deadline = TimestampMillis(start);
+            if phase != (Phase::Noticed { deadline }) || before.promised_to.is_some() {
+                plan.notices.push(Notice { claim: id(), deadline, reason: ReclaimReason::Window(window) });
+            }
+        }
         (JobState::Running { .. }, Phase::Noticed { .. }) => plan.withdrawals.push(id()),
         (JobState::Noticed { deadline, reason, .. }, phase) => {
-            let deadline = TimestampMillis(*deadline);
+            let start = record.leaves_by.map_or(i64::MAX, |(start, _)| start);
+            let deadline = TimestampMillis((*deadline).min(start));
             if phase != (Phase::Noticed { deadline }) || before.promised_to.as_ref() != promised(reason) {
                 plan.notices.push(Notice { claim: id(), deadline, reason: reason.clone() });
             }
@@ -142,16 +185,16 @@ fn note_holding(plan: &mut Plan, claim: &Claim, record: &Record, before: &Holdin
 const fn promised(reason: &ReclaimReason) -> Option<&crate::units::ClaimId> {
     match reason {
         ReclaimReason::GuaranteeOf { claim, .. } => Some(claim),
-        ReclaimReason::AboveCeiling(_) | ReclaimReason::NodeLost => None,
+        ReclaimReason::AboveCeiling(_) | ReclaimReason::NodeLost | ReclaimReason::Window(_) => None,
     }
 }
 
-/// Whoever gave way to another member, or to a broken node, is first for the next idle GPUs; whoever gave way to its
+/// Whoever gave way to another member, to a broken node or to a window is first for the next idle GPUs; whoever gave way to its
 /// own member's rules or earlier claim goes back to its place in line.
 pub(super) fn goes_to_front(reason: &ReclaimReason, own: MemberId) -> bool {
     match reason {
         ReclaimReason::GuaranteeOf { member, .. } => *member != own,
-        ReclaimReason::NodeLost => true,
+        ReclaimReason::NodeLost | ReclaimReason::Window(_) => true,
         ReclaimReason::AboveCeiling(_) => false,
     }
 }

@@ -57,6 +57,26 @@ impl Queue {
         heads.min_by(|(a, ..), (b, ..)| a.cmp(b))
     }
 
+    /// The first claim in line that ends, by `end_of`, no later than its shape allows; `None`: the shape is not wanted.
+    /// Only a shape with a limit is searched claim by claim.
+    pub(crate) fn first_ending(
+        &self,
+        mut latest: impl FnMut(Shape) -> Option<i64>,
+        end_of: impl Fn(Job) -> i64,
+    ) -> Option<(&Key, Job, Shape)> {
+        let mut best: Option<(&Key, Job, Shape)> = None;
+        for (shape, line) in self.by_shape.iter().filter(|(_, line)| !line.is_empty()) {
+            let Some(latest) = latest(*shape) else { continue };
+            let found = line.iter().find(|(_, job)| latest == i64::MAX || end_of(*job) <= latest);
+            if let Some((key, job)) = found
+                && best.is_none_or(|(first, ..)| key < first)
+            {
+                best = Some((key, *job, *shape));
+            }
+        }
+        best
+    }
+
     /// All claims, in order.
     pub(crate) fn in_order(&self) -> Vec<Job> {
         let mut all: Vec<&(Key, Job)> = self.by_shape.iter().flat_map(|(_, line)| line).collect();

@@ -4,11 +4,13 @@
 //! a due one, and each claim becomes due once. A borrower leaves for a due claim, or for one inside the guarantee of a
 //! member that uses less than that; its own member's borrower only if it was submitted later.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::Engine;
 use super::job::JobState;
 use super::queue::Job;
 use super::space::{Place, Shape};
-use crate::snapshot::Basis;
+use crate::snapshot::{Basis, Level};
 use crate::units::{Gpus, MemberId};
 
 /// Who needs a place.
@@ -17,12 +19,15 @@ pub(super) struct Demand {
     pub(super) member: MemberId,
     pub(super) submitted_at: i64,
     pub(super) due: bool,
+    /// End by its own account, if it starts when the notice is over.
+    pub(super) ends_by: i64,
 }
 
 /// A place and who has to leave it.
 pub(super) struct Found {
     pub(super) places: Vec<Place>,
     pub(super) victims: Vec<Job>,
+    cost: Cost,
 }
 
 /// What a victim costs: first whose right is touched (nobody's, the own member's, another member's guarantee), then
@@ -30,6 +35,7 @@ pub(super) struct Found {
 type Cost = (u8, u64);
 
 /// One node on which the demand could be met.
+#[derive(Clone)]
 struct Candidate {
     cost: Cost,
     victims_count: usize,
@@ -42,19 +48,56 @@ impl Engine {
     /// The cheapest place, or none if what may not leave is in the way everywhere.
     pub(super) fn find_victims(&self, demand: &Demand) -> Option<Found> {
         let node_count = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
-        let mut candidates: Vec<Candidate> =
+        let candidates: Vec<Candidate> =
             (0..node_count).filter_map(|node| self.candidate(demand, node, &[])).collect();
+        if candidates.len() < demand.shape.nodes as usize {
+            return None;
+        }
+        if demand.shape.nodes == 1 || self.space.topology.is_one_rack() {
+            return self.cheapest(demand, candidates);
+        }
+        self.gathered(demand, &candidates)
+    }
+
+    /// The cheapest place of all racks, all rows and the whole pool, as far as the demand may be spread; among equally
+    /// cheap ones the one closest together, then where the fewest nodes could be had.
+    fn gathered(&self, demand: &Demand, candidates: &[Candidate]) -> Option<Found> {
+        let levels: &[Option<Level>] = match self.space.wish(demand.shape).and_then(|site| site.within) {
+            Some(Level::Rack) => &[Some(Level::Rack)],
+            Some(Level::Row) => &[Some(Level::Rack), Some(Level::Row)],
+            None => &[Some(Level::Rack), Some(Level::Row), None],
+        };
+        let mut parts: BTreeMap<(usize, u32), Vec<Candidate>> = BTreeMap::new();
+        for (spread, level) in levels.iter().enumerate() {
+            for candidate in candidates {
+                let part = self.space.topology.part_of(candidate.node, *level);
+                parts.entry((spread, part)).or_default().push(candidate.clone());
+            }
+        }
+        let found = parts.into_iter().filter_map(|((spread, part), candidates)| {
+            let could_be_had = candidates.len();
+            let found = self.cheapest(demand, candidates)?;
+            Some(((found.cost, found.victims.len(), spread, could_be_had, part), found))
+        });
+        found.min_by_key(|(rank, _)| *rank).map(|(_, found)| found)
+    }
+
+    /// The cheapest place on these nodes; several nodes lie in racks that were begun, where the cost is equal.
+    fn cheapest(&self, demand: &Demand, mut candidates: Vec<Candidate>) -> Option<Found> {
         let wanted = demand.shape.nodes as usize;
         if candidates.len() < wanted {
             return None;
         }
         let mut chosen: Vec<Candidate> = Vec::with_capacity(wanted);
+        let mut begun: BTreeSet<u32> = BTreeSet::new();
         while chosen.len() < wanted {
             let best = (0..candidates.len()).min_by_key(|&i| {
                 let Candidate { cost, victims_count, free, node, .. } = &candidates[i];
-                (*cost, *victims_count, *free, *node)
+                let apart = !begun.is_empty() && !begun.contains(&self.space.topology.rack_of(*node));
+                (*cost, *victims_count, apart, *free, *node)
             })?;
             let taken = candidates.swap_remove(best);
+            begun.insert(self.space.topology.rack_of(taken.node));
             // Who leaves one node leaves all: other nodes of the same gang become cheaper.
             let leaving: Vec<Job> =
                 chosen.iter().flat_map(|c| &c.victims).chain(&taken.victims).copied().collect();
@@ -72,7 +115,16 @@ impl Engine {
         victims.sort_unstable();
         victims.dedup();
         self.put_back(&places, &mut victims, demand);
-        Some(Found { places, victims })
+        let costs = victims.iter().filter_map(|&victim| self.cost(demand, victim));
+        let cost = costs.fold((0, 0), |sum: Cost, one| (sum.0.max(one.0), sum.1.saturating_add(one.1)));
+        Some(Found { places, victims, cost })
+    }
+
+    /// Whether there would be a place once these have left, who leave anyway, and everybody who may be sent away.
+    pub(super) fn has_place_without(&self, demand: &Demand, leaving: &[Job]) -> bool {
+        let node_count = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        let nodes = (0..node_count).filter(|&node| self.candidate(demand, node, leaving).is_some());
+        nodes.take(demand.shape.nodes as usize).count() == demand.shape.nodes as usize
     }
 
     /// The cheapest way to free the node for the demand, given that `leaving` leave anyway.
@@ -80,6 +132,10 @@ impl Engine {
         let state = &self.nodes[node as usize];
         let need = demand.shape.gpus;
         if self.space.is_closed(node) || state.capacity < need || !state.missing.is_empty() {
+            return None;
+        }
+        if !self.space.allows(demand.shape, node) || demand.ends_by > self.windows.bound(node, demand.member)
+        {
             return None;
         }
         let mut free = self.space.free(node);

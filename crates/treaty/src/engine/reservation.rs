@@ -24,10 +24,12 @@ impl Engine {
         let record = &mut self.jobs[job as usize];
         record.state = JobState::Running { since: self.now, basis };
         record.put_back = false;
+        record.leaves_by = None;
         for &(node, _) in &record.places {
             self.nodes[node as usize].holders.push(job);
         }
         self.remember_running(job, basis);
+        self.expect_end_before_window(job);
         self.actions.push(Action::Start { job, basis });
     }
 
@@ -91,7 +93,7 @@ impl Engine {
                 self.secure_reservation(job, false);
                 self.begin(job, basis);
             } else if self.freed
-                && let Some(places) = self.record(job).shape.and_then(|shape| self.space.find(shape))
+                && let Some(places) = self.find_place(job, false)
             {
                 self.abandon_reservation(job);
                 self.start_on(job, basis, places);
@@ -123,6 +125,11 @@ impl Engine {
             list.retain(|(waiting, _)| *waiting != job);
             self.hand_out(node, gpus - missing.min(gpus));
         }
+        self.withdraw_promised(job);
+    }
+
+    /// Lets everybody stay who was told to leave for this claim.
+    pub(super) fn withdraw_promised(&mut self, job: Job) {
         let promised = |(_, victim): &(i64, Job)| matches!(self.state(*victim), JobState::Noticed { promised_to, .. } if *promised_to == Some(job));
         let victims: Vec<Job> =
             self.deadlines.iter().filter(|d| promised(d)).map(|(_, victim)| *victim).collect();

@@ -3,25 +3,27 @@
 use super::job::{JobSpec, JobState, Record};
 use super::queue::Job;
 use super::space::Place;
-use super::{Engine, Rules};
+use super::{Engine, NodeSpec, Rules};
 use crate::reason::ReclaimReason;
 use crate::snapshot::{Basis, Claim, ClaimState, Holding, Phase, Slot, Snapshot};
-use crate::units::{Gpus, TimestampMillis};
+use crate::units::TimestampMillis;
 
 impl Engine {
     /// The engine of a snapshot; claims have the snapshot's positions as indices.
     #[must_use]
     pub fn restore(rules: Rules, snapshot: &Snapshot, now: TimestampMillis) -> Self {
-        let capacities: Vec<Gpus> = snapshot.nodes.iter().map(|n| n.gpus).collect();
-        let mut engine = Self::new(rules, &capacities);
+        let nodes: Vec<NodeSpec> = snapshot.nodes.iter().map(NodeSpec::from).collect();
+        let mut engine = Self::with_nodes(rules, &nodes);
         engine.now = now.0;
         for (node, observed) in (0..).zip(&snapshot.nodes) {
             if !observed.schedulable {
                 engine.space.close(node);
             }
         }
-        for claim in &snapshot.claims {
-            engine.jobs.push(Record::new(spec(claim), engine.space.cell()));
+        for (job, claim) in (0..).zip(&snapshot.claims) {
+            let mut record = Record::new(spec(claim), &mut engine.space);
+            record.element = engine.members[claim.member.index()].introduce(job, &claim.path);
+            engine.jobs.push(record);
         }
         // Where the line has become too short for all, those who have been due longest stay.
         let mut by_due: Vec<(Job, &Claim)> = (0..).zip(&snapshot.claims).collect();
@@ -42,6 +44,7 @@ impl Engine {
         for (job, claim) in (0..).zip(&snapshot.claims) {
             engine.restore_waiting(snapshot, job, claim);
         }
+        engine.abandon_unlawful_reservations();
         engine.withdraw_idle_notices();
         engine
     }
@@ -59,19 +62,22 @@ impl Engine {
         if let Some(runtime) = runtime {
             record.state = JobState::Finished { runtime };
         }
-        match (&claim.due, runtime) {
+        let possible = line.could_run_inside(job, shape);
+        // Who may not start any more by its member's own rules is not due either; what runs stays due.
+        let due = claim.due.as_ref().filter(|_| possible || !claim.is_waiting());
+        match (due, runtime) {
             (Some(due), Some(runtime)) if due.since.0.saturating_add(runtime) <= last_start => {
                 record.due_since = Some(due.since.0);
             }
             // After an amendment the line may have become too small for what it was doing.
-            (Some(due), _) if line.restore(&due.places) => {
+            (Some(due), _) if line.restore(job, &due.places) => {
                 record.due_since = Some(due.since.0);
                 record.places_alone.clone_from(&due.places);
                 if let Some(runtime) = runtime {
                     line.will_end(job, due.since.0.saturating_add(runtime));
                 }
             }
-            _ if line.could_run(shape, guarantee) => {
+            _ if possible && line.could_run(shape, guarantee) => {
                 line.submit(shape, claim.submitted_at.0, &claim.id, job);
             }
             _ => {}
@@ -115,8 +121,10 @@ impl Engine {
                 JobState::Running { since, basis }
             }
             Phase::Noticed { deadline } => {
-                self.deadlines.insert((deadline.0, job));
-                JobState::Noticed { since, basis, deadline: deadline.0, reason, promised_to }
+                // The minimum run may have been raised since.
+                let deadline = deadline.0.max(since.saturating_add(self.rules.minimum_run.0));
+                self.deadlines.insert((deadline, job));
+                JobState::Noticed { since, basis, deadline, reason, promised_to }
             }
             Phase::Stopping => {
                 self.stopping.insert(job);
@@ -134,8 +142,11 @@ impl Engine {
                 self.jobs[job as usize].put_back = *put_back;
                 self.line_up(job);
             }
+            // A node may have been lost since, or have other labels now.
             ClaimState::Reserved(kept)
-                if kept.slots.iter().all(|s| snapshot.node_index(&s.node).is_some()) =>
+                if kept.slots.iter().all(|s| snapshot.node_index(&s.node).is_some())
+                    && self.is_where_wanted(job, &places(snapshot, &kept.slots))
+                    && !self.is_held_up_inside(job) =>
             {
                 let due = self.jobs[job as usize].due_since.is_some();
                 let basis = if due { Basis::Due } else { Basis::Guaranteed };
@@ -146,11 +157,29 @@ impl Engine {
         }
     }
 
+    fn is_where_wanted(&self, job: Job, places: &[Place]) -> bool {
+        self.record(job).shape.is_some_and(|shape| self.space.meets_wish(shape, places))
+    }
+
+    /// Whom a due claim had told to leave inside a guarantee may stay once that claim is no longer due.
+    fn abandon_unlawful_reservations(&mut self) {
+        let unlawful = |(_, job): &(i64, Job)| match *self.state(*job) {
+            JobState::Noticed { basis: Basis::Guaranteed, promised_to: Some(claim), .. } => {
+                self.record(claim).due_since.is_none().then_some(claim)
+            }
+            _ => None,
+        };
+        let claims: Vec<Job> = self.deadlines.iter().filter_map(unlawful).collect();
+        for claim in claims {
+            self.abandon_reservation(claim);
+        }
+    }
+
     /// Lets stay who was told to leave for a reason that has passed.
     fn withdraw_idle_notices(&mut self) {
         let passed = |job: Job| match self.state(job) {
             JobState::Noticed { promised_to: Some(claim), .. } => {
-                !matches!(self.state(*claim), JobState::Reserved { .. })
+                !matches!(self.state(*claim), JobState::Reserved { .. }) && !self.waits_for_ceiling(*claim)
             }
             JobState::Noticed { promised_to: None, reason: ReclaimReason::AboveCeiling(member), .. } => {
                 self.members[member.index()].used <= self.rules.members[member.index()].ceiling

@@ -1,6 +1,9 @@
 //! What the engine needs of a treaty, as plain numbers.
 
+use std::sync::Arc;
+
 use super::alone::AloneOrder;
+use crate::quota::ShareTree;
 use crate::snapshot::Standing;
 use crate::treaty::{Closed, Treaty};
 use crate::units::{DurationMillis, Gpus};
@@ -10,6 +13,9 @@ use crate::units::{DurationMillis, Gpus};
 pub struct Rules {
     /// By member, in the treaty's order.
     pub members: Vec<MemberRules>,
+    /// By member: its own tree, down which it is decided whose claim is next; without one, by its line. Members
+    /// beyond the end have none.
+    pub inside: Vec<Option<Arc<ShareTree>>>,
     /// Between telling a borrower and stopping it.
     pub notice: DurationMillis,
     /// The notice is shortened for a due claim that an earlier notice has made late, but never below this.
@@ -54,11 +60,18 @@ impl Rules {
         };
         Self {
             members: treaty.members().iter().enumerate().map(member).collect(),
+            inside: Vec::new(),
             notice: treaty.reclaim_notice(),
             least_notice: DurationMillis(0),
             minimum_run: treaty.reclaim().minimum_run,
             alone_order: treaty.line().alone.into(),
             shortest_first: treaty.line().shortest_first,
         }
+    }
+
+    /// The same with the members' own trees (see [`crate::terms::Pool::trees`]).
+    #[must_use]
+    pub fn with_trees(self, trees: Vec<Option<Arc<ShareTree>>>) -> Self {
+        Self { inside: trees, ..self }
     }
 }

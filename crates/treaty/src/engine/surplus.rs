@@ -2,9 +2,10 @@
 //! fits. A start only makes less idle, so a member for whom nothing fits is done for this time.
 
 use super::Engine;
+use super::queue::Job;
 use super::space::Shape;
 use crate::snapshot::Basis;
-use crate::units::Gpus;
+use crate::units::{Gpus, MemberId};
 
 impl Engine {
     /// Starts claims on idle GPUs until none fits.
@@ -35,13 +36,24 @@ impl Engine {
     }
 
     fn lend_to(&mut self, member: usize) -> bool {
-        let kept = self.whole_nodes_kept();
-        let room = self.room_below_ceiling(member);
-        let fits = |shape: Shape| shape.total() <= room && self.space.fits(shape, kept);
-        let Some((_, job, shape)) = self.members[member].queue.first(fits) else { return false };
-        let Some(places) = self.space.find(shape) else { return false };
+        let room = self.room_below_ceiling(member).min(self.room_to_borrow(member));
+        let Some(job) = self.next_borrower(member, room) else { return false };
+        let Some(places) = self.find_place(job, true) else { return false };
         self.start_on(job, Basis::Borrowed, places);
         true
+    }
+
+    /// The member's first claim in line that has a place among idle GPUs.
+    fn next_borrower(&self, member: usize, room: Gpus) -> Option<Job> {
+        let state = &self.members[member];
+        if !self.has_limits() {
+            let kept = self.whole_nodes_kept();
+            let fits = |shape: Shape| shape.total() <= room && self.space.fits(shape, kept);
+            return state.next(fits).map(|(job, _)| job);
+        }
+        let id = MemberId(u16::try_from(member).unwrap_or(u16::MAX));
+        let latest = |shape: Shape| self.latest_end(id, shape).filter(|_| shape.total() <= room);
+        state.next_ending(latest, |job| self.record(job).end_if_started(self.now))
     }
 
     /// Whole nodes that stay free for members who lend only a part of their guarantee.

@@ -25,7 +25,18 @@ pub struct FloorAccount {
     pub floor_fragmentation_gpu_s: f64,
 }
 
-/// Measures a trial.
+impl std::ops::Add for FloorAccount {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            floor_violation_gpu_s: self.floor_violation_gpu_s + other.floor_violation_gpu_s,
+            floor_fragmentation_gpu_s: self.floor_fragmentation_gpu_s + other.floor_fragmentation_gpu_s,
+        }
+    }
+}
+
+/// Measures a trial on one pool.
 #[must_use]
 pub fn measure(comparison: &Comparison<'_>) -> FloorAccount {
     let mut changes: Vec<(TimestampMillis, Change<'_>)> = Vec::new();

@@ -94,9 +94,15 @@ pub struct Worse {
 }
 
 impl Comparison<'_> {
-    /// Makes the report.
+    /// Makes the report of one pool.
     #[must_use]
     pub fn report(&self) -> Report {
+        self.report_with(floor::measure(self))
+    }
+
+    /// Makes the report of several pools, whose floors were measured one by one.
+    #[must_use]
+    pub fn report_with(&self, floor: FloorAccount) -> Report {
         let rows: Vec<Row<'_>> = (self.jobs.iter().zip(&self.trial.outcomes).zip(&self.alone.outcomes))
             .map(|((job, outcome), alone)| Row { job, ended: outcome.finished_at, alone: alone.finished_at })
             .collect();
@@ -118,7 +124,7 @@ impl Comparison<'_> {
             occupancy: ratio(useful_gpu_s + lost_gpu_s, available_gpu_s),
             reclaims: self.trial.outcomes.iter().map(|o| u64::from(o.reclaims)).sum(),
             lost_gpu_s,
-            floor: floor::measure(self),
+            floor,
         }
     }
 }

@@ -1,51 +1,57 @@
-//! Holds values against the schema of [`Document`], the same that the API server keeps, and collects every fault:
+//! Holds values against the schema of a document, the same that the API server keeps, and collects every fault:
 //! unknown and missing fields, wrong types, unknown words. What is broken is left out or replaced, so that the rest
 //! can still be validated in the same pass; [`Shape::touches`] tells which later faults may come from that.
 //!
 //! Ranges and lengths are not judged here but with the meaning, in [`crate::treaty`].
 
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
 use crate::diagnostic::{Diagnostic, quoted};
-use crate::document::Document;
+use crate::document::{Document, MemberQuotaDocument};
+use crate::source::envelope::Kind;
 use crate::source::scalar::{Plain, classify};
 use crate::source::tree::{Field, Node, Value};
 
 /// Result of reading one document.
-pub struct Shape {
+pub struct Shape<D> {
     /// The document, repaired where it was broken; `None` when nothing can be made of it.
-    pub document: Option<Document>,
+    pub document: Option<D>,
     /// All faults.
     pub faults: Vec<Diagnostic>,
 }
 
-/// Reads a document from its values.
-pub fn document(spec: &Node) -> Shape {
-    let schema = schema();
-    let mut reader = Reader { faults: Vec::new() };
+/// Reads a document from its values; `whole` is what people call it.
+pub fn document<D: JsonSchema + DeserializeOwned>(spec: &Node, whole: &'static str) -> Shape<D> {
+    let schema = schema::<D>();
+    let mut reader = Reader { whole, faults: Vec::new() };
     let json = reader.read(&schema, spec, "");
     let document = json.and_then(|json| serde_json::from_value(json).ok());
     if document.is_none() && reader.faults.is_empty() {
         // The schema and the types come from one declaration; still nothing may be accepted unread.
-        let fault =
-            Diagnostic::new("TR112", "", "the document has another shape than a treaty", "see the reference");
-        reader.faults.push(fault);
+        let message = format!("the document has another shape than {whole}");
+        reader.faults.push(Diagnostic::new("TR112", "", &message, "see the reference"));
     }
     Shape { document, faults: reader.faults }
 }
 
-/// Whether a treaty has a clause of that name.
-pub fn is_clause(name: &str) -> bool {
-    schema()["properties"].get(name).is_some()
+/// Whether an object of that kind has a clause of that name.
+pub fn is_clause(kind: Kind, name: &str) -> bool {
+    let schema = match kind {
+        Kind::Treaty => schema::<Document>(),
+        Kind::MemberQuota => schema::<MemberQuotaDocument>(),
+    };
+    schema["properties"].get(name).is_some()
 }
 
-fn schema() -> Json {
+fn schema<D: JsonSchema>() -> Json {
     let settings = SchemaSettings::draft2020_12().with(|s| s.inline_subschemas = true);
-    settings.into_generator().into_root_schema_for::<Document>().to_value()
+    settings.into_generator().into_root_schema_for::<D>().to_value()
 }
 
-impl Shape {
+impl<D> Shape<D> {
     /// Whether a fault of that path may come from the repair of a broken field.
     pub fn touches(&self, path: &str) -> bool {
         self.faults.iter().any(|broken| entry(&broken.path) == entry(path))
@@ -80,6 +86,7 @@ pub fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
 const FAULTS_READ_MOST: usize = 1_000;
 
 struct Reader {
+    whole: &'static str,
     faults: Vec<Diagnostic>,
 }
 
@@ -130,7 +137,7 @@ impl Reader {
             }
             // The misspelt field is told already.
             if node.field(name).is_none() && !misspelt.contains(&name) {
-                let within = if path.is_empty() { "the treaty".to_owned() } else { format!("`{path}`") };
+                let within = if path.is_empty() { self.whole.to_owned() } else { format!("`{path}`") };
                 let message = format!("{within} has no `{name}`");
                 let help = example(name, &properties[name]);
                 // The field has no place of its own: the one around it is shown.

@@ -282,7 +282,7 @@ pub fn decimal(text: &str, decimals: u32) -> Option<u64> {
 }
 
 /// RFC 1123 label, as Kubernetes wants it in label values and namespace names.
-fn is_dns_label(name: &str) -> bool {
+pub fn is_dns_label(name: &str) -> bool {
     let bytes = name.as_bytes();
     let inner = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-';
     let ends_well = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());

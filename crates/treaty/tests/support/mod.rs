@@ -2,15 +2,30 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
+pub mod limits;
 pub mod pool;
+
+use std::collections::BTreeMap;
 
 use concord_treaty::document::{
     CeilingDocument, Document, GuaranteeDocument, LendingDocument, MemberDocument, ReclaimDocument,
 };
 use concord_treaty::plan::Plan;
-use concord_treaty::snapshot::{Claim, Gang, Node, Snapshot};
+use concord_treaty::snapshot::{Claim, Gang, Node, RACK_LABEL, ROW_LABEL, Snapshot};
 use concord_treaty::treaty::Treaty;
 use concord_treaty::units::{ClaimId, Labels, MemberId, NodeName, TimestampMillis};
+
+/// So many cases, or what `PROPTEST_CASES` says; failing ones are kept beside the test.
+pub fn cases(cases: u32) -> proptest::test_runner::Config {
+    use proptest::test_runner::{Config, FileFailurePersistence};
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    let persistence = FileFailurePersistence::WithSource("proptest-regressions");
+    Config {
+        cases: asked.unwrap_or(cases),
+        failure_persistence: Some(Box::new(persistence)),
+        ..Config::default()
+    }
+}
 
 pub fn document(guarantees: &[i64], notice_seconds: i64) -> Document {
     let member = |(i, gpus): (usize, &i64)| MemberDocument {
@@ -46,6 +61,17 @@ pub fn nodes(count: usize, gpus: u32) -> Vec<Node> {
         labels: Labels::default(),
     };
     (0..count).map(node).collect()
+}
+
+/// Labels from `KEY=VALUE`; `rack` and `row` stand for the labels of the place.
+pub fn labels<'a>(pairs: impl IntoIterator<Item = &'a str>) -> Labels {
+    let full = |key: &str| match key {
+        "rack" => RACK_LABEL.to_owned(),
+        "row" => ROW_LABEL.to_owned(),
+        other => other.to_owned(),
+    };
+    let pairs = pairs.into_iter().map(|pair| pair.split_once('=').expect("KEY=VALUE"));
+    Labels::from(pairs.map(|(key, value)| (full(key), value.to_owned())).collect::<BTreeMap<_, _>>())
 }
 
 pub fn gang(pods: u32, gpus_per_pod: u32) -> Gang {

@@ -4,12 +4,13 @@ use concord_treaty::check::check;
 use concord_treaty::decide::decide;
 use concord_treaty::document::Document;
 use concord_treaty::plan::Plan;
-use concord_treaty::snapshot::{Claim, ClaimState, Gang, Holding, Phase, Reserved, Snapshot};
+use concord_treaty::snapshot::{Claim, ClaimState, Gang, Holding, Level, Phase, Reserved, Snapshot};
 use concord_treaty::treaty::Treaty;
-use concord_treaty::units::{DurationMillis, TimestampMillis};
+use concord_treaty::units::{DurationMillis, Labels, TimestampMillis};
 
 use super::{nodes, snapshot, treaty, waiting};
 
+#[derive(Debug, Clone)]
 pub struct Pool {
     pub document: Document,
     pub snapshot: Snapshot,
@@ -34,6 +35,14 @@ impl Pool {
         claim.expected_runtime = expected_millis.map(DurationMillis);
         self.snapshot.claims.push(claim);
         self.sort();
+    }
+
+    /// Says of a claim where its nodes must lie.
+    pub fn wish(&mut self, id: &str, within: Option<Level>, node_labels: Labels) {
+        if let Some(claim) = self.claim(id) {
+            claim.within = within;
+            claim.node_labels = node_labels;
+        }
     }
 
     pub fn claim(&mut self, id: &str) -> Option<&mut Claim> {

@@ -73,6 +73,7 @@ fn trace(treaty: &Treaty, run: u32, jobs: &[PlannedJob]) -> Result<Vec<TraceJob>
             id: ClaimId::from(name.as_str()),
             member: treaty.member_id(member).with_context(|| format!("the treaty has no member {member}"))?,
             gang: Gang { pods: job.pods, gpus_per_pod: job.gpus_per_pod },
+            class: None,
             submitted_at: TimestampMillis(i64::try_from(job.submit_ms)?),
             runtime: DurationMillis(i64::try_from(job.runtime_ms)?),
         });

@@ -50,12 +50,18 @@ pub fn effect_at(
 pub fn standing(terms: Terms<'_>, account: &Account) -> Standing {
     let balance = account.balance();
     let whole = balance.allowed.plus(overdraft(terms.rule, account.per_period));
-    // Any use of nothing passes every step.
-    let passed = |step: &&OveruseStep| balance.used.0 > 0 && reaches(balance.used, whole, step.above);
-    let step = terms.rule.overuse.iter().filter(passed).max_by_key(|step| step.above).copied();
+    let step = steps_reached(terms, account).max_by_key(|step| step.above).copied();
     let until = balance.period.end;
     let sentence = sentence(&balance, whole, step, &terms.calendar.written(until));
     Standing { step, until, balance, sentence }
+}
+
+/// The steps of the ladder that an account has reached at its own time, from the lowest on. Any use of nothing
+/// reaches every step.
+pub fn steps_reached<'a>(terms: Terms<'a>, account: &Account) -> impl Iterator<Item = &'a OveruseStep> {
+    let (used, allowed) = (account.used, account.balance().allowed);
+    let whole = allowed.plus(overdraft(terms.rule, account.per_period));
+    terms.rule.overuse.iter().filter(move |step| used.0 > 0 && reaches(used, whole, step.above))
 }
 
 fn sentence(balance: &Balance, whole: GpuMillis, step: Option<OveruseStep>, until: &str) -> String {

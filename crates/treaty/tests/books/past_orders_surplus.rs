@@ -1,0 +1,252 @@
+//! End to end: what the clauses of the past do to who borrows, on a virtual clock.
+
+use concord_treaty::accounts::credit::Credit;
+use concord_treaty::decide::decide;
+use concord_treaty::engine::Rules;
+use concord_treaty::reason::WaitReason;
+use concord_treaty::simulate::{Replay, SimulatedPool, TraceJob};
+use concord_treaty::snapshot::{Basis, Snapshot, Standing};
+use concord_treaty::treaty::Treaty;
+use concord_treaty::units::{ClaimId, DurationMillis, Gpus, MemberId, TimestampMillis};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::support::{gang, nodes, waiting};
+use crate::{HOUR, nodes_of, terms_of, treaty_of};
+
+const DAY: i64 = 24 * HOUR;
+const NORTH: u16 = 0;
+const SOUTH: u16 = 1;
+
+/// A gang of one node of 8 GPUs.
+fn job(name: &str, member: u16, submitted_at: i64, hours: i64) -> TraceJob {
+    TraceJob {
+        id: ClaimId::from(name),
+        member: MemberId(member),
+        gang: gang(1, 8),
+        class: None,
+        submitted_at: TimestampMillis(submitted_at),
+        runtime: DurationMillis(hours * HOUR),
+    }
+}
+
+/// Start of each job, in hours of the trace; the trace begins at `begin`.
+fn starts(
+    treaty: &Treaty,
+    node_count: usize,
+    begin: TimestampMillis,
+    jobs: &[TraceJob],
+) -> Vec<(String, i64)> {
+    let terms = terms_of(treaty, &nodes(node_count, 8));
+    let rules = Rules::of(&terms.pools[0].treaty, &[]);
+    let pool = SimulatedPool { class: None, rules, capacities: vec![8; node_count] };
+    let mut replay = Replay::of_pools(vec![pool], jobs).with_past(terms, begin);
+    while replay.next_instant().is_some() {
+        while replay.decide() {}
+    }
+    let mut starts: Vec<(String, i64)> = replay
+        .trial()
+        .runs
+        .iter()
+        .filter(|run| run.completed)
+        .map(|run| (jobs[run.job as usize].id.to_string(), run.started_at.0 / HOUR))
+        .collect();
+    starts.sort_by_key(|(name, at)| (*at, name.clone()));
+    starts
+}
+
+const TWO: &str = "\
+members:
+  - {name: north, guarantee: {gpus: 8}}
+  - {name: south, guarantee: {gpus: 8}}
+";
+
+/// Yesterday north borrowed two nodes all day. Today each has one job on its own node, one borrowed node is free at 24,
+/// and both want it: by present use they are equal, and the tie goes to the earlier member, north.
+fn yesterday_and_today() -> Vec<TraceJob> {
+    vec![
+        job("n-own", NORTH, 0, 48),
+        job("n-borrowed", NORTH, 0, 24),
+        job("s-own", SOUTH, 0, 48),
+        job("n-today", NORTH, DAY - 1, 10),
+        job("s-today", SOUTH, DAY - 1, 10),
+    ]
+}
+
+fn first_today(clauses: &str) -> String {
+    let starts =
+        starts(&treaty_of(&format!("{TWO}{clauses}")), 3, TimestampMillis(0), &yesterday_and_today());
+    starts.into_iter().find(|(name, _)| name.ends_with("-today")).unwrap().0
+}
+
+#[test]
+fn who_borrowed_yesterday_comes_after_the_other_today() {
+    assert_eq!(first_today(""), "n-today");
+    assert_eq!(first_today("surplus: {usageHalfLifeHours: 24}\n"), "s-today");
+}
+
+/// South lent its node for a day, and north borrowed it: south's credit puts it first.
+#[test]
+fn who_lent_yesterday_comes_first_today() {
+    let jobs = vec![
+        job("n-own", NORTH, 0, 48),
+        job("n-borrowed", NORTH, 0, 24),
+        job("s-own", SOUTH, DAY, 24),
+        job("n-today", NORTH, DAY - 1, 10),
+        job("s-today", SOUTH, DAY - 1 + HOUR, 10),
+        // It holds the third node, which is nobody's, until both wait.
+        job("n-third", NORTH, 0, 26),
+    ];
+    let first = |clauses: &str| {
+        let starts = starts(&treaty_of(&format!("{TWO}{clauses}")), 3, TimestampMillis(0), &jobs);
+        println!("{starts:?}");
+        starts.into_iter().find(|(name, at)| name.ends_with("-today") && *at >= 26).unwrap().0
+    };
+    assert_eq!(first(""), "n-today");
+    assert_eq!(first("surplus: {creditCapGpuHours: 1000}\n"), "s-today");
+}
+
+const BUDGET: &str = "\
+timeZone: Europe/Paris
+members:
+  - {name: north, guarantee: {gpus: 8}}
+  - {name: south, guarantee: {gpus: 8}}
+budget:
+  period: quarter
+  gpuHours: {north: 400, south: 10000}
+  overuse:
+    - {abovePercent: \"100\", effect: lowPriority}
+    - {abovePercent: \"125\", effect: mostBorrowed, gpus: 8}
+    - {abovePercent: \"150\", effect: noBorrowing}
+";
+/// 2026-03-30 00:00 in Paris: two days to the quarter's end.
+const TWO_DAYS_BEFORE: TimestampMillis = TimestampMillis(1_774_821_600_000);
+
+/// Ten hours on north's own node and four others are 400 GPU-hours, the budget. Then each step of the ladder bites, and
+/// with the new quarter all is forgotten.
+#[test]
+fn the_ladder_bites_and_ends_with_the_quarter() {
+    let jobs = vec![
+        job("a1", NORTH, 0, 10),
+        job("a2", NORTH, 0, 10),
+        job("a3", NORTH, 0, 10),
+        job("a4", NORTH, 0, 10),
+        job("a5", NORTH, 0, 10),
+        // Hour 10: low priority. South's node is busy, four are idle; south, which borrows more, comes first all the same.
+        job("s-own", SOUTH, 0, 100),
+        job("n-low", NORTH, 10 * HOUR, 10),
+        job("n-low2", NORTH, 10 * HOUR, 10),
+        job("s1", SOUTH, 10 * HOUR, 4),
+        job("s2", SOUTH, 10 * HOUR, 4),
+        job("s3", SOUTH, 10 * HOUR, 4),
+        job("s4", SOUTH, 10 * HOUR, 4),
+        // Hour 17: 512 GPU-hours are used, more than 125 %: at most 8 borrowed.
+        job("n-most1", NORTH, 17 * HOUR, 3),
+        job("n-most2", NORTH, 17 * HOUR, 3),
+    ];
+    let treaty = treaty_of(BUDGET);
+    let starts = starts(&treaty, 6, TWO_DAYS_BEFORE, &jobs);
+    let at = |name: &str| starts.iter().find(|(n, _)| n == name).unwrap().1;
+    assert_eq!((at("a1"), at("a5")), (0, 0));
+    // North's own node is free: guaranteed work starts at once, whatever the budget says.
+    assert_eq!(at("n-low"), 10);
+    assert_eq!([at("s1"), at("s2"), at("s3"), at("s4")], [10; 4], "south comes first for all four");
+    assert_eq!(at("n-low2"), 14, "behind south, although south borrows four nodes");
+    // Until hour 14 north used 400 + 4 · 8, until 17 further 3 · 16: 480. At 18, 496; at 19, 512 of 400: over 125 %.
+    assert_eq!((at("n-most1"), at("n-most2")), (17, 17), "at 17 there is no limit yet");
+    let _ = treaty;
+}
+
+/// North is far over its budget: it borrows nothing on idle nodes until the quarter ends in Paris, and its own node is
+/// never touched.
+#[test]
+fn nothing_is_borrowed_until_the_quarter_ends() {
+    let jobs = vec![
+        job("a1", NORTH, 0, 20),
+        job("a2", NORTH, 0, 20),
+        job("a3", NORTH, 0, 20),
+        job("a4", NORTH, 0, 20),
+        job("n-own", NORTH, 20 * HOUR, 5),
+        job("n-beside", NORTH, 20 * HOUR, 5),
+    ];
+    let starts = starts(&treaty_of(BUDGET), 6, TWO_DAYS_BEFORE, &jobs);
+    let at = |name: &str| starts.iter().find(|(n, _)| n == name).unwrap().1;
+    assert_eq!(at("n-own"), 20, "inside the guarantee");
+    assert_eq!(at("n-beside"), 25, "again inside the guarantee, when the own node is free");
+    // With the own node busy for long, the second waits for the quarter.
+    let mut longer = jobs;
+    longer[4].runtime = DurationMillis(1000 * HOUR);
+    let starts = self::starts(&treaty_of(BUDGET), 6, TWO_DAYS_BEFORE, &longer);
+    let at = |name: &str| starts.iter().find(|(n, _)| n == name).unwrap().1;
+    assert_eq!((at("n-own"), at("n-beside")), (20, 48));
+}
+
+/// Who waits is told until when, and what else would let it start.
+#[test]
+fn the_wait_names_the_end_of_the_period() {
+    let treaty = treaty_of(BUDGET);
+    let nodes = nodes_of(&treaty, &[6], 8);
+    let end = Some(TimestampMillis(1_774_994_400_000));
+    let told = |most: Gpus, claim: concord_treaty::snapshot::Claim| {
+        let standing = Standing { last: true, most_borrowed: Some(most), until: end, ..Standing::default() };
+        let running = waiting("a", NORTH, gang(1, 8), 0);
+        let snapshot = Snapshot::new(nodes.clone(), vec![running, claim]).with_standings(vec![standing]);
+        let plan = decide(&treaty, &snapshot, TimestampMillis(1));
+        let wait = plan.waits.first().cloned().expect("it waits");
+        assert!(matches!(wait.reason, WaitReason::BorrowingLimited { .. }));
+        assert_eq!(treaty.clause_id(wait.reason.clause()), "budget");
+        format!("{}: {}", wait.reason.code(), wait.reason.sentence(&treaty, 8 * (1 + u32::from(most > 0))))
+    };
+    assert_eq!(
+        told(0, waiting("b", NORTH, gang(1, 8), 1)),
+        "BudgetOverdrawn: north has overdrawn its budget and borrows nothing; starts when its guarantee of 8 GPUs has room, \
+         or the budget's period ends at 2026-04-01 00:00 Europe/Paris"
+    );
+    assert_eq!(
+        told(8, waiting("b", NORTH, gang(2, 8), 1)),
+        "BorrowingLimited: north has overdrawn its budget and borrows at most 8 GPUs at once, fewer than the 16 of this gang; \
+         starts when the budget's period ends at 2026-04-01 00:00 Europe/Paris"
+    );
+}
+
+/// A limit binds new borrowing alone: who runs beyond it goes on.
+#[test]
+fn running_borrowers_stay() {
+    let treaty = treaty_of(BUDGET);
+    let nodes = nodes_of(&treaty, &[6], 8);
+    let claims = ["a", "b", "c"].map(|id| waiting(id, NORTH, gang(1, 8), 0));
+    let mut pool = crate::support::pool::Pool::new(crate::support::document(&[8, 8], 0), 6, 8);
+    pool.snapshot = Snapshot::new(nodes, claims.to_vec());
+    pool.settle(|_, _| ()).unwrap();
+    let limit = Standing { most_borrowed: Some(0), ..Standing::default() };
+    pool.snapshot.standings = vec![limit];
+    let plan = pool.settle(|_, _| ()).unwrap();
+    assert!(plan.is_quiet());
+    let held = pool.snapshot.claims.iter().filter_map(|c| c.holding()).filter(|h| h.basis == Basis::Borrowed);
+    assert_eq!(held.count(), 2);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    /// With equal weights, credit orders as Karma does: GPU by GPU to the richest, when a GPU costs one GPU-hour.
+    #[test]
+    fn credit_orders_as_its_formula_says(balances in vec(-20..=20_i64, 2..=4), wanted in vec(0..=12_u32, 4), surplus in 0..=24_u32) {
+        let members = balances.len();
+        let clauses: String = (0..members).map(|i| format!("  - {{name: m{i}, guarantee: {{gpus: 0}}}}\n")).collect();
+        let treaty = treaty_of(&format!("members:\n{clauses}surplus: {{weightBy: equal, creditCapGpuHours: 100}}\n"));
+        let wanted = &wanted[..members];
+        let claims = wanted.iter().enumerate().flat_map(|(member, count)| (0..*count).map(move |i| {
+            waiting(&format!("m{member}-{i:02}"), u16::try_from(member).unwrap(), gang(1, 1), 0)
+        }));
+        let standings = balances.iter().map(|balance| Standing { handicap_thousandths: -balance * 1000, ..Standing::default() });
+        let snapshot = Snapshot::new(nodes(surplus as usize, 1), claims.collect()).with_standings(standings.collect());
+        let plan = decide(&treaty, &snapshot, TimestampMillis(0));
+        let mut got = vec![0; members];
+        for admission in &plan.admissions {
+            got[usize::from(admission.claim.0.as_bytes()[1] - b'0')] += 1;
+        }
+        let credit = Credit::with_balances(balances.iter().map(|b| b * HOUR).collect(), 100);
+        prop_assert_eq!(got, credit.share(surplus, wanted, DurationMillis(HOUR)));
+    }
+}

@@ -1,0 +1,190 @@
+//! Limits in time: windows and aging on random small pools, held against brute force, and the judge against plans that
+//! do not know of them.
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod support;
+
+use concord_treaty::check::check;
+use concord_treaty::clauses::WindowPurpose;
+use concord_treaty::decide::decide;
+use concord_treaty::document::Document;
+use concord_treaty::plan::Plan;
+use concord_treaty::schedule::{Occurrence, occurrences};
+use concord_treaty::snapshot::{Claim, Gang, Phase};
+use concord_treaty::treaty::Treaty;
+use concord_treaty::units::{ClaimId, TimestampMillis};
+use proptest::prelude::*;
+use support::limits::{announced, daily, maintenance, on_rack, put_into_rack, reserved_for};
+use support::pool::Pool;
+use support::{document, gang};
+
+const NODE_GPUS: u32 = 4;
+const MINUTE: i64 = 60_000;
+
+/// What happens; every step also lets some minutes pass.
+#[derive(Debug, Clone)]
+enum Step {
+    Submit(u16, Gang, Option<i64>),
+    Finish(usize),
+    Release(usize),
+    LoseNode(usize),
+    Nothing,
+}
+
+fn any_gang() -> impl Strategy<Value = Gang> {
+    prop_oneof![(1..=2_u32, 1..=2_u32).prop_map(|(p, g)| gang(p, g)), (1..=2_u32).prop_map(|p| gang(p, 4))]
+}
+
+fn any_step() -> impl Strategy<Value = (Step, i64)> {
+    let runtime = proptest::option::of((1..200_i64).prop_map(|m| m * MINUTE));
+    let step = prop_oneof![
+        6 => (0..3_u16, any_gang(), runtime).prop_map(|(m, g, r)| Step::Submit(m, g, r)),
+        3 => (0..20_usize).prop_map(Step::Finish),
+        2 => (0..20_usize).prop_map(Step::Release),
+        1 => (0..20_usize).prop_map(Step::LoseNode),
+        3 => Just(Step::Nothing),
+    ];
+    (step, 0..40_i64)
+}
+
+/// Two windows that do not meet on a node: one daily, one once; on all nodes or in racks of their own.
+fn any_windowed() -> impl Strategy<Value = (Document, usize)> {
+    let cells = proptest::collection::vec(0..=2_i64, 1..=3);
+    let window = |start: std::ops::Range<i64>| {
+        (start, 5..60_i64, 0..=2_i64, proptest::option::of(0..3_usize), any::<bool>())
+    };
+    (cells, 0..=2_usize, 0..=3_i64, window(20..200), window(300..400)).prop_map(
+        |(cells, extra, notice, a, b)| {
+            let gpus: Vec<i64> = cells.iter().map(|c| c * i64::from(NODE_GPUS)).collect();
+            let mut document = document(&gpus, notice * 60);
+            for (name, (start, length, announce, member, racked), repeats) in
+                [("w0", a, true), ("w1", b, false)]
+            {
+                let mut window = announced(maintenance(name, start, length), announce);
+                window = if repeats { daily(window) } else { window };
+                if let Some(member) = member.filter(|&m| m < cells.len()) {
+                    window = reserved_for(window, &format!("m{member}"));
+                }
+                document.windows.push(if racked { on_rack(window, "r0") } else { window });
+            }
+            (document, (usize::try_from(cells.iter().sum::<i64>()).unwrap() + extra).max(1))
+        },
+    )
+}
+
+fn pool_of(document: Document, node_count: usize) -> Pool {
+    let mut pool = Pool::new(document, node_count, NODE_GPUS);
+    for node in 0..node_count.div_ceil(2) {
+        put_into_rack(&mut pool, node, "r0");
+    }
+    pool
+}
+
+fn happen(pool: &mut Pool, index: usize, (step, minutes): &(Step, i64)) {
+    pool.now += minutes * MINUTE;
+    let nth = |pool: &Pool, n: usize, wanted: fn(&Claim) -> bool| {
+        let all: Vec<_> =
+            pool.snapshot.claims.iter().filter(|c| wanted(c)).map(|c| c.id.0.to_string()).collect();
+        (!all.is_empty()).then(|| all[n % all.len()].clone())
+    };
+    match step {
+        Step::Submit(member, gang, runtime) => {
+            let member = member % u16::try_from(pool.document.members.len()).unwrap();
+            pool.submit(&format!("c{index:03}"), member, *gang, *runtime);
+        }
+        Step::Finish(n) => {
+            let running = |c: &Claim| c.holding().is_some_and(|h| h.phase != Phase::Stopping);
+            nth(pool, *n, running).into_iter().for_each(|id| pool.finish(&id));
+        }
+        Step::Release(n) => {
+            let stopping = |c: &Claim| c.holding().is_some_and(|h| h.phase == Phase::Stopping);
+            nth(pool, *n, stopping).into_iter().for_each(|id| pool.release(&id));
+        }
+        Step::LoseNode(n) if pool.snapshot.nodes.len() > 1 => pool.lose_node(n % pool.snapshot.nodes.len()),
+        Step::LoseNode(_) | Step::Nothing => {}
+    }
+}
+
+/// The occurrences that matter at a time, by a search minute by minute through the clauses as they are written.
+fn open_or_near(treaty: &Treaty, now: i64) -> Vec<(usize, i64, i64)> {
+    let mut found = Vec::new();
+    for (index, rule) in treaty.windows().iter().enumerate() {
+        let lead = rule.announce.0.max(treaty.reclaim_notice().0);
+        let first = rule.first_start.to_zoned(jiff::tz::TimeZone::UTC).unwrap().timestamp().as_millisecond();
+        for day in 0..40 {
+            let start = first + day * 1440 * MINUTE;
+            let repeats = day == 0 || rule.repeats == concord_treaty::clauses::Repeat::Daily;
+            if repeats && start - lead <= now && now < start + rule.length.0 {
+                found.push((index, start, start + rule.length.0));
+            }
+        }
+    }
+    found.sort_unstable();
+    found
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    /// The judge has no complaint, decisions come to rest, and by plain sums: nobody is on a node of an open window but
+    /// its member and who lingers, and nobody who starts says that it runs into one.
+    #[test]
+    fn windows_are_kept((document, node_count) in any_windowed(), linger in any::<bool>(), steps in proptest::collection::vec(any_step(), 1..40)) {
+        let mut pool = pool_of(document, node_count);
+        pool.pods_linger = linger;
+        for (index, step) in steps.iter().enumerate() {
+            happen(&mut pool, index, step);
+            let treaty = pool.treaty();
+            let mut plans = Vec::new();
+            pool.settle(|_, plan| plans.push(plan.clone())).map_err(TestCaseError::fail)?;
+            for (window, start, _) in open_or_near(&treaty, pool.now) {
+                let rule = &treaty.windows()[window];
+                let barred = |c: &Claim| rule.purpose != WindowPurpose::ReservedFor(c.member);
+                let here = |c: &Claim| c.holding().is_some_and(|h| h.slots.iter().any(|s| {
+                    pool.snapshot.node_index(&s.node).is_some_and(|n| pool.snapshot.nodes[n].labels.have_all(&rule.node_labels))
+                }));
+                for claim in pool.snapshot.claims.iter().filter(|c| barred(c) && here(c)) {
+                    let holding = claim.holding().unwrap();
+                    let end = claim.expected_runtime.map(|r| holding.since.0 + r.0);
+                    let done = end.is_some_and(|end| end <= start && end > pool.now);
+                    let told = matches!(holding.phase, Phase::Noticed { deadline } if deadline.0 <= start);
+                    prop_assert!(holding.phase == Phase::Stopping || pool.now < start && (done || told), "{claim:?} at {}", pool.now);
+                    if plans.iter().any(|p: &Plan| p.admissions.iter().any(|a| a.claim == claim.id)) {
+                        prop_assert!(done, "{claim:?} starts at {}", pool.now);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Which occurrences act is what a search through the days says.
+    #[test]
+    fn occurrences_are_those_of_the_clauses((document, _) in any_windowed(), now in 0..(4 * 1440_i64)) {
+        let treaty = support::treaty(&document);
+        let now = now * MINUTE;
+        let one = |o: &Occurrence| (usize::from(o.window.0), o.interval.start.0, o.interval.end.0);
+        let mut found: Vec<_> = occurrences(&treaty, TimestampMillis(now), TimestampMillis(now)).iter().map(one).collect();
+        found.sort_unstable();
+        prop_assert_eq!(found, open_or_near(&treaty, now));
+    }
+
+    /// The judge does not believe plans made without the windows: it finds fault exactly when somebody who runs would
+    /// have been told or stopped with them.
+    #[test]
+    fn the_judge_knows_windows((document, node_count) in any_windowed(), steps in proptest::collection::vec(any_step(), 1..25)) {
+        let mut pool = pool_of(Document { windows: Vec::new(), ..document.clone() }, node_count);
+        let treaty = support::treaty(&document);
+        for (index, step) in steps.iter().enumerate() {
+            happen(&mut pool, index, step);
+            pool.settle(|_, _| ()).map_err(TestCaseError::fail)?;
+            let now = TimestampMillis(pool.now);
+            let blind = decide(&pool.treaty(), &pool.snapshot, now);
+            let found = check(&treaty, &pool.snapshot, now, &blind);
+            let seen = decide(&treaty, &pool.snapshot, now);
+            let runs = |id: &ClaimId| pool.snapshot.claims.iter().any(|c| c.id == *id && c.holding().is_some_and(|h| h.phase == Phase::Running));
+            let all = seen.notices.iter().map(|n| (&n.claim, &n.reason)).chain(seen.stops.iter().map(|s| (&s.claim, &s.reason)));
+            let sent_away = all.filter(|(id, reason)| reason.code() == "Window" && runs(id)).count();
+            prop_assert_eq!(sent_away > 0, found.iter().any(|v| v.rule == "StaysInWindow" || v.rule == "NotToldOfWindow"), "{:?}", found);
+        }
+    }
+}
