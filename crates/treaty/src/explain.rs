@@ -265,6 +265,21 @@ pub fn explain(
     Some(explanation)
 }
 
+/// When one claim is expected to start, and nothing else; `None` if it does not wait or asks for no class.
+#[must_use]
+pub fn expected_start(
+    treaty: &Treaty,
+    snapshot: &Snapshot,
+    claim: &ClaimId,
+    now: TimestampMillis,
+) -> Option<Range> {
+    let index = snapshot.claims.binary_search_by(|c| c.id.cmp(claim)).ok()?;
+    let asked = snapshot.claims.get(index).filter(|c| c.is_waiting())?;
+    let terms = Terms::of(treaty, &snapshot.nodes, now);
+    let case = Case::new(terms.pool_of(asked)?, snapshot, asked, now)?;
+    Some(case.expected(case.horizon()))
+}
+
 impl Explanation {
     /// The same with other names for claims, for a reader who knows them by others.
     #[must_use]

@@ -6,13 +6,15 @@ mod support;
 use concord_treaty::decide::decide;
 use concord_treaty::document::{Document, LineDocument};
 use concord_treaty::engine::Rules;
-use concord_treaty::explain::{Bound, Explanation, Range, expected_starts, explain};
+use concord_treaty::explain::{Range, State, expected_starts, explain};
 use concord_treaty::simulate::{Replay, TraceJob};
 use concord_treaty::snapshot::{ClaimState, Gang, Node, Snapshot};
 use concord_treaty::terms::Terms;
 use concord_treaty::treaty::Treaty;
 use concord_treaty::units::{ClaimId, DurationMillis, MemberId, TimestampMillis};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 use support::pool::Pool;
 use support::*;
 
@@ -44,7 +46,7 @@ fn any_world(exact: bool) -> impl Strategy<Value = World> {
     (members, 0..=2_usize, line, jobs).prop_map(move |(members, extra, (shortest, notice, minimum), jobs)| {
         let cells: Vec<i64> = members.iter().map(|m| m.0 * i64::from(NODE_GPUS)).collect();
         let mut document = document(&cells, notice);
-        document.line = Some(LineDocument { shortest_first: shortest, ..LineDocument::default() });
+        document.line = Some(LineDocument { alone: None, shortest_first: shortest, aging_hours: None });
         document.reclaim.minimum_run_seconds = Some(minimum);
         for (i, (_, ceiling, keep)) in members.iter().enumerate() {
             if let Some(above) = ceiling {
@@ -137,12 +139,20 @@ proptest! {
     #[test]
     fn an_exact_forecast_comes_true(world in any_world(true), instants in 0..40_usize) {
         let (snapshot, now, arrived) = world.at(instants);
+        // A caller decides until nothing is left to decide; only then the pool is what the forecast begins with.
+        prop_assume!(decide(&world.treaty(), &snapshot, now).is_quiet());
         let all = expected_starts(&world.treaty(), &snapshot, now, usize::MAX);
         for (id, start) in world.truth(&snapshot, now, arrived) {
             let range = &all[&id];
-            prop_assert_eq!(late(range), start, "{} of {:?} at {:?}", id, range, now);
+            prop_assert!(ends(range).contains(&start), "{id} in {range:?} at {now:?}, really {start:?}");
             let one = explain(&world.treaty(), &snapshot, &id, now).unwrap();
-            prop_assert_eq!(&one.start.unwrap().range, range, "one forecast for one claim and for all");
+            prop_assert_eq!(&one.start.as_ref().unwrap().range, range, "one forecast for one claim and for all");
+            if let State::Reserved { leaving, .. } = &one.state {
+                let last = leaving.iter().map(|l| l.deadline.0).max().unwrap_or(now.0);
+                prop_assert!(start.is_some_and(|start| start <= last), "{one:?}, really {start:?}");
+                let promised = one.promise.as_ref().map_or(i64::MAX, |p| p.latest_start.0);
+                prop_assert!(start.is_some_and(|start| start <= promised), "{id} {now:?} promised {promised}, really {start:?}");
+            }
         }
     }
 
@@ -172,10 +182,36 @@ proptest! {
     }
 }
 
-/// The later end of what happened on an exact forecast, which an anomaly may have put first.
-fn late(range: &Range) -> Option<i64> {
-    match (&range.earliest, &range.latest) {
-        (_, Bound::At { at }) => Some(at.0),
-        _ => None,
+/// The late forecast is the later end, unless an anomaly of scheduling has put it first.
+fn ends(range: &Range) -> [Option<i64>; 2] {
+    [&range.earliest, &range.latest].map(|bound| bound.time().map(|at| at.0))
+}
+
+/// Run times between half and all of what is stated usually lead to a start inside the range, not always: with gangs,
+/// earlier ends can make a later start (Graham 1969). Always the same worlds.
+#[test]
+fn ends_between_the_assumptions_usually_start_inside_the_range() {
+    let mut runner = TestRunner::deterministic();
+    let (worlds, instants) = (any_world(false), 0..40_usize);
+    let (mut inside, mut before, mut after) = (0_u32, 0_u32, 0_u32);
+    for _ in 0..4096 {
+        let world = worlds.new_tree(&mut runner).unwrap().current();
+        let (snapshot, now, arrived) = world.at(instants.new_tree(&mut runner).unwrap().current());
+        if !decide(&world.treaty(), &snapshot, now).is_quiet() {
+            continue;
+        }
+        let all = expected_starts(&world.treaty(), &snapshot, now, usize::MAX);
+        for (id, start) in world.truth(&snapshot, now, arrived) {
+            let (Some(start), [earliest, _]) = (start, ends(&all[&id])) else { continue };
+            match all[&id].contains(TimestampMillis(start)) {
+                true => inside += 1,
+                false if earliest.is_some_and(|e| start < e) => before += 1,
+                false => after += 1,
+            }
+        }
     }
+    println!("inside {inside}, before {before}, after {after}");
+    let all = inside + before + after;
+    assert!(all >= 1_000, "too few waits to say anything");
+    assert!(inside * 100 >= all * 95, "{inside} of {all}");
 }
