@@ -11,11 +11,13 @@
 mod case;
 mod forecast;
 mod json;
+mod names;
 mod range;
 mod situation;
 mod what_if;
 
 pub use forecast::{AHEAD_MOST, INSTANTS_MOST, UNSTATED_RUN};
+pub use names::near_names;
 pub use range::{Bound, Range, expected_starts};
 pub use what_if::{Ask, By, WHAT_IFS_MOST, WhatIf};
 
