@@ -32,9 +32,9 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", conflicts_with = "trace")]
     from: Option<PathBuf>,
     #[command(flatten)]
-    kubectl: kubectl::Options,
+    kubectl: kubectl::KubectlOptions,
     #[command(flatten)]
-    trace: trace::Options,
+    trace: trace::TraceOptions,
     /// Time to explain: a second of the trace, or of a cluster a time such as 2027-01-31T12:00:00Z, now if not given
     #[arg(long, value_name = "TIME")]
     at: Option<String>,

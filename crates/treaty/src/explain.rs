@@ -16,7 +16,7 @@ mod range;
 mod situation;
 mod what_if;
 
-pub use forecast::{AHEAD_MOST, INSTANTS_MOST, UNSTATED_RUN};
+pub use forecast::{AHEAD_MOST, CHANGE_INSTANTS_MOST, INSTANTS_MOST, UNSTATED_RUN};
 pub use names::near_names;
 pub use range::{Bound, Range, expected_starts};
 pub use what_if::{Ask, By, WHAT_IFS_MOST, WhatIf};
@@ -279,7 +279,7 @@ pub fn expected_start(
     let asked = snapshot.claims.get(index).filter(|c| c.is_waiting())?;
     let terms = Terms::of(treaty, &snapshot.nodes, now);
     let case = Case::new(terms.pool_of(asked)?, snapshot, asked, now)?;
-    Some(case.expected(case.horizon()))
+    Some(case.expected(case.limits()))
 }
 
 impl Explanation {

@@ -10,7 +10,7 @@ const GET: [&str; 5] = ["get", "treaties.concord.dev,gpuclaims.concord.dev,nodes
 /// Flags that kubectl gets as they are.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Options for kubectl")]
-pub struct Options {
+pub struct KubectlOptions {
     /// File with the addresses of clusters
     #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "trace"])]
     kubeconfig: Option<String>,
@@ -32,8 +32,8 @@ pub struct Options {
 ///
 /// # Errors
 /// kubectl is not there, or fails; what it says is passed on.
-pub fn get(options: &Options) -> Result<Vec<u8>> {
-    let Options { kubeconfig, context, cluster, user, request_timeout } = options;
+pub fn get(options: &KubectlOptions) -> Result<Vec<u8>> {
+    let KubectlOptions { kubeconfig, context, cluster, user, request_timeout } = options;
     let flags = [
         ("--kubeconfig", kubeconfig),
         ("--context", context),

@@ -22,7 +22,7 @@ pub const SECONDS: std::ops::RangeInclusive<i64> = 0..=31_557_600_000;
 /// What is replayed.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Options for a job of a trace")]
-pub struct Options {
+pub struct TraceOptions {
     /// Trace, plain or gzipped, with the columns of `concord simulate`; "-" is standard input
     #[arg(long, value_name = "CSV", requires_all = ["treaty", "nodes", "at"])]
     pub trace: Option<PathBuf>,
@@ -40,7 +40,7 @@ pub struct Options {
     members: Vec<(String, String)>,
 }
 
-impl Options {
+impl TraceOptions {
     /// Whether anything was said of a trace.
     pub const fn is_used(&self) -> bool {
         self.trace.is_some() || self.treaty.is_some() || self.nodes.is_some() || !self.members.is_empty()
@@ -51,7 +51,7 @@ impl Options {
 ///
 /// # Errors
 /// A faulty treaty or trace, or a job that is not there then.
-pub fn explain(options: &Options, name: &str, at_s: i64) -> Result<Explained> {
+pub fn explain(options: &TraceOptions, name: &str, at_s: i64) -> Result<Explained> {
     let path = options.trace.as_ref().context("name a trace: --trace CSV")?;
     let treaty = treaty_file::read(options.treaty.as_ref().context("name a treaty: --treaty FILE")?)?;
     let nodes = options.nodes.context("state the nodes: --nodes N")?;

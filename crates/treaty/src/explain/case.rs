@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::forecast::AHEAD_MOST;
+use super::forecast::{AHEAD_MOST, INSTANTS_MOST, Limits};
 use super::range::{Range, expected};
 use crate::engine::{Engine, Rules};
 use crate::plan::Plan;
@@ -45,15 +45,15 @@ impl<'s> Case<'s> {
         engine.plan_since(&self.part)
     }
 
-    /// When it would start; nothing after `until` is looked at.
-    pub(super) fn expected(&self, until: TimestampMillis) -> Range {
+    /// When it would start.
+    pub(super) fn expected(&self, limits: Limits) -> Range {
         let claim = u32::try_from(self.index).unwrap_or(u32::MAX);
-        expected(&self.rules, &self.part, self.now, claim, until)
+        expected(&self.rules, &self.part, self.now, claim, limits)
     }
 
-    /// Last time that a forecast looks at.
-    pub(super) const fn horizon(&self) -> TimestampMillis {
-        self.now.after(AHEAD_MOST)
+    /// How far a forecast of the claim as it is goes.
+    pub(super) const fn limits(&self) -> Limits {
+        Limits { until: self.now.after(AHEAD_MOST), instants: INSTANTS_MOST }
     }
 
     /// GPUs of the largest node, the size of a whole one.

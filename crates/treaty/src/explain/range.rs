@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::forecast::{AHEAD_MOST, Ends, Forecast, Stop};
+use super::forecast::{AHEAD_MOST, Ends, Forecast, INSTANTS_MOST, Limits, Stop};
 use crate::engine::Rules;
 use crate::snapshot::Snapshot;
 use crate::terms::Terms;
@@ -74,10 +74,9 @@ impl Bound {
         let endless = forecast.endless();
         let (at, id) = (forecast.now(), |job: &u32| snapshot.claims[*job as usize].id.clone());
         match stop {
-            Stop::Horizon if endless.is_empty() => Self::NotBefore { at },
+            Stop::Done | Stop::Horizon => Self::NotBefore { at },
             Stop::AtRest if endless.is_empty() => Self::Never,
-            Stop::Done => Self::NotBefore { at },
-            Stop::AtRest | Stop::Horizon => Self::Unknown {
+            Stop::AtRest => Self::Unknown {
                 not_before: at,
                 because: endless.iter().take(NAMED_MOST).map(id).collect(),
                 more: endless.len().saturating_sub(NAMED_MOST),
@@ -109,16 +108,16 @@ impl Range {
     }
 }
 
-/// When the claim at that position of the snapshot is expected to start; nothing after `until` is looked at.
+/// When the claim at that position of the snapshot is expected to start.
 pub(super) fn expected(
     rules: &Rules,
     snapshot: &Snapshot,
     now: TimestampMillis,
     claim: u32,
-    until: TimestampMillis,
+    limits: Limits,
 ) -> Range {
     let bound = |ends: Ends| {
-        let (start, forecast) = Forecast::new(rules.clone(), snapshot, now, ends, until).start_of(claim);
+        let (start, forecast) = Forecast::new(rules.clone(), snapshot, now, ends, limits).start_of(claim);
         match start {
             Ok(at) => Bound::At { at },
             Err(stop) => Bound::of(stop, &forecast, snapshot),
@@ -165,7 +164,8 @@ fn starts(
     ends: Ends,
     most: usize,
 ) -> Vec<Option<Bound>> {
-    let mut forecast = Forecast::new(rules.clone(), snapshot, now, ends, now.after(AHEAD_MOST));
+    let limits = Limits { until: now.after(AHEAD_MOST), instants: INSTANTS_MOST };
+    let mut forecast = Forecast::new(rules.clone(), snapshot, now, ends, limits);
     let mut found: Vec<Option<Bound>> = vec![None; snapshot.claims.len()];
     let waiting = snapshot.claims.iter().filter(|c| c.is_waiting()).count();
     let mut missing = waiting.min(most);

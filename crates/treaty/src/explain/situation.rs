@@ -32,8 +32,9 @@ pub(super) fn of(treaty: &Treaty, case: &Case<'_>) -> Explanation {
     let blank = blank(party, claim, case.now);
     let class =
         case.pool.class.and_then(|class| Some(treaty.classes().get(usize::from(class.0))?.name.clone()));
-    let due_since = due_since(claim, &plan);
     let state = state_of(case, &plan);
+    let ended = matches!(state, State::Finished { .. });
+    let due_since = due_since(claim, &plan).filter(|_| !ended);
     let wait = plan.waits.iter().find(|w| w.claim == claim.id);
     let waits = matches!(state, State::Waiting { .. } | State::Reserved { .. } | State::Refused);
     let reason = match wait {
@@ -56,7 +57,7 @@ pub(super) fn of(treaty: &Treaty, case: &Case<'_>) -> Explanation {
     } else if closed {
         explanation.notes.push("no start can be forecast: it hangs on a decision of the members".to_owned());
     } else if waits {
-        explanation.start = Some(expected(case, case.expected(case.horizon())));
+        explanation.start = Some(expected(case, case.expected(case.limits())));
     }
     explanation.notes.extend(notes(case, waits));
     explanation
@@ -314,18 +315,20 @@ fn holders(case: &Case<'_>) -> Holders {
 }
 
 fn expected(case: &Case<'_>, range: Range) -> Expected {
-    let usual = match median_run(&case.part) {
-        Some(_) => "one without a stated time like half the median of the stated ones",
-        None => "and as none states a time, after half a minute",
+    let all_state = case.part.claims.iter().all(|c| c.expected_runtime.is_some());
+    let (usual, endless) = match median_run(&case.part) {
+        _ if all_state => ("half of its stated run time", ""),
+        Some(_) => (
+            "half of its stated run time, or of the median of the stated ones if it states none",
+            "; one that states none does not end",
+        ),
+        None => ("half a minute, because none states a run time", "; as none states one, none ends"),
     };
+    let stays = "nothing new arrives and the treaty stays as it is";
     Expected {
         range,
-        earliest_assumes: format!(
-            "every job ends after half of its stated run time, {usual}; nothing new arrives; the treaty stays as it is"
-        ),
-        latest_assumes:
-            "every job runs to its stated limit, one without a limit for ever; nothing new arrives; the treaty stays as it is"
-                .to_owned(),
+        earliest_assumes: format!("every job ends after {usual}; {stays}"),
+        latest_assumes: format!("every job runs to its stated limit{endless}; {stays}"),
     }
 }
 

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use super::case::{Case, shape};
-use super::forecast::{AHEAD_MOST, median_run};
+use super::forecast::{AHEAD_MOST, CHANGE_INSTANTS_MOST, Limits, median_run};
 use super::range::{Bound, Range};
 use crate::snapshot::{Claim, ClaimState, Gang, Snapshot};
 use crate::terms::{Pool, Terms};
@@ -80,9 +80,9 @@ impl Change {
     }
 
     /// The change, forecast on the case that it leads to.
-    fn brings(self, case: &Case<'_>, until: TimestampMillis) -> WhatIf {
+    fn brings(self, case: &Case<'_>, limits: Limits) -> WhatIf {
         let Self { code, sentence, clauses, by } = self;
-        let start = case.expected(until);
+        let start = case.expected(limits);
         let (claim, classes) = (case.claim(), case.pool.treaty.classes());
         let class = || classes.get(usize::from(claim.class?.0)).map(|c| c.name.clone());
         let ask = || Ask {
@@ -99,11 +99,12 @@ impl Change {
 /// What would make the claim start earlier than in `base`.
 pub(super) fn of(terms: &Terms, snapshot: &Snapshot, case: &Case<'_>, base: &Range) -> Vec<WhatIf> {
     // What a change brings after the latest start is no gain.
-    let until = TimestampMillis(base.latest.or_late().min(case.horizon().0));
-    let mut found = gangs(case, until);
-    found.extend(asks(case, until));
-    found.extend(classes(terms, snapshot, case.claim(), case.now, until));
-    found.extend(rules(case, until));
+    let until = TimestampMillis(base.latest.or_late().min(case.limits().until.0));
+    let limits = Limits { until, instants: CHANGE_INSTANTS_MOST };
+    let mut found = gangs(case, limits);
+    found.extend(asks(case, limits));
+    found.extend(classes(terms, snapshot, case.claim(), case.now, limits));
+    found.extend(rules(case, limits));
     told(found, base)
 }
 
@@ -115,7 +116,8 @@ pub(super) fn of_no_pool(
     now: TimestampMillis,
 ) -> Vec<WhatIf> {
     let never = Range { earliest: Bound::Never, latest: Bound::Never };
-    told(classes(terms, snapshot, claim, now, now.after(AHEAD_MOST)), &never)
+    let limits = Limits { until: now.after(AHEAD_MOST), instants: CHANGE_INSTANTS_MOST };
+    told(classes(terms, snapshot, claim, now, limits), &never)
 }
 
 /// Those that gain, the largest gain first.
@@ -157,7 +159,7 @@ fn changed<'c>(case: &Case<'c>, claim: Claim) -> Case<'c> {
 }
 
 /// Smaller gangs: the largest that starts now, one node, half.
-fn gangs(case: &Case<'_>, until: TimestampMillis) -> Vec<WhatIf> {
+fn gangs(case: &Case<'_>, limits: Limits) -> Vec<WhatIf> {
     let (claim, cell) = (anew(case.claim(), case.now), case.cell());
     let before = claim.gang.gpus();
     let smaller = smaller_gangs(claim.gang, cell);
@@ -178,7 +180,7 @@ fn gangs(case: &Case<'_>, until: TimestampMillis) -> Vec<WhatIf> {
         let Some(gang) = gang.filter(|gang| !tried.contains(gang)) else { continue };
         tried.push(gang);
         let sentence = format!("submitted anew as {}, {word}", in_words(gang));
-        found.push(Change::of_ask(code, sentence).brings(&ask(gang), until));
+        found.push(Change::of_ask(code, sentence).brings(&ask(gang), limits));
     }
     found
 }
@@ -210,7 +212,7 @@ fn largest_that_starts(sizes: &[Gang], mut starts: impl FnMut(Gang) -> bool) -> 
 }
 
 /// The same gang with a run time, or without what it wants of nodes.
-fn asks(case: &Case<'_>, until: TimestampMillis) -> Vec<WhatIf> {
+fn asks(case: &Case<'_>, limits: Limits) -> Vec<WhatIf> {
     let claim = anew(case.claim(), case.now);
     let mut changes: Vec<(Change, Claim)> = Vec::new();
     if case.rules.shortest_first {
@@ -230,7 +232,7 @@ fn asks(case: &Case<'_>, until: TimestampMillis) -> Vec<WhatIf> {
         let change = Change::of_ask("AnyNode", sentence);
         changes.push((change, Claim { node_labels: Labels::default(), ..claim.clone() }));
     }
-    let forecast = |(change, claim): (Change, Claim)| change.brings(&changed(case, claim), until);
+    let forecast = |(change, claim): (Change, Claim)| change.brings(&changed(case, claim), limits);
     changes.into_iter().map(forecast).collect()
 }
 
@@ -252,10 +254,10 @@ fn classes(
     snapshot: &Snapshot,
     claim: &Claim,
     now: TimestampMillis,
-    until: TimestampMillis,
+    limits: Limits,
 ) -> Vec<WhatIf> {
     let others = terms.pools.iter().filter(|pool| pool.class.is_some() && !pool.concerns(claim));
-    others.filter_map(|pool| other_class(pool, snapshot, claim, now, until)).collect()
+    others.filter_map(|pool| other_class(pool, snapshot, claim, now, limits)).collect()
 }
 
 fn other_class(
@@ -263,7 +265,7 @@ fn other_class(
     snapshot: &Snapshot,
     claim: &Claim,
     now: TimestampMillis,
-    until: TimestampMillis,
+    limits: Limits,
 ) -> Option<WhatIf> {
     let class = pool.treaty.classes().get(usize::from(pool.class?.0))?;
     let asked = Claim { class: pool.class, ..anew(claim, now) };
@@ -274,11 +276,11 @@ fn other_class(
         return None;
     }
     let change = Change::of_ask("OtherClass", format!("submitted anew for GPUs of class {}", class.name));
-    Some(change.brings(&case, until))
+    Some(change.brings(&case, limits))
 }
 
 /// The same claim under another treaty: without what others keep, without its member's ceiling.
-fn rules(case: &Case<'_>, until: TimestampMillis) -> Vec<WhatIf> {
+fn rules(case: &Case<'_>, limits: Limits) -> Vec<WhatIf> {
     let mut found = Vec::new();
     let member = case.claim().member;
     let with_rules = |change: Change, set: &dyn Fn(usize, &mut crate::engine::MemberRules)| {
@@ -288,7 +290,7 @@ fn rules(case: &Case<'_>, until: TimestampMillis) -> Vec<WhatIf> {
         }
         let part = Cow::Borrowed(&*case.part);
         let case = Case { pool: case.pool, part, rules, index: case.index, now: case.now };
-        change.brings(&case, until)
+        change.brings(&case, limits)
     };
     let kept = kept_idle(case);
     if !kept.is_empty() {

@@ -1,6 +1,7 @@
-//! How good forecasts are on the whole ITP trace, where work goes on arriving: docs/explain.md has the numbers.
+//! How good forecasts are on the whole ITP trace, where work goes on arriving, and how long those of a large pool take:
+//! docs/explain.md has the numbers.
 //!
-//! `cargo test --release -p concord-treaty --test explain_itp -- --ignored --nocapture`
+//! `cargo test --release -p concord-treaty --test explain_measured -- --ignored --nocapture`
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
 use std::io::Read;
@@ -9,9 +10,9 @@ use std::time::Instant;
 
 use concord_treaty::document::LineDocument;
 use concord_treaty::engine::Rules;
-use concord_treaty::explain::{expected_start, explain};
+use concord_treaty::explain::{expected_start, expected_starts, explain};
 use concord_treaty::simulate::{Replay, TraceJob};
-use concord_treaty::snapshot::{Gang, Node};
+use concord_treaty::snapshot::{Claim, Gang, Node, Snapshot};
 use concord_treaty::source;
 use concord_treaty::terms::Terms;
 use concord_treaty::treaty::Treaty;
@@ -187,4 +188,59 @@ fn forecasts_of_the_itp_trace() {
     measure("1 to 2 times the real run time stated", &twice, &jobs);
     measure("1 to 10 times the real run time stated", &loose, &jobs);
     measure("1 to 2 times, and every tenth states nothing", &some, &jobs);
+}
+
+/// 100,000 waiting claims of 200 members on 12,500 full nodes.
+#[test]
+#[ignore = "a measurement"]
+fn forecasts_of_a_large_pool() {
+    let members: String =
+        (0..200).map(|m| format!("    - {{name: m{m}, guarantee: {{gpus: {}}}}}\n", 62 * CELL)).collect();
+    let text = format!(
+        "apiVersion: concord.dev/v1alpha1\nkind: Treaty\nmetadata: {{name: large}}\nspec:\n  title: large\n  members:\n{members}  reclaim: {{noticeSeconds: 300}}\n"
+    );
+    let treaty = source::read(text.as_bytes()).treaties.remove(0).treaty.unwrap();
+    let node = |i: usize| Node {
+        name: NodeName::from(format!("n{i:05}").as_str()),
+        gpus: CELL,
+        schedulable: true,
+        labels: Labels::default(),
+    };
+    let nodes: Vec<Node> = (0..12_500).map(node).collect();
+    let mut dice = Dice(7);
+    let sizes = [1, 1, 1, 2, 4, 8, 8, 16, 32];
+    let mut jobs = Vec::new();
+    let mut gpus_asked = 0;
+    while jobs.len() < 100_000 || gpus_asked < 3 * 12_500 * u64::from(CELL) {
+        let gpus: Gpus = sizes[dice.below(sizes.len())];
+        gpus_asked += u64::from(gpus);
+        jobs.push(TraceJob {
+            id: ClaimId::from(format!("c{:06}", jobs.len()).as_str()),
+            member: MemberId(u16::try_from(dice.below(200)).unwrap()),
+            gang: Gang { pods: gpus.div_ceil(CELL), gpus_per_pod: gpus.min(CELL) },
+            submitted_at: TimestampMillis(i64::try_from(jobs.len()).unwrap() / 1_000),
+            runtime: DurationMillis::from_seconds(600 + i64::try_from(dice.below(86_400)).unwrap()),
+        });
+    }
+    let pool = Terms::of(&treaty, &nodes, TimestampMillis(0)).pools.remove(0);
+    let mut replay = Replay::new(Rules::of(&pool.treaty, &[]), &vec![CELL; nodes.len()], &jobs);
+    while replay.peek().is_some_and(|next| next.0 <= 1_000) {
+        replay.next_instant();
+        while replay.decide() {}
+    }
+    let now = TimestampMillis(1_000);
+    let snapshot: Snapshot = replay.engine().observe(&nodes);
+    let waiting: Vec<&Claim> = snapshot.claims.iter().filter(|c| c.is_waiting()).collect();
+    println!("{} claims, {} wait", snapshot.claims.len(), waiting.len());
+    for most in [1_000, 10_000, usize::MAX] {
+        let begin = Instant::now();
+        let all = expected_starts(&treaty, &snapshot, now, most);
+        let known = all.values().filter(|r| r.latest.time().is_some()).count();
+        println!("most {most}: {:.0} ms, {known} with a latest start", begin.elapsed().as_secs_f64() * 1e3);
+    }
+    for at in [0, waiting.len() / 2, waiting.len() - 1] {
+        let begin = Instant::now();
+        let told = explain(&treaty, &snapshot, &waiting[at].id, now).unwrap();
+        println!("one: {:.0} ms, {} what-ifs", begin.elapsed().as_secs_f64() * 1e3, told.what_ifs.len());
+    }
 }
