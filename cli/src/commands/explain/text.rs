@@ -20,7 +20,8 @@ pub fn render(explanation: &Explanation, clock: Clock) -> String {
         page.line("why", &format!("{} [{}; clause {}]", reason.sentence, reason.code, reason.clause));
     }
     page.due(explanation);
-    if let Some(start) = &explanation.start {
+    let refused = explanation.state == State::Refused;
+    if let Some(start) = explanation.start.as_ref().filter(|_| !refused) {
         page.line("expected", &format!("{}; a forecast, not a promise", page.range(&start.range)));
         if start.range != Range::exactly(explanation.now) {
             page.line("", &format!("earliest: {}", start.earliest_assumes));

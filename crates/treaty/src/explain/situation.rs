@@ -36,7 +36,8 @@ pub(super) fn of(treaty: &Treaty, case: &Case<'_>) -> Explanation {
     let ended = matches!(state, State::Finished { .. });
     let due_since = due_since(claim, &plan).filter(|_| !ended);
     let wait = plan.waits.iter().find(|w| w.claim == claim.id);
-    let waits = matches!(state, State::Waiting { .. } | State::Reserved { .. } | State::Refused);
+    let refused = state == State::Refused;
+    let waits = matches!(state, State::Waiting { .. } | State::Reserved { .. });
     let reason = match wait {
         Some(wait) => Some(wait_reason(party, &wait.reason, claim.gang.gpus())),
         None => running_reason(case, &plan, &state),
@@ -47,7 +48,7 @@ pub(super) fn of(treaty: &Treaty, case: &Case<'_>) -> Explanation {
         reason,
         due_since,
         promise: due_since.filter(|_| waits && !closed).map(|since| promise(case, since)),
-        line: wait.map(|wait| line(case, &plan, wait)),
+        line: wait.filter(|_| waits).map(|wait| line(case, &plan, wait)),
         holders: waits.then(|| holders(case)),
         state,
         ..blank
@@ -56,7 +57,7 @@ pub(super) fn of(treaty: &Treaty, case: &Case<'_>) -> Explanation {
         explanation.start = Some(expected(case, Range::exactly(case.now)));
     } else if closed {
         explanation.notes.push("no start can be forecast: it hangs on a decision of the members".to_owned());
-    } else if waits {
+    } else if waits || refused {
         explanation.start = Some(expected(case, case.expected(case.limits())));
     }
     explanation.notes.extend(notes(case, waits));
