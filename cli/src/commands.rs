@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod diff;
+pub mod explain;
 mod files;
 mod nodes;
 pub mod print;

@@ -31,6 +31,7 @@ Examples:
   kubectl get treaty -o yaml NAME | concord check - the one in force
   concord diff old.yaml new.yaml --nodes 185       what a change does to each member
   concord simulate --treaty treaty.yaml --trace jobs.csv.gz --nodes 185 --policy all --partition
+  concord explain climate/train                    why it waits and until when, asked through kubectl
 
 Exit codes: 0 fine, 1 errors in a treaty, 2 wrong use.";
 
@@ -41,6 +42,8 @@ enum Command {
     /// Tell what a changed treaty does to each member, in words and numbers
     Diff(commands::diff::Arguments),
     Simulate(Box<Simulate>),
+    /// Tell why a claim waits, when it will start, and what would change it
+    Explain(Box<commands::explain::Arguments>),
     /// Print completions for a shell: source <(concord completion bash)
     Completion(commands::print::CompletionArguments),
     /// Print the manual page: concord man | man -l -
@@ -81,6 +84,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Check(arguments) => commands::check::run(&arguments),
         Command::Diff(arguments) => commands::diff::run(&arguments),
         Command::Simulate(simulate) => simulate.run().map(|()| true),
+        Command::Explain(arguments) => commands::explain::run(&arguments).map(|()| true),
         Command::Completion(arguments) => commands::print::completion(&arguments, &mut Arguments::command()),
         Command::Man => commands::print::manual(Arguments::command()),
     }

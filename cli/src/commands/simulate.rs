@@ -4,11 +4,11 @@
 //! to [`trials`], and showing the result to [`table`] and [`chart`].
 
 mod chart;
-mod pool;
+pub(super) mod pool;
 mod svg;
 mod table;
-mod trace;
-mod treaty_file;
+pub(super) mod trace;
+pub(super) mod treaty_file;
 mod trials;
 
 use std::io::Write;
@@ -115,7 +115,7 @@ enum Output {
     Json,
 }
 
-fn parse_pair(text: &str) -> Result<(String, String), String> {
+pub(super) fn parse_pair(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').filter(|(from, to)| !from.is_empty() && !to.is_empty());
     let (from, to) = pair.ok_or_else(|| format!("{text:?} is not NAME-IN-TRACE=NAME-IN-TREATY"))?;
     Ok((from.to_owned(), to.to_owned()))

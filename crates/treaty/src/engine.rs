@@ -28,6 +28,7 @@ mod inner_ceilings;
 mod inside;
 mod job;
 mod notices;
+mod observe;
 mod outcome;
 mod placing;
 mod queue;

@@ -23,6 +23,7 @@ pub mod decide;
 pub mod diagnostic;
 pub mod document;
 pub mod engine;
+pub mod explain;
 pub mod packing;
 pub mod plan;
 pub mod quota;

@@ -9,6 +9,7 @@
 //! figures for people of it, and [`floor`] checks the guarantees from the starts and ends alone.
 
 pub mod floor;
+mod observe;
 mod past;
 pub mod pools;
 pub mod report;
@@ -160,6 +161,8 @@ pub struct Replay<'a> {
     trial: Trial,
     notices: u64,
     withdrawals: u64,
+    /// What the jobs' owners state as run times; empty: the real ones.
+    stated: &'a [Option<DurationMillis>],
 }
 
 #[derive(Debug)]
@@ -205,6 +208,7 @@ impl<'a> Replay<'a> {
             trial: Trial::new(jobs.len()),
             notices: 0,
             withdrawals: 0,
+            stated: &[],
         }
     }
 
@@ -217,13 +221,7 @@ impl<'a> Replay<'a> {
 
     /// Moves to the next instant at which something happens and tells the engines; `None` at the end.
     pub fn next_instant(&mut self) -> Option<TimestampMillis> {
-        let arrival = self.jobs.get(self.arrived).map(|j| j.submitted_at);
-        while self.ends.peek().is_some_and(|Reverse((_, job, run))| self.attempts[*job as usize].0 != *run) {
-            self.ends.pop();
-        }
-        let end = self.ends.peek().map(|Reverse((at, ..))| *at);
-        let alarms = self.pools.iter().filter_map(|pool| pool.engine.next_alarm());
-        let now = alarms.chain(arrival).chain(end).chain(self.next_standings()).min()?;
+        let now = self.peek()?;
         self.now = now.max(self.now);
         self.keep_books();
         while let Some(&Reverse((at, job, run))) = self.ends.peek() {
@@ -250,7 +248,7 @@ impl<'a> Replay<'a> {
         let several = self.pools.len() > 1;
         let Some(at) = self.pools.iter().position(|pool| !several || pool.class == job.class) else { return };
         let number = self.pools[at].engine.submit(JobSpec {
-            expected_runtime: Some(job.runtime),
+            expected_runtime: self.stated.get(index).map_or(Some(job.runtime), |stated| *stated),
             ..JobSpec::new(job.id.clone(), job.member, job.gang, job.submitted_at)
         });
         self.pools[at].jobs.push(u32::try_from(index).unwrap_or(u32::MAX));

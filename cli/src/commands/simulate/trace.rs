@@ -48,6 +48,25 @@ pub struct Trace {
     pub refused: usize,
     /// What the reader should know.
     pub notes: Vec<String>,
+    /// Line of each job's name in the file; it is the job's id.
+    lines: BTreeMap<String, u64>,
+}
+
+impl Trace {
+    /// The id of the job of that name, also of a refused one.
+    pub fn id_of(&self, name: &str) -> Option<ClaimId> {
+        self.lines.get(name).map(|line| id(*line))
+    }
+
+    /// Names by id.
+    pub fn names(&self) -> BTreeMap<ClaimId, &str> {
+        self.lines.iter().map(|(name, line)| (id(*line), name.as_str())).collect()
+    }
+}
+
+/// The number of the line breaks ties, as the order of the file does.
+fn id(line: u64) -> ClaimId {
+    ClaimId::from(format!("{line:012}").as_str())
 }
 
 /// Reads a trace from a file or, for `-`, from standard input.
@@ -200,8 +219,7 @@ impl<'a> Reading<'a> {
             return;
         }
         self.jobs.push(TraceJob {
-            // The number of the line breaks ties, as the order of the file does.
-            id: ClaimId::from(format!("{:012}", self.line).as_str()),
+            id: id(self.line),
             member,
             gang: Gang { pods: gpus.div_ceil(per_node), gpus_per_pod: gpus.min(per_node) },
             class,
@@ -285,7 +303,7 @@ impl<'a> Reading<'a> {
             ));
         }
         self.jobs.sort_by_key(|job| job.submitted_at);
-        Ok(Trace { jobs: self.jobs, refused: self.refused, notes })
+        Ok(Trace { jobs: self.jobs, refused: self.refused, notes, lines: self.names })
     }
 }
 

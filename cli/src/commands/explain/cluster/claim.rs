@@ -1,0 +1,113 @@
+//! A GpuClaim of a cluster; field names are those of its CRD.
+
+use anyhow::{Result, bail};
+use concord_treaty::snapshot::{Basis, Claim, ClaimState, Due, Gang, Holding, Phase, Reserved, Slot};
+use concord_treaty::units::{ClaimId, DurationMillis, Gpus, MemberId, NodeName, TimestampMillis};
+
+use crate::commands::explain::object::Object;
+
+/// What is read of a claim.
+pub struct ClaimObject {
+    pub namespace: String,
+    pub name: String,
+    pub member: String,
+    /// Name of its Job.
+    pub job: Option<String>,
+    deleting: bool,
+    gang: Gang,
+    submitted_at: TimestampMillis,
+    due: Option<Due>,
+    state: ClaimState,
+}
+
+impl ClaimObject {
+    pub fn read(object: &Object<'_>) -> Result<Self> {
+        let deleting = object.text_if("metadata.deletionTimestamp")?.is_some();
+        let due = object.part("status.due").map(|due| due_of(&due)).transpose()?;
+        Ok(Self {
+            namespace: object.text("metadata.namespace")?.to_owned(),
+            name: object.text("metadata.name")?.to_owned(),
+            member: object.text("spec.member")?.to_owned(),
+            job: object.text_if("spec.job.name")?.map(str::to_owned),
+            gang: Gang { pods: object.gpus("spec.pods")?, gpus_per_pod: object.gpus("spec.gpusPerPod")? },
+            submitted_at: object.time("spec.submittedAt")?,
+            state: state_of(object, deleting, due.is_some())?,
+            due,
+            deleting,
+        })
+    }
+
+    pub fn id(&self) -> ClaimId {
+        ClaimId::from(format!("{}/{}", self.namespace, self.name).as_str())
+    }
+
+    /// Somebody deletes it, and it has nothing that anybody waits for.
+    pub fn is_going(&self) -> bool {
+        self.deleting && matches!(self.state, ClaimState::Waiting { .. } | ClaimState::Reserved(_))
+    }
+
+    /// GPUs that it holds.
+    pub fn slots(&self) -> &[Slot] {
+        match &self.state {
+            ClaimState::Holding(holding) => &holding.slots,
+            ClaimState::Waiting { .. } | ClaimState::Reserved(_) | ClaimState::Finished { .. } => &[],
+        }
+    }
+
+    pub fn claim(self, member: MemberId) -> Claim {
+        let id = self.id();
+        Claim { due: self.due, state: self.state, ..Claim::new(id, member, self.gang, self.submitted_at) }
+    }
+}
+
+/// As the operator reads its own writes.
+fn state_of(object: &Object<'_>, deleting: bool, due: bool) -> Result<ClaimState> {
+    let phase = match object.text_if("status.state")?.unwrap_or("Queued") {
+        "Succeeded" | "Failed" => {
+            let ran = object.part("status.ranMilliseconds").map(|_| object.number("status.ranMilliseconds"));
+            return Ok(ClaimState::Finished { runtime: DurationMillis(ran.transpose()?.unwrap_or(0)) });
+        }
+        "Queued" => {
+            let slots = slots_of(object, "status.reserved")?;
+            if slots.is_empty() {
+                return Ok(ClaimState::Waiting { put_back: object.flag("status.putBack")? });
+            }
+            let basis = if due { Basis::Due } else { Basis::Guaranteed };
+            return Ok(ClaimState::Reserved(Reserved { slots, basis }));
+        }
+        "Admitted" | "Reclaiming" | "Stopping" if deleting => Phase::Stopping,
+        "Admitted" => Phase::Running,
+        "Reclaiming" => Phase::Noticed { deadline: object.time("status.noticeDeadline")? },
+        "Stopping" => Phase::Stopping,
+        other => {
+            let states = "Queued, Admitted, Reclaiming, Stopping, Succeeded, Failed";
+            let what = format!("{other:?} is none of {states}; is this program older than the operator?");
+            bail!(object.part("status.state").map_or_else(|| object.fault(&what), |part| part.fault(&what)))
+        }
+    };
+    let basis = match object.text_if("status.basis")? {
+        Some("Guaranteed") if due => Basis::Due,
+        Some("Guaranteed") => Basis::Guaranteed,
+        _ => Basis::Borrowed,
+    };
+    Ok(ClaimState::Holding(Holding {
+        slots: slots_of(object, "status.placement")?,
+        basis,
+        since: object.time("status.admittedAt")?,
+        phase,
+        promised_to: object.text_if("status.noticeFor")?.map(ClaimId::from),
+        saved_at: None,
+    }))
+}
+
+fn slots_of(object: &Object<'_>, path: &str) -> Result<Vec<Slot>> {
+    let slot =
+        |part: Object<'_>| Ok(Slot { node: NodeName::from(part.text("node")?), gpus: part.gpus("gpus")? });
+    object.list(path)?.into_iter().map(slot).collect()
+}
+
+fn due_of(due: &Object<'_>) -> Result<Due> {
+    let place = |part: Object<'_>| -> Result<(u32, Gpus)> { Ok((part.gpus("node")?, part.gpus("gpus")?)) };
+    let places = due.list("places")?.into_iter().map(place).collect::<Result<_>>()?;
+    Ok(Due { since: due.time("since")?, places })
+}

@@ -1,0 +1,74 @@
+//! An engine's state as a snapshot, as if a caller had observed the pool: [`super::restore`] backwards. A snapshot of
+//! a replay can be saved, explained and forecast like one of a cluster.
+
+use super::Engine;
+use super::job::{JobState, Record};
+use crate::snapshot::{Claim, ClaimState, Due, Holding, Node, Phase, Reserved, Slot, Snapshot, Standing};
+use crate::units::{DurationMillis, TimestampMillis};
+
+impl Engine {
+    /// What a caller would observe now. `nodes` are the engine's, in its order; a node that the engine has closed
+    /// takes no new work in the snapshot either. Finished claims are there as long as they matter.
+    #[must_use]
+    pub fn observe(&self, nodes: &[Node]) -> Snapshot {
+        let now = TimestampMillis(self.now);
+        let claims = self.jobs.iter().filter_map(|record| {
+            let claim = Claim {
+                expected_runtime: record.spec.expected_runtime,
+                within: record.spec.within,
+                node_labels: record.spec.node_labels.clone(),
+                path: record.spec.path.clone(),
+                due: record
+                    .due_since
+                    .map(|since| Due { since: TimestampMillis(since), places: record.places_alone.clone() }),
+                state: self.state_of(record, nodes)?,
+                ..Claim::new(
+                    record.spec.id.clone(),
+                    record.spec.member,
+                    record.spec.gang,
+                    record.spec.submitted_at,
+                )
+            };
+            (!claim.is_forgotten(now, self.rules.notice)).then_some(claim)
+        });
+        let closed = |(index, node): (u32, &Node)| Node {
+            schedulable: node.schedulable && !self.space.is_closed(index),
+            ..node.clone()
+        };
+        let standings: Vec<Standing> = self.rules.members.iter().map(|m| m.standing).collect();
+        Snapshot::new((0..).zip(nodes).map(closed).collect(), claims.collect()).with_standings(standings)
+    }
+
+    /// `None` for a claim that ended without ever running: nothing of it matters.
+    fn state_of(&self, record: &Record, nodes: &[Node]) -> Option<ClaimState> {
+        let slot = |&(node, gpus): &(u32, u32)| Slot { node: nodes[node as usize].name.clone(), gpus };
+        let slots = || record.places.iter().map(slot).collect();
+        let id = |job: &u32| self.record(*job).spec.id.clone();
+        let holding = |since: i64, basis, phase, promised: Option<&u32>| {
+            ClaimState::Holding(Holding {
+                slots: slots(),
+                basis,
+                since: TimestampMillis(since),
+                phase,
+                promised_to: promised.map(id),
+                saved_at: (record.saved_at != i64::MIN).then_some(TimestampMillis(record.saved_at)),
+            })
+        };
+        Some(match &record.state {
+            JobState::Waiting => ClaimState::Waiting { put_back: record.put_back },
+            JobState::Reserved { basis, .. } => {
+                ClaimState::Reserved(Reserved { slots: slots(), basis: *basis })
+            }
+            JobState::Running { since, basis } => holding(*since, *basis, Phase::Running, None),
+            JobState::Noticed { since, basis, deadline, promised_to, .. } => {
+                let phase = Phase::Noticed { deadline: TimestampMillis(*deadline) };
+                holding(*since, *basis, phase, promised_to.as_ref())
+            }
+            JobState::Stopping { basis, promised_to, .. } => {
+                holding(self.now, *basis, Phase::Stopping, promised_to.as_ref())
+            }
+            JobState::Finished { runtime: 0 } if record.due_since.is_none() => return None,
+            JobState::Finished { runtime } => ClaimState::Finished { runtime: DurationMillis(*runtime) },
+        })
+    }
+}
