@@ -34,18 +34,23 @@ budget:
 /// Gangs of whole nodes, so that what fits by number fits by shape.
 fn any_jobs() -> impl Strategy<Value = Vec<TraceJob>> {
     let job = (0..3_u16, 1..=3_u32, 0..10 * HOUR, 1..4 * HOUR);
-    vec(job, 1..40).prop_map(|mut jobs| {
-        jobs.sort_by_key(|job| job.2);
-        let job = |(index, (member, pods, submitted_at, runtime)): (usize, (u16, u32, i64, i64))| TraceJob {
-            id: ClaimId::from(format!("j{index:03}").as_str()),
-            member: MemberId(member),
-            gang: gang(pods, CELL),
-            class: None,
-            submitted_at: TimestampMillis(submitted_at),
-            runtime: DurationMillis(runtime),
-        };
-        jobs.into_iter().enumerate().map(job).collect()
+    vec(job, 1..40).prop_map(|mut raw| {
+        raw.sort_by_key(|job| job.2);
+        jobs(raw)
     })
+}
+
+/// Member, nodes, arrival and run time of each, in milliseconds.
+fn jobs(raw: Vec<(u16, u32, i64, i64)>) -> Vec<TraceJob> {
+    let job = |(index, (member, pods, submitted_at, runtime)): (usize, (u16, u32, i64, i64))| TraceJob {
+        id: ClaimId::from(format!("j{index:03}").as_str()),
+        member: MemberId(member),
+        gang: gang(pods, CELL),
+        class: None,
+        submitted_at: TimestampMillis(submitted_at),
+        runtime: DurationMillis(runtime),
+    };
+    raw.into_iter().enumerate().map(job).collect()
 }
 
 fn any_standing() -> impl Strategy<Value = Standing> {
@@ -149,11 +154,6 @@ proptest! {
         nobody_is_later(&ends_under(&jobs, &standings)?, &jobs)?;
     }
 
-    #[test]
-    fn without_standings(jobs in any_jobs()) {
-        nobody_is_later(&ends_under(&jobs, &[[Standing::default(); 3]])?, &jobs)?;
-    }
-
     /// The same with real books under a strict treaty; and everybody gets its turn, in the next period at the latest.
     #[test]
     fn no_book_delays_a_guarantee(jobs in any_jobs(), begin in 0..40_i64) {
@@ -175,4 +175,22 @@ proptest! {
             prop_assert_eq!(books.page(None, &format!("m{member}")).unwrap().used_gpu_millis.0, used);
         }
     }
+}
+
+/// A job that is submitted while its member's line alone lags behind, because the end of the job before is not yet known
+/// there, counts its notice from its submission: lateness does not add up.
+#[test]
+fn submitted_while_the_line_alone_lags() {
+    let raw = [
+        (0, 1, 0, 8_813_859),
+        (1, 1, 0, 7_228_991),
+        (1, 1, 1_413_716, 7_400_143),
+        (0, 3, 1_413_717, 2_896_482),
+        (1, 2, 7_841_327, 11_139_955),
+        (0, 1, 7_913_859, 11_551_569),
+        (1, 2, 10_884_852, 10_992_911),
+        (0, 2, 20_365_427, 1),
+    ];
+    let jobs = jobs(raw.to_vec());
+    nobody_is_later(&ends_under(&jobs, &[[Standing::default(); 3]]).unwrap(), &jobs).unwrap();
 }
