@@ -148,7 +148,11 @@ fn the_ladder_bites_and_ends_with_the_quarter() {
     let at = |name: &str| starts.iter().find(|(n, _)| n == name).unwrap().1;
     assert_eq!((at("a1"), at("a5")), (0, 0));
     assert_eq!(at("n-low"), 10, "north's own node is free: guaranteed work starts, whatever the budget says");
-    assert_eq!([at("s1"), at("s2"), at("s3"), at("s4")], [10; 4], "south comes first for all four idle nodes");
+    assert_eq!(
+        [at("s1"), at("s2"), at("s3"), at("s4")],
+        [10; 4],
+        "south comes first for all four idle nodes"
+    );
     assert_eq!(at("n-low2"), 14, "behind south, although south borrows four nodes");
     // Used: 432 at 14, 480 at 17, 512 at 18: over 125 % of 400. Who runs goes on.
     assert_eq!((at("n-more1"), at("n-more2")), (17, 17), "at 17 there is no limit yet");

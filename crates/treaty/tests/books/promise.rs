@@ -70,8 +70,8 @@ fn alone(jobs: &[TraceJob]) -> Vec<Option<TimestampMillis>> {
     replay_partitioned(Policy::Fifo, &own, CELL, jobs).outcomes.iter().map(|o| o.finished_at).collect()
 }
 
-fn rules() -> Rules {
-    Rules { notice: NOTICE, ..Rules::of(&treaty_of(CLAUSES), &[]) }
+fn rules(notice: DurationMillis) -> Rules {
+    Rules { notice, ..Rules::of(&treaty_of(CLAUSES), &[]) }
 }
 
 /// Ends of all jobs, when at every event other standings hold; checks that nobody starts as a borrower beyond its limit.
