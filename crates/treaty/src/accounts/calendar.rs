@@ -4,6 +4,8 @@
 //! agree. A civil time that a clock change skips stands for the instant of its reading by the old offset (later by the
 //! gap); one that happens twice is the first. That is the rule of RFC 5545. Recurrence belongs to [`super::window`].
 
+use std::sync::LazyLock;
+
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use schemars::JsonSchema;
@@ -45,12 +47,15 @@ pub struct UnknownTimeZone {
     pub name: String,
 }
 
+/// One for the whole program, because it remembers the zones that it has read.
+static DATABASE: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+
 /// A time zone from the database inside the program.
 ///
 /// # Errors
 /// When the database has no zone of that name.
 pub fn time_zone(name: &str) -> Result<TimeZone, UnknownTimeZone> {
-    TimeZoneDatabase::bundled().get(name).map_err(|_| UnknownTimeZone { name: name.to_owned() })
+    DATABASE.get(name).map_err(|_| UnknownTimeZone { name: name.to_owned() })
 }
 
 /// The calendar of one treaty.

@@ -16,6 +16,7 @@ impl Engine {
             if !due && !self.members[index].touched {
                 continue;
             }
+            let mut changed = None;
             loop {
                 let jobs = &mut self.jobs;
                 let places_of = |job: Job| std::mem::take(&mut jobs[job as usize].places_alone);
@@ -23,19 +24,21 @@ impl Engine {
                     break;
                 };
                 self.actions.extend(ended.into_iter().map(|job| Action::Forgotten { job }));
+                changed = Some(at);
                 self.start_alone(index, at);
             }
-            self.start_alone(index, self.now);
+            self.start_alone(index, changed.unwrap_or(self.now));
         }
     }
 
-    fn start_alone(&mut self, member: usize, at: i64) {
+    /// Starts what fits until now in a line that has not changed since `changed`.
+    fn start_alone(&mut self, member: usize, changed: i64) {
         let jobs = &self.jobs;
         let runtime_of = |job: Job| match jobs[job as usize].state {
             JobState::Finished { runtime } => Some(runtime),
             _ => None,
         };
-        for start in self.members[member].alone.start(at, runtime_of) {
+        for start in self.members[member].alone.start(changed, self.now, runtime_of) {
             self.becomes_due(start);
         }
     }

@@ -167,14 +167,18 @@ impl AloneLine {
         Some((at, ended))
     }
 
-    /// Starts what the line starts at that time; `runtime_of` is known for claims that the pool has finished.
+    /// Starts what the line starts until that time or its next end, if it has not changed since `changed`: what was
+    /// submitted later starts as it is submitted, also when the pool learns only now that there was room. `runtime_of` is
+    /// known for claims that the pool has finished.
     pub(crate) fn start(
         &mut self,
-        at: i64,
+        changed: i64,
+        until: i64,
         mut runtime_of: impl FnMut(Job) -> Option<i64>,
     ) -> Vec<AloneStart> {
         let mut started = Vec::new();
-        while let Some((key, job, shape)) = self.next(at) {
+        while let Some((key, job, shape)) = self.next(self.next_end().map_or(until, |end| end.min(until))) {
+            let at = changed.max(key.submitted_at);
             let Some(places) = self.space.find(shape) else { break };
             self.restore(job, &places);
             self.leave_line(shape, key, job);

@@ -12,10 +12,10 @@ use concord_treaty::terms::Terms;
 use concord_treaty::treaty::Treaty;
 use concord_treaty::units::{Gpus, Labels, TimestampMillis};
 
-pub const HOUR: i64 = 3_600_000;
+const HOUR: i64 = 3_600_000;
 
 /// A treaty by its clauses, as they stand below `spec`, without notice.
-pub fn treaty_of(clauses: &str) -> Treaty {
+fn treaty_of(clauses: &str) -> Treaty {
     let clauses: String = clauses.lines().map(|line| format!("  {line}\n")).collect();
     let text = format!(
         "apiVersion: concord.dev/v1alpha1\nkind: Treaty\nmetadata: {{name: test}}\nspec:\n  title: test\n{clauses}  \
@@ -28,7 +28,7 @@ pub fn treaty_of(clauses: &str) -> Treaty {
 }
 
 /// Nodes of each class, in the treaty's order.
-pub fn nodes_of(treaty: &Treaty, nodes_by_class: &[usize], gpus: Gpus) -> Vec<Node> {
+fn nodes_of(treaty: &Treaty, nodes_by_class: &[usize], gpus: Gpus) -> Vec<Node> {
     let labels = |class: usize| match treaty.classes().get(class) {
         Some(class) => Labels::from(class.node_labels.clone()),
         None => Labels::default(),
@@ -39,6 +39,7 @@ pub fn nodes_of(treaty: &Treaty, nodes_by_class: &[usize], gpus: Gpus) -> Vec<No
     support::nodes(labels.len(), gpus).into_iter().zip(labels).map(node).collect()
 }
 
-pub fn terms_of(treaty: &Treaty, nodes: &[Node]) -> Terms {
+/// What the treaty says on these nodes.
+fn terms_of(treaty: &Treaty, nodes: &[Node]) -> Terms {
     Terms::at(treaty, &Snapshot::new(nodes.to_vec(), Vec::new()), TimestampMillis(0))
 }

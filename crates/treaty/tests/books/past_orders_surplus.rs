@@ -91,15 +91,14 @@ fn who_lent_yesterday_comes_first_today() {
     let jobs = vec![
         job("n-own", NORTH, 0, 48),
         job("n-borrowed", NORTH, 0, 24),
-        job("s-own", SOUTH, DAY, 24),
-        job("n-today", NORTH, DAY - 1, 10),
-        job("s-today", SOUTH, DAY - 1 + HOUR, 10),
-        // It holds the third node, which is nobody's, until both wait.
+        // The third node is nobody's. It becomes free at 26, when both wait for it.
         job("n-third", NORTH, 0, 26),
+        job("n-today", NORTH, DAY - 1, 10),
+        job("s-own", SOUTH, DAY, 24),
+        job("s-today", SOUTH, DAY + HOUR, 10),
     ];
     let first = |clauses: &str| {
         let starts = starts(&treaty_of(&format!("{TWO}{clauses}")), 3, TimestampMillis(0), &jobs);
-        println!("{starts:?}");
         starts.into_iter().find(|(name, at)| name.ends_with("-today") && *at >= 26).unwrap().0
     };
     assert_eq!(first(""), "n-today");
@@ -132,7 +131,7 @@ fn the_ladder_bites_and_ends_with_the_quarter() {
         job("a3", NORTH, 0, 10),
         job("a4", NORTH, 0, 10),
         job("a5", NORTH, 0, 10),
-        // Hour 10: low priority. South's node is busy, four are idle; south, which borrows more, comes first all the same.
+        // Hour 10: low priority. Five nodes become free, one of them north's own.
         job("s-own", SOUTH, 0, 100),
         job("n-low", NORTH, 10 * HOUR, 10),
         job("n-low2", NORTH, 10 * HOUR, 10),
@@ -140,21 +139,27 @@ fn the_ladder_bites_and_ends_with_the_quarter() {
         job("s2", SOUTH, 10 * HOUR, 4),
         job("s3", SOUTH, 10 * HOUR, 4),
         job("s4", SOUTH, 10 * HOUR, 4),
-        // Hour 17: 512 GPU-hours are used, more than 125 %: at most 8 borrowed.
-        job("n-most1", NORTH, 17 * HOUR, 3),
-        job("n-most2", NORTH, 17 * HOUR, 3),
+        job("n-more1", NORTH, 17 * HOUR, 3),
+        job("n-more2", NORTH, 17 * HOUR, 3),
+        job("n-limited1", NORTH, 19 * HOUR, 2),
+        job("n-limited2", NORTH, 19 * HOUR, 2),
     ];
-    let treaty = treaty_of(BUDGET);
-    let starts = starts(&treaty, 6, TWO_DAYS_BEFORE, &jobs);
+    let starts = starts(&treaty_of(BUDGET), 6, TWO_DAYS_BEFORE, &jobs);
     let at = |name: &str| starts.iter().find(|(n, _)| n == name).unwrap().1;
     assert_eq!((at("a1"), at("a5")), (0, 0));
-    // North's own node is free: guaranteed work starts at once, whatever the budget says.
-    assert_eq!(at("n-low"), 10);
-    assert_eq!([at("s1"), at("s2"), at("s3"), at("s4")], [10; 4], "south comes first for all four");
+    assert_eq!(at("n-low"), 10, "north's own node is free: guaranteed work starts, whatever the budget says");
+    assert_eq!(
+        [at("s1"), at("s2"), at("s3"), at("s4")],
+        [10; 4],
+        "south comes first for all four idle nodes"
+    );
     assert_eq!(at("n-low2"), 14, "behind south, although south borrows four nodes");
-    // Until hour 14 north used 400 + 4 · 8, until 17 further 3 · 16: 480. At 18, 496; at 19, 512 of 400: over 125 %.
-    assert_eq!((at("n-most1"), at("n-most2")), (17, 17), "at 17 there is no limit yet");
-    let _ = treaty;
+    // Used: 432 at 14, 480 at 17, 512 at 18: over 125 % of 400. Who runs goes on.
+    assert_eq!((at("n-more1"), at("n-more2")), (17, 17), "at 17 there is no limit yet");
+    // A node idles, but north borrows three. At 20 it borrows none, and one more is let in beside the own node.
+    assert_eq!(at("n-limited1"), 20);
+    // 608 at 22, over 150 %: nothing more is borrowed on four idle nodes. At 24 the own node is free.
+    assert_eq!(at("n-limited2"), 24);
 }
 
 /// North is far over its budget: it borrows nothing on idle nodes until the quarter ends in Paris, and its own node is
@@ -167,18 +172,18 @@ fn nothing_is_borrowed_until_the_quarter_ends() {
         job("a3", NORTH, 0, 20),
         job("a4", NORTH, 0, 20),
         job("n-own", NORTH, 20 * HOUR, 5),
-        job("n-beside", NORTH, 20 * HOUR, 5),
+        job("n-own-later", NORTH, 20 * HOUR, 5),
     ];
     let starts = starts(&treaty_of(BUDGET), 6, TWO_DAYS_BEFORE, &jobs);
     let at = |name: &str| starts.iter().find(|(n, _)| n == name).unwrap().1;
     assert_eq!(at("n-own"), 20, "inside the guarantee");
-    assert_eq!(at("n-beside"), 25, "again inside the guarantee, when the own node is free");
+    assert_eq!(at("n-own-later"), 25, "again inside the guarantee, when the own node is free");
     // With the own node busy for long, the second waits for the quarter.
     let mut longer = jobs;
     longer[4].runtime = DurationMillis(1000 * HOUR);
     let starts = self::starts(&treaty_of(BUDGET), 6, TWO_DAYS_BEFORE, &longer);
     let at = |name: &str| starts.iter().find(|(n, _)| n == name).unwrap().1;
-    assert_eq!((at("n-own"), at("n-beside")), (20, 48));
+    assert_eq!((at("n-own"), at("n-own-later")), (20, 48));
 }
 
 /// Who waits is told until when, and what else would let it start.
