@@ -64,6 +64,7 @@ impl Engine {
         let job = Job::try_from(self.jobs.len()).unwrap_or(Job::MAX);
         let guarantee = self.rules.members[record.spec.member.index()].guarantee;
         let member = &mut self.members[record.spec.member.index()];
+        let lines_up = record.shape.is_some();
         if let Some(shape) = record.shape {
             let (id, submitted_at) = (&record.spec.id, record.spec.submitted_at.0);
             member.queue.insert(shape, record.key(self.rules.shortest_first), job);
@@ -73,6 +74,9 @@ impl Engine {
             member.touched = true;
         }
         self.jobs.push(record);
+        if lines_up {
+            self.begins_to_age(job);
+        }
         job
     }
 
@@ -120,6 +124,7 @@ impl Engine {
             member.owed.insert((submitted_at, job));
         }
         member.touched = true;
+        self.begins_to_age(job);
     }
 
     /// Takes a claim out of its line and gives back everything that it holds or that is kept for it.
@@ -154,6 +159,7 @@ impl Engine {
         member.queue.remove(shape, key, job);
         member.owed.remove(&(submitted_at, job));
         member.touched = true;
+        self.ends_to_age(job);
     }
 
     fn give_back(&mut self, job: Job) {

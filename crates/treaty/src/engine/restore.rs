@@ -6,7 +6,7 @@ use super::space::Place;
 use super::{Engine, Rules};
 use crate::reason::ReclaimReason;
 use crate::snapshot::{Basis, Claim, ClaimState, Holding, Phase, Slot, Snapshot};
-use crate::units::{Gpus, TimestampMillis};
+use crate::units::{ClaimId, Gpus, TimestampMillis};
 
 impl Engine {
     /// The engine of a snapshot; claims have the snapshot's positions as indices.
@@ -98,7 +98,12 @@ impl Engine {
             let at = snapshot.claims.binary_search_by(|c| c.id.cmp(id)).ok()?;
             Job::try_from(at).ok()
         });
+        let by_age = |id: &ClaimId| {
+            let at = snapshot.claims.binary_search_by(|c| c.id.cmp(id));
+            at.is_ok_and(|at| matches!(&snapshot.claims[at].state, ClaimState::Reserved(r) if r.basis == Basis::Borrowed))
+        };
         let reason = match &holding.promised_to {
+            Some(claim) if by_age(claim) => ReclaimReason::Overran { claim: claim.clone() },
             Some(claim) => {
                 let member =
                     promised_to.map_or(record.spec.member, |job| self.jobs[job as usize].spec.member);
@@ -136,6 +141,15 @@ impl Engine {
                 self.jobs[job as usize].put_back = *put_back;
                 self.line_up(job);
             }
+            ClaimState::Reserved(kept) if kept.basis == Basis::Borrowed => {
+                self.line_up(job);
+                let kept_places = places(snapshot, &kept.slots);
+                let there = kept_places.len() == kept.slots.len()
+                    && kept_places.iter().all(|&(node, _)| !self.aging.keeps_on(node));
+                if there && self.rules.aging.is_some() {
+                    self.keep_by_age(job, kept_places);
+                }
+            }
             ClaimState::Reserved(kept)
                 if kept.slots.iter().all(|s| snapshot.node_index(&s.node).is_some()) =>
             {
@@ -153,6 +167,7 @@ impl Engine {
         let passed = |job: Job| match self.state(job) {
             JobState::Noticed { promised_to: Some(claim), .. } => {
                 !matches!(self.state(*claim), JobState::Reserved { .. })
+                    && self.aging.places(*claim).is_none()
             }
             JobState::Noticed { promised_to: None, reason: ReclaimReason::AboveCeiling(member), .. } => {
                 self.members[member.index()].used <= self.rules.members[member.index()].ceiling
