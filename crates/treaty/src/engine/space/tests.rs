@@ -211,3 +211,25 @@ fn a_wish_that_every_choice_meets_is_none() {
     assert!(!within.is_anywhere());
     assert_eq!(within, two.site(Some(Level::Rack), &Labels::default()), "the same wish has one number");
 }
+
+/// Racks of three, four and two nodes in one row, then four in another row.
+#[test]
+fn the_last_rack_is_the_tightest_that_has_the_rest() {
+    let racks = [(3, "a", "w1"), (4, "b", "w1"), (2, "c", "w1"), (4, "d", "w2")];
+    let node = |rack: &str, row: &str| {
+        let pairs = [(RACK_LABEL, rack.to_owned()), (ROW_LABEL, row.to_owned())];
+        NodeSpec { gpus: CELL, labels: labels(&pairs) }
+    };
+    let specs: Vec<NodeSpec> =
+        racks.iter().flat_map(|&(count, rack, row)| vec![node(rack, row); count]).collect();
+    let mut space = Space::of_pool(&specs);
+    let site = space.site(None, &Labels::default());
+    let nodes = |space: &Space, nodes| {
+        let found = space.find(Shape { gpus: CELL, nodes, site }).unwrap();
+        found.into_iter().map(|(node, _)| node).collect::<Vec<_>>()
+    };
+    assert_eq!(nodes(&space, 4), [6, 5, 4, 3], "two racks of four: the first");
+    assert_eq!(nodes(&space, 5), [6, 5, 4, 3, 8], "four, and one of the two in c, not of the three in a");
+    assert_eq!(nodes(&space, 7), [6, 5, 4, 3, 2, 1, 0]);
+    assert_eq!(nodes(&space, 10), [8, 7, 6, 5, 4, 3, 2, 1, 0, 12], "a whole row and one of the other");
+}
