@@ -231,5 +231,5 @@ fn the_last_rack_is_the_tightest_that_has_the_rest() {
     assert_eq!(nodes(&space, 4), [6, 5, 4, 3], "two racks of four: the first");
     assert_eq!(nodes(&space, 5), [6, 5, 4, 3, 8], "four, and one of the two in c, not of the three in a");
     assert_eq!(nodes(&space, 7), [6, 5, 4, 3, 2, 1, 0]);
-    assert_eq!(nodes(&space, 10), [8, 7, 6, 5, 4, 3, 2, 1, 0, 12], "a whole row and one of the other");
+    assert_eq!(nodes(&space, 10), [6, 5, 4, 3, 2, 1, 0, 8, 7, 12], "a whole row and one of the other");
 }
