@@ -158,7 +158,7 @@ pub struct BudgetRule {
     pub carry_over_periods: u32,
     /// How much of the next period may be used in advance without consequence (JSC: all of it).
     pub overdraft: BasisPoints,
-    /// Rising thresholds of use; the highest that is passed counts (OLCF, ALCF).
+    /// Rising thresholds of use; every one that is passed counts (OLCF, ALCF).
     pub overuse: Vec<OveruseStep>,
     /// Dates at which unused hours are taken back (ALCF).
     pub pull_back: Vec<PullBackStep>,

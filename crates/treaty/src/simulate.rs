@@ -20,7 +20,7 @@ use std::collections::BinaryHeap;
 use past::Past;
 
 use crate::clauses::ClassId;
-use crate::engine::{Action, Engine, JobSpec, Rules};
+use crate::engine::{Action, Engine, JobSpec, NodeWindow, Rules};
 use crate::snapshot::{Basis, Gang};
 use crate::terms::Terms;
 use crate::units::{ClaimId, DurationMillis, Gpus, MemberId, TimestampMillis};
@@ -217,6 +217,15 @@ impl<'a> Replay<'a> {
     #[must_use]
     pub fn with_past(self, terms: Terms, begin: TimestampMillis) -> Self {
         Self { past: Past::under(terms, begin), ..self }
+    }
+
+    /// With these windows, by pool, in the time of the trace.
+    #[must_use]
+    pub fn with_windows(mut self, by_pool: Vec<Vec<NodeWindow>>) -> Self {
+        for (pool, windows) in self.pools.iter_mut().zip(by_pool) {
+            pool.engine.set_windows(windows);
+        }
+        self
     }
 
     /// Moves to the next instant at which something happens and tells the engines; `None` at the end.

@@ -2,7 +2,9 @@
 
 use anyhow::{Context, ensure};
 use concord_treaty::accounts::calendar;
-use concord_treaty::engine::Rules;
+use concord_treaty::clauses::Eligibility;
+use concord_treaty::engine::{NodeWindow, Rules};
+use concord_treaty::schedule::occurrences;
 use concord_treaty::simulate::pools::{self, Part};
 use concord_treaty::simulate::{SimulatedPool, TraceJob};
 use concord_treaty::snapshot::Node;
@@ -16,6 +18,8 @@ use crate::commands::nodes::NodeArguments;
 
 /// Far more than any trace; keeps the size of a pool in memory bounded.
 const NODES_MAX: u64 = 100_000;
+/// Windows are looked up so long after the last arrival: 366 days.
+const WINDOWS_AFTER_MILLIS: i64 = 366 * 86_400_000;
 /// When nothing else is said.
 const DEFAULT_DAY: Date = jiff::civil::date(2026, 1, 1);
 /// Years in which a trace may begin; one of a thousand years still ends in the calendar.
@@ -48,6 +52,9 @@ pub struct Pool {
     pub notes: Vec<String>,
     #[serde(skip)]
     stood: Vec<Node>,
+    /// By class, as windows look at them.
+    #[serde(skip)]
+    nodes_by_class: Vec<Vec<Node>>,
 }
 
 /// Nodes of one class.
@@ -86,10 +93,12 @@ impl Pool {
         let begin = instant(treaty, start)?;
         let nodes = nodes(treaty, &capacity);
         let terms = Terms::of(treaty, &nodes, begin);
-        let of_class = |pool: &terms::Pool| -> Vec<Gpus> {
-            nodes.iter().filter(|n| treaty.class_of(n) == pool.class).map(|n| n.gpus).collect()
+        let of_class = |pool: &terms::Pool| -> Vec<Node> {
+            nodes.iter().filter(|n| treaty.class_of(n) == pool.class).cloned().collect()
         };
-        let capacities: Vec<Vec<Gpus>> = terms.pools.iter().map(of_class).collect();
+        let nodes_by_class: Vec<Vec<Node>> = terms.pools.iter().map(of_class).collect();
+        let gpus = |nodes: &Vec<Node>| nodes.iter().map(|n| n.gpus).collect();
+        let capacities: Vec<Vec<Gpus>> = nodes_by_class.iter().map(gpus).collect();
         let classes = treaty.classes().iter().zip(&capacities).map(|(class, capacities)| ClassNodes {
             class: class.name.clone(),
             nodes: capacities.len(),
@@ -106,6 +115,7 @@ impl Pool {
             terms,
             notes: faults(treaty, &capacity, start.date()),
             stood: nodes,
+            nodes_by_class,
         })
     }
 
@@ -149,6 +159,28 @@ impl Pool {
             capacities: capacities.clone(),
         };
         self.terms.pools.iter().zip(&self.capacities).map(pool).collect()
+    }
+
+    /// The treaty's windows by class, in the time of the trace, until a year after the last job has arrived.
+    pub fn windows(&self, treaty: &Treaty, last: TimestampMillis) -> Vec<Vec<NodeWindow>> {
+        if treaty.windows().is_empty() {
+            return Vec::new();
+        }
+        let until = TimestampMillis(self.begin.0.saturating_add(last.0).saturating_add(WINDOWS_AFTER_MILLIS));
+        let occurrences = occurrences(treaty, self.begin, until);
+        let shifted = |at: TimestampMillis| TimestampMillis(at.0.saturating_sub(self.begin.0));
+        let of_class = |nodes: &Vec<Node>| {
+            let windows =
+                occurrences.iter().map(|o| NodeWindow::of(o, nodes)).filter(|w| !w.nodes.is_empty());
+            let in_trace = |w: NodeWindow| NodeWindow {
+                told_from: shifted(w.told_from),
+                start: shifted(w.start),
+                end: shifted(w.end),
+                ..w
+            };
+            windows.map(in_trace).collect()
+        };
+        self.nodes_by_class.iter().map(of_class).collect()
     }
 
     /// The trace cut by class; `capacities` are the nodes of each.
@@ -213,5 +245,11 @@ fn faults(treaty: &Treaty, capacity: &[ClassCapacity], day: Date) -> Vec<String>
     if !found.iter().any(concord_treaty::diagnostic::Diagnostic::is_error) {
         found.extend(treaty.shape_faults(&entitlements, capacity));
     }
-    found.iter().map(ToString::to_string).collect()
+    let mut notes: Vec<String> = found.iter().map(ToString::to_string).collect();
+    if treaty.eligibility().is_some()
+        || treaty.reserves().iter().any(|r| r.eligibility != Eligibility::default())
+    {
+        notes.push("a trace says nothing of applicants: everybody counts as eligible".to_owned());
+    }
+    notes
 }

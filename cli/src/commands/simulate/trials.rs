@@ -204,7 +204,10 @@ impl Question<'_> {
         let begin = Instant::now();
         let progress = Progress::new(begin, self.trace.jobs.len());
         let replay = Replay::of_pools(pools, &self.trace.jobs);
-        let mut replay = replay.with_past(self.pool.terms.clone(), self.pool.begin());
+        let last = self.trace.jobs.last().map_or(TimestampMillis(0), |job| job.submitted_at);
+        let mut replay = replay
+            .with_past(self.pool.terms.clone(), self.pool.begin())
+            .with_windows(self.pool.windows(self.treaty, last));
         let mut decision_times: Vec<f64> = Vec::new();
         while replay.next_instant().is_some() {
             loop {

@@ -58,8 +58,9 @@ impl Part {
             number_here[*number as usize] = Some(here);
         }
         let own = whole.runs.iter().filter_map(|run| {
+            let job = number_here[run.job as usize]?;
             let places = run.places.iter().map(|(node, gpus)| (node - self.first_node, *gpus)).collect();
-            Some(Run { job: number_here[run.job as usize]?, places, ..run.clone() })
+            Some(Run { job, places, ..run.clone() })
         });
         let outcome = |number: &u32| -> Outcome { whole.outcomes[*number as usize] };
         Trial { runs: own.collect(), outcomes: self.numbers.iter().map(outcome).collect() }

@@ -1,17 +1,23 @@
 //! End to end: what the clauses of the past do to who borrows, on a virtual clock.
 
+use std::collections::BTreeSet;
+
 use concord_treaty::accounts::credit::Credit;
+use concord_treaty::books::Books;
+use concord_treaty::check::check;
+use concord_treaty::clauses::ClassId;
 use concord_treaty::decide::decide;
 use concord_treaty::engine::Rules;
 use concord_treaty::reason::WaitReason;
 use concord_treaty::simulate::{Replay, SimulatedPool, TraceJob};
-use concord_treaty::snapshot::{Basis, Snapshot, Standing};
+use concord_treaty::snapshot::{Basis, Claim, ClaimState, Snapshot, Standing};
 use concord_treaty::treaty::Treaty;
-use concord_treaty::units::{ClaimId, DurationMillis, Gpus, MemberId, TimestampMillis};
+use concord_treaty::units::{ClaimId, DurationMillis, Gpus, MemberId, NodeName, TimestampMillis};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::support::{gang, nodes, waiting};
+use crate::support::pool::Pool;
+use crate::support::{document, gang, nodes, waiting};
 use crate::{HOUR, nodes_of, terms_of, treaty_of};
 
 const DAY: i64 = 24 * HOUR;
@@ -192,7 +198,7 @@ fn the_wait_names_the_end_of_the_period() {
     let treaty = treaty_of(BUDGET);
     let nodes = nodes_of(&treaty, &[6], 8);
     let end = Some(TimestampMillis(1_774_994_400_000));
-    let told = |most: Gpus, claim: concord_treaty::snapshot::Claim| {
+    let told = |most: Gpus, claim: Claim| {
         let standing = Standing { last: true, most_borrowed: Some(most), until: end, ..Standing::default() };
         let running = waiting("a", NORTH, gang(1, 8), 0);
         let snapshot = Snapshot::new(nodes.clone(), vec![running, claim]).with_standings(vec![standing]);
@@ -220,7 +226,7 @@ fn running_borrowers_stay() {
     let treaty = treaty_of(BUDGET);
     let nodes = nodes_of(&treaty, &[6], 8);
     let claims = ["a", "b", "c"].map(|id| waiting(id, NORTH, gang(1, 8), 0));
-    let mut pool = crate::support::pool::Pool::new(crate::support::document(&[8, 8], 0), 6, 8);
+    let mut pool = Pool::new(document(&[8, 8], 0), 6, 8);
     pool.snapshot = Snapshot::new(nodes, claims.to_vec());
     pool.settle(|_, _| ()).unwrap();
     let limit = Standing { most_borrowed: Some(0), ..Standing::default() };
@@ -229,6 +235,75 @@ fn running_borrowers_stay() {
     assert!(plan.is_quiet());
     let held = pool.snapshot.claims.iter().filter_map(|c| c.holding()).filter(|h| h.basis == Basis::Borrowed);
     assert_eq!(held.count(), 2);
+}
+
+/// The judge adds up for itself: a plan that ignores the standings lends too much.
+#[test]
+fn the_judge_refuses_what_exceeds_a_limit() {
+    let treaty = treaty_of(BUDGET);
+    let nodes = nodes_of(&treaty, &[6], 8);
+    let claims = ["a", "b", "c"].map(|id| waiting(id, NORTH, gang(1, 8), 0));
+    let snapshot = Snapshot::new(nodes, claims.to_vec());
+    let plan = decide(&treaty, &snapshot, TimestampMillis(1));
+    let rules = |most| {
+        let limit = Standing { most_borrowed: Some(most), ..Standing::default() };
+        let limited = snapshot.clone().with_standings(vec![limit]);
+        let found = check(&treaty, &limited, TimestampMillis(1), &plan);
+        found.into_iter().map(|v| (v.rule, v.detail)).collect::<Vec<_>>()
+    };
+    assert_eq!(rules(16), []);
+    assert_eq!(rules(15), [("AboveBorrowingLimit", "north would borrow 16 of at most 15".to_owned())]);
+}
+
+/// Standings of a treaty with classes come class after class.
+#[test]
+fn each_class_has_its_own_past() {
+    let clauses = "\
+classes:
+  - {name: h100, nodeLabels: {gpu: h100}}
+  - {name: a100, nodeLabels: {gpu: a100}}
+members:
+  - {name: north, guarantee: {byClass: {h100: {gpus: 8}}}}
+  - {name: south, guarantee: {byClass: {a100: {gpus: 8}}}}
+surplus: {weightBy: equal, usageHalfLifeHours: 24}
+";
+    let treaty = treaty_of(clauses);
+    let nodes = nodes_of(&treaty, &[1, 1], 8);
+    let terms = terms_of(&treaty, &nodes);
+    let mut books = Books::open(&terms, TimestampMillis(0));
+    // North borrowed south's a100 for a day; of the h100 nobody borrowed anything.
+    books.advance(&terms, &[vec![0, 0], vec![8, 0]], TimestampMillis(DAY));
+    let standings = books.standings(&terms);
+    let handicaps: Vec<i64> = standings.iter().map(|s| s.handicap_thousandths).collect();
+    assert_eq!(handicaps, [0, 0, 4000, 0], "half of eight after one half-life");
+    let limited = Standing { most_borrowed: Some(0), ..Standing::default() };
+    let told = vec![Standing::default(), Standing::default(), limited, Standing::default()];
+    let claim = |id: &str, class| Claim { class: Some(ClassId(class)), ..waiting(id, NORTH, gang(1, 8), 0) };
+    let snapshot = Snapshot::new(nodes, vec![claim("a", 0), claim("b", 1)]).with_standings(told);
+    let plan = decide(&treaty, &snapshot, TimestampMillis(0));
+    assert_eq!(check(&treaty, &snapshot, TimestampMillis(0), &plan), []);
+    assert_eq!(plan.admissions.iter().map(|a| &*a.claim.0).collect::<Vec<_>>(), ["a"]);
+    assert_eq!(plan.waits[0].reason.code(), "BudgetOverdrawn");
+}
+
+#[derive(Debug, Clone)]
+enum Event {
+    Submit(u16, u32),
+    Finish(usize),
+    Wait(i64),
+    Told(usize, Standing),
+}
+
+fn any_event() -> impl Strategy<Value = Event> {
+    let standing = (-9_000..9_000_i64, any::<bool>(), proptest::option::of(0..=24_u32));
+    prop_oneof![
+        4 => (0..2_u16, 1..=3_u32).prop_map(|(member, nodes)| Event::Submit(member, nodes)),
+        2 => (0..9_usize).prop_map(Event::Finish),
+        2 => (1..2000_i64).prop_map(Event::Wait),
+        2 => (0..2_usize, standing).prop_map(|(party, (handicap_thousandths, last, most_borrowed))| {
+            Event::Told(party, Standing { handicap_thousandths, last, most_borrowed, until: None })
+        }),
+    ]
 }
 
 proptest! {
@@ -253,5 +328,48 @@ proptest! {
         }
         let credit = Credit::with_balances(balances.iter().map(|b| b * HOUR).collect(), 100);
         prop_assert_eq!(got, credit.share(surplus, wanted, DurationMillis(HOUR)));
+    }
+
+    /// Whatever the standings, no plan breaks a promise, decisions come to rest, and no GPU idles that somebody could
+    /// borrow without passing its limit.
+    #[test]
+    fn every_plan_under_standings_is_lawful(events in vec(any_event(), 1..40)) {
+        let mut pool = Pool::new(document(&[8, 8], 1), 4, 8);
+        pool.snapshot.standings = vec![Standing::default(); 2];
+        for event in events {
+            pool.now += 1;
+            match event {
+                Event::Submit(member, nodes) => pool.submit(&format!("c{:05}", pool.now), member, gang(nodes, 8), None),
+                Event::Finish(nth) => {
+                    let running = pool.snapshot.claims.iter().filter(|c| c.holding().is_some());
+                    let running: Vec<String> = running.map(|c| c.id.to_string()).collect();
+                    if let Some(id) = running.get(nth) {
+                        pool.finish(id);
+                    }
+                }
+                Event::Wait(millis) => pool.now += millis,
+                Event::Told(party, standing) => pool.snapshot.standings[party] = standing,
+            }
+            let plan = pool.settle(|_, _| ()).map_err(TestCaseError::fail)?;
+            let held = |c: &Claim| matches!(c.state, ClaimState::Holding(_) | ClaimState::Reserved(_));
+            let slots = pool.snapshot.claims.iter().flat_map(|c| match &c.state {
+                ClaimState::Holding(h) => h.slots.clone(),
+                ClaimState::Reserved(r) => r.slots.clone(),
+                ClaimState::Waiting { .. } | ClaimState::Finished { .. } => Vec::new(),
+            });
+            let taken: BTreeSet<NodeName> = slots.map(|slot| slot.node).collect();
+            let idle = 4 - u32::try_from(taken.len()).unwrap();
+            for wait in &plan.waits {
+                let claim = pool.snapshot.claims.iter().find(|c| c.id == wait.claim).unwrap();
+                let of_member = pool.snapshot.claims.iter().filter(|c| c.member == claim.member);
+                let borrowed = of_member.filter_map(|c| Some((c, c.holding()?))).filter(|(_, h)| h.basis == Basis::Borrowed);
+                let borrowed: u32 = borrowed.map(|(c, _)| c.gang.gpus()).sum();
+                let most = pool.snapshot.standings[claim.member.index()].most_borrowed;
+                let limited = most.is_some_and(|most| borrowed + claim.gang.gpus() > most);
+                let says = matches!(wait.reason, WaitReason::BorrowingLimited { .. });
+                prop_assert!(!says || limited, "{wait:?} {borrowed}");
+                prop_assert!(limited || held(claim) || claim.gang.pods > idle, "{wait:?} beside {idle} idle nodes");
+            }
+        }
     }
 }
