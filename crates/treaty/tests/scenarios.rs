@@ -6,8 +6,10 @@
 //! nodes COUNTxGPUS[,rack=NAME][,row=NAME][,KEY=VALUE] ...   second line; more nodes after a blank
 //! notice SECONDS                                      reclaim notice; 60 without it
 //! at SECONDS                                          the clock moves on
-//! submit CLAIM MEMBER PODSxGPUS [SECONDS expected]    a claim arrives
 //! wish CLAIM [rack | row] [KEY=VALUE ...]             it must lie in one rack or row, on nodes with these labels
+//! inside MEMBER INSTITUTION[/PROJECT] [weight=N] [floor=GPUS] [ceiling=GPUS]   the member's own quota changes
+//! person MEMBER GPUS                                  most of one person of that member in one project
+//! submit CLAIM MEMBER PODSxGPUS [SECONDS expected] [in INSTITUTION[/PROJECT[/PERSON]]]   a claim arrives
 //! finish | cancel | release CLAIM                     its work is done, it is taken back, its pods are gone
 //! linger                                              from now on stopped claims hold their GPUs until `release`
 //! lose NODE-INDEX                                     a node is gone
@@ -21,11 +23,17 @@
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use concord_treaty::document::{
+    InstitutionDocument, MemberQuotaDocument, PeopleDocument, ProjectShareDocument, QuotaGpusDocument,
+};
+use concord_treaty::quota::MemberQuota;
 use concord_treaty::snapshot::{Level, Node};
-use concord_treaty::units::NodeName;
+use concord_treaty::units::{MemberId, NodeName};
 use support::pool::Pool;
 use support::{document, gang, keeping, labels, limits, nodes, told, with_ceiling};
 
@@ -54,6 +62,7 @@ fn answer(script: &str) -> String {
     let mut pool: Option<Pool> = None;
     let mut members: Vec<String> = Vec::new();
     let mut treaty = document(&[], 60);
+    let mut quotas: BTreeMap<usize, MemberQuotaDocument> = BTreeMap::new();
     for line in script.lines() {
         writeln!(out, "{line}").unwrap();
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -83,6 +92,15 @@ fn answer(script: &str) -> String {
                 empty.snapshot.nodes = all.map(|(node, i)| Node { name: name(i), ..node }).collect();
                 pool = Some(empty);
             }
+            ([command @ ("inside" | "person"), name, words @ ..], Some(pool)) => {
+                let index = members.iter().position(|m| m == name).expect("a member of the treaty");
+                let quota = quotas.entry(index).or_default();
+                arrange(quota, command, words);
+                let valid = Arc::new(MemberQuota::validate(name, quota).expect("a sound quota"));
+                let id = MemberId(u16::try_from(index).unwrap());
+                pool.snapshot.quotas.retain(|(of, _)| *of != id);
+                pool.snapshot.quotas.push((id, valid));
+            }
             ([command, words @ ..], Some(pool)) => run(pool, &members, command, words, &mut out),
             _ => panic!("members and nodes come first: {line}"),
         }
@@ -102,16 +120,48 @@ fn nodes_of(group: &str) -> Vec<Node> {
     nodes(count.parse().unwrap(), gpus.parse().unwrap()).into_iter().map(node).collect()
 }
 
+/// Changes a member's quota.
+fn arrange(quota: &mut MemberQuotaDocument, command: &str, words: &[&str]) {
+    if command == "person" {
+        quota.people =
+            Some(PeopleDocument { weight_by: None, ceiling_gpus: Some(words[0].parse().unwrap()) });
+        return;
+    }
+    let (institution, project) = words[0].split_once('/').map_or((words[0], None), |(i, p)| (i, Some(p)));
+    let options: BTreeMap<&str, i64> =
+        words[1..].iter().map(|w| w.split_once('=').unwrap()).map(|(k, v)| (k, v.parse().unwrap())).collect();
+    let weight = options.get("weight").copied();
+    let guarantee = options.get("floor").copied().map(QuotaGpusDocument::of_gpus);
+    let ceiling = options.get("ceiling").copied().map(QuotaGpusDocument::of_gpus);
+    if !quota.institutions.iter().any(|i| i.name == institution) {
+        let name = institution.to_owned();
+        quota.institutions.push(InstitutionDocument { name, ..InstitutionDocument::default() });
+    }
+    let within = quota.institutions.iter_mut().find(|i| i.name == institution).unwrap();
+    if let Some(project) = project {
+        within.projects.retain(|p| p.name != project);
+        within.projects.push(ProjectShareDocument { name: project.to_owned(), weight, guarantee, ceiling });
+    } else {
+        (within.weight, within.guarantee, within.ceiling) = (weight, guarantee, ceiling);
+    }
+}
+
 fn run(pool: &mut Pool, members: &[String], command: &str, words: &[&str], out: &mut String) {
     let member = |name: &str| members.iter().position(|m| m == name).expect("a member of the treaty");
     match (command, words) {
         ("notice", [seconds]) => pool.document.reclaim.notice_seconds = seconds.parse().unwrap(),
         ("at", [seconds]) => pool.now = seconds.parse::<i64>().unwrap() * 1000,
-        ("submit", [id, of, shape, expected @ ..]) => {
+        ("submit", [id, of, shape, rest @ ..]) => {
+            let (expected, path) = match rest {
+                [expected @ .., "in", path] => (expected, *path),
+                expected => (expected, ""),
+            };
             let (pods, gpus) = shape.split_once('x').unwrap();
             let expected = expected.first().map(|s| s.parse::<i64>().unwrap() * 1000);
             let of = u16::try_from(member(of)).unwrap();
             pool.submit(id, of, gang(pods.parse().unwrap(), gpus.parse().unwrap()), expected);
+            let names = path.split('/').filter(|name| !name.is_empty());
+            pool.claim(id).unwrap().path = names.map(Arc::from).collect();
         }
         ("wish", [id, place @ ..]) => {
             let within = match place.first() {

@@ -34,7 +34,8 @@ impl MemberQuota {
             let known = entitlements.and_then(|e| e.members.get(id.index())?.get(index).copied());
             let guarantee = known.or_else(|| fixed_guarantee(member, class));
             faults.extend(self.floors_above(guarantee, name));
-            faults.extend(self.ceilings_above(member, name));
+            let by_class = class.and_then(|c| member.ceiling_by_class.get(&c).copied());
+            faults.extend(self.ceilings_above(by_class.or(member.ceiling), name));
         }
         faults
     }
@@ -101,8 +102,8 @@ impl MemberQuota {
         field(&format!("institutions[{index}]"), "guarantee", class.filter(|_| !plain))
     }
 
-    fn ceilings_above(&self, member: &Member, class: Option<&str>) -> Vec<Diagnostic> {
-        let Some(most) = member.ceiling else { return Vec::new() };
+    fn ceilings_above(&self, of_member: Option<Gpus>, class: Option<&str>) -> Vec<Diagnostic> {
+        let Some(most) = of_member else { return Vec::new() };
         let mut found = Vec::new();
         for (index, institution) in self.institutions.iter().enumerate() {
             let Some(number) = &institution.ceiling else { continue };
