@@ -41,7 +41,7 @@ pub fn decide(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis) -> Pla
 }
 
 /// Takes out of a pool's part the waiting claims that the treaty does not admit.
-fn set_aside_refused(pool: &Pool, part: &mut Cow<'_, Snapshot>) -> Vec<Wait> {
+pub(crate) fn set_aside_refused(pool: &Pool, part: &mut Cow<'_, Snapshot>) -> Vec<Wait> {
     let refused = |claim: &Claim| {
         let waits = matches!(claim.state, ClaimState::Waiting { .. });
         pool.refusal(claim).filter(|_| waits)

@@ -23,11 +23,12 @@ pub use what_if::{Ask, By, WHAT_IFS_MOST, WhatIf};
 
 use serde::Serialize;
 
+use crate::reason::WaitReason;
 use crate::snapshot::{Basis, Slot, Snapshot};
 use crate::terms::Terms;
 use crate::treaty::Treaty;
 use crate::units::{ClaimId, DurationMillis, Gpus, TimestampMillis};
-use case::Case;
+use case::{Case, Scene};
 
 /// Everything that can be said of one claim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -254,20 +255,26 @@ pub fn explain(
 ) -> Option<Explanation> {
     let index = snapshot.claims.binary_search_by(|c| c.id.cmp(claim)).ok()?;
     let asked = &snapshot.claims[index];
-    let terms = Terms::of(treaty, &snapshot.nodes, now);
+    let terms = Terms::at(treaty, snapshot, now);
     let Some(pool) = terms.pool_of(asked) else {
         let what_ifs = what_if::of_no_pool(&terms, snapshot, asked, now);
-        return Some(Explanation { what_ifs, ..situation::of_no_pool(treaty, asked, now) });
+        let reason = WaitReason::NoSuchClass;
+        return Some(Explanation { what_ifs, ..situation::of_refused(treaty, asked, &reason, now) });
     };
-    let case = Case::new(pool, snapshot, asked, now)?;
-    let mut explanation = situation::of(treaty, &case);
+    let scene = Scene::new(pool, snapshot, now);
+    if let Some(wait) = scene.refused.iter().find(|w| w.claim == *claim) {
+        return Some(situation::of_refused(&pool.treaty, asked, &wait.reason, now));
+    }
+    let case = Case::new(scene, asked)?;
+    let (mut explanation, reason) = situation::of(treaty, &case);
     if let Some(start) = &explanation.start {
-        explanation.what_ifs = what_if::of(&terms, snapshot, &case, &start.range);
+        let question = what_if::Question { terms: &terms, snapshot, claim: asked, now };
+        explanation.what_ifs = question.answers(&case, reason.as_ref(), &start.range);
     }
     Some(explanation)
 }
 
-/// When one claim is expected to start, and nothing else; `None` if it does not wait or asks for no class.
+/// When one claim is expected to start, and nothing else; `None` if it does not wait, or no pool takes it.
 #[must_use]
 pub fn expected_start(
     treaty: &Treaty,
@@ -277,9 +284,9 @@ pub fn expected_start(
 ) -> Option<Range> {
     let index = snapshot.claims.binary_search_by(|c| c.id.cmp(claim)).ok()?;
     let asked = snapshot.claims.get(index).filter(|c| c.is_waiting())?;
-    let terms = Terms::of(treaty, &snapshot.nodes, now);
-    let case = Case::new(terms.pool_of(asked)?, snapshot, asked, now)?;
-    Some(case.expected(case.limits()))
+    let terms = Terms::at(treaty, snapshot, now);
+    let case = Case::new(Scene::new(terms.pool_of(asked)?, snapshot, now), asked)?;
+    Some(case.expected(case.scene.limits()))
 }
 
 impl Explanation {

@@ -3,6 +3,7 @@
 
 use super::Engine;
 use super::job::{JobState, Record};
+use crate::reason::ReclaimReason;
 use crate::snapshot::{Claim, ClaimState, Due, Holding, Node, Phase, Reserved, Slot, Snapshot, Standing};
 use crate::units::{DurationMillis, TimestampMillis};
 
@@ -37,6 +38,14 @@ impl Engine {
         };
         let standings: Vec<Standing> = self.rules.members.iter().map(|m| m.standing).collect();
         Snapshot::new((0..).zip(nodes).map(closed).collect(), claims.collect()).with_standings(standings)
+    }
+
+    /// Why a claim was told to leave, or was stopped.
+    pub(crate) fn leaving_because(&self, job: u32) -> Option<&ReclaimReason> {
+        match self.state(job) {
+            JobState::Noticed { reason, .. } | JobState::Stopping { reason, .. } => Some(reason),
+            _ => None,
+        }
     }
 
     /// `None` for a claim that ended without ever running: nothing of it matters.

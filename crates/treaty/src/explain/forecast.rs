@@ -2,14 +2,15 @@
 //!
 //! Ends are the only thing that a forecast has to assume. It is made twice: once everything ends early, once
 //! everything runs to its stated limit. A claim without a stated run time never ends in the late one, so that nothing
-//! is promised on a guess. Pods of stopped claims are taken to be gone at once, and a stopped claim starts from
+//! is promised on a guess. Windows open and close as the treaty says, and what an overdrawn budget forbids it forbids
+//! until its period ends; beyond that the past counts as it does now. Pods of stopped claims are taken to be gone at once, and a stopped claim starts from
 //! nothing.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
-use crate::engine::{Action, Engine, Rules};
-use crate::snapshot::{ClaimState, Phase, Snapshot};
+use crate::engine::{Action, Engine};
+use crate::snapshot::{ClaimState, Phase, Snapshot, Standing};
 use crate::units::{DurationMillis, TimestampMillis};
 
 /// Instants that a forecast of a claim, or of all, goes through. Measured, one takes about 10 µs on 185 nodes and
@@ -57,6 +58,7 @@ pub(super) enum Stop {
 #[derive(Debug, Clone)]
 pub(super) struct Forecast<'s> {
     engine: Engine,
+    standings: Vec<Standing>,
     snapshot: &'s Snapshot,
     lasts: Vec<Option<i64>>,
     now: i64,
@@ -72,16 +74,18 @@ pub(super) struct Forecast<'s> {
 }
 
 impl<'s> Forecast<'s> {
-    /// Begins at `now`.
+    /// Begins at `now` with that engine, which has not decided yet.
     pub(super) fn new(
-        rules: Rules,
+        engine: Engine,
+        standings: Vec<Standing>,
         snapshot: &'s Snapshot,
         now: TimestampMillis,
         ends: Ends,
         limits: Limits,
     ) -> Self {
         let mut forecast = Self {
-            engine: Engine::restore(rules, snapshot, now),
+            engine,
+            standings,
             snapshot,
             lasts: run_times(snapshot, ends),
             now: now.0,
@@ -125,12 +129,13 @@ impl<'s> Forecast<'s> {
         }
         let end = self.ends.peek().map(|Reverse((at, ..))| *at);
         let alarm = self.engine.next_alarm().map(|at| at.0);
-        let next = [end, alarm].into_iter().flatten().min().ok_or(Stop::AtRest)?;
+        let next = [end, alarm, self.next_period()].into_iter().flatten().min().ok_or(Stop::AtRest)?;
         if next > self.limits.until.0 || self.instants >= self.limits.instants {
             return Err(Stop::Horizon);
         }
         self.instants += 1;
         self.now = next.max(self.now);
+        self.begin_period();
         while let Some(&Reverse((at, job, run))) = self.ends.peek() {
             if at > self.now {
                 break;
@@ -162,6 +167,27 @@ impl<'s> Forecast<'s> {
         let mut endless: Vec<u32> = self.endless.iter().copied().collect();
         endless.sort_by_key(|&job| Reverse(self.snapshot.claims[job as usize].gang.gpus()));
         endless
+    }
+
+    /// When a budget's period ends that keeps a waiting claim from borrowing.
+    fn next_period(&self) -> Option<i64> {
+        let ends = self.standings.iter().filter_map(|s| s.until.map(|until| until.0));
+        ends.min().filter(|_| self.engine.is_limited())
+    }
+
+    /// What was overdrawn in a period ends with it.
+    fn begin_period(&mut self) {
+        let over = |s: &Standing| s.until.is_some_and(|until| until.0 <= self.now);
+        if !self.standings.iter().any(over) {
+            return;
+        }
+        for standing in &mut self.standings {
+            if standing.until.is_some_and(|until| until.0 <= self.now) {
+                let handicap_thousandths = standing.handicap_thousandths;
+                *standing = Standing { handicap_thousandths, ..Standing::default() };
+            }
+        }
+        self.engine.set_standings(&self.standings);
     }
 
     fn settle(&mut self) {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::forecast::{AHEAD_MOST, Ends, Forecast, INSTANTS_MOST, Limits, Stop};
-use crate::engine::Rules;
+use super::case::Scene;
+use super::forecast::{Ends, Forecast, Stop};
 use crate::snapshot::Snapshot;
 use crate::terms::Terms;
 use crate::treaty::Treaty;
@@ -70,7 +70,7 @@ impl Bound {
         self.time().map_or(i64::MAX, |at| at.0)
     }
 
-    fn of(stop: Stop, forecast: &Forecast<'_>, snapshot: &Snapshot) -> Self {
+    pub(super) fn of(stop: Stop, forecast: &Forecast<'_>, snapshot: &Snapshot) -> Self {
         let endless = forecast.endless();
         let (at, id) = (forecast.now(), |job: &u32| snapshot.claims[*job as usize].id.clone());
         match stop {
@@ -87,7 +87,7 @@ impl Bound {
 
 impl Range {
     /// Both ends in order: an anomaly of scheduling may have turned them round.
-    fn new(early: Bound, late: Bound) -> Self {
+    pub(super) fn new(early: Bound, late: Bound) -> Self {
         if late.time().is_some() && late.or_late() < early.or_late() {
             Self { earliest: late, latest: early }
         } else {
@@ -108,29 +108,6 @@ impl Range {
     }
 }
 
-/// When the claim at that position of the snapshot is expected to start.
-pub(super) fn expected(
-    rules: &Rules,
-    snapshot: &Snapshot,
-    now: TimestampMillis,
-    claim: u32,
-    limits: Limits,
-) -> Range {
-    let bound = |ends: Ends| {
-        let (start, forecast) = Forecast::new(rules.clone(), snapshot, now, ends, limits).start_of(claim);
-        match start {
-            Ok(at) => Bound::At { at },
-            Err(stop) => Bound::of(stop, &forecast, snapshot),
-        }
-    };
-    let early = bound(Ends::Early);
-    if early.time() == Some(now) {
-        // A start now hangs on nobody's end.
-        return Range::exactly(now);
-    }
-    Range::new(early, bound(Ends::Late))
-}
-
 /// When each waiting claim is expected to start: one early and one late forecast for all of them together. In each
 /// pool a forecast ends once `most` of them have started; of the others it says that they do not start before. Claims
 /// of no pool are left out.
@@ -142,30 +119,25 @@ pub fn expected_starts(
     most: usize,
 ) -> BTreeMap<ClaimId, Range> {
     let mut all = BTreeMap::new();
-    for pool in &Terms::of(treaty, &snapshot.nodes, now).pools {
-        let part = pool.part(snapshot);
-        let rules = Rules::of(&pool.treaty, &part.standings);
-        let early = starts(&rules, &part, now, Ends::Early, most);
-        let late = starts(&rules, &part, now, Ends::Late, most);
-        for ((claim, early), late) in part.claims.iter().zip(early).zip(late) {
+    for pool in &Terms::at(treaty, snapshot, now).pools {
+        let scene = Scene::new(pool, snapshot, now);
+        let early = starts(&scene, Ends::Early, most);
+        let late = starts(&scene, Ends::Late, most);
+        for ((claim, early), late) in scene.part.claims.iter().zip(early).zip(late) {
             if let Some((early, late)) = early.zip(late) {
                 all.insert(claim.id.clone(), Range::new(early, late));
             }
         }
+        let never = || Range { earliest: Bound::Never, latest: Bound::Never };
+        all.extend(scene.refused.iter().map(|wait| (wait.claim.clone(), never())));
     }
     all
 }
 
 /// By claim; `None` for those that do not wait.
-fn starts(
-    rules: &Rules,
-    snapshot: &Snapshot,
-    now: TimestampMillis,
-    ends: Ends,
-    most: usize,
-) -> Vec<Option<Bound>> {
-    let limits = Limits { until: now.after(AHEAD_MOST), instants: INSTANTS_MOST };
-    let mut forecast = Forecast::new(rules.clone(), snapshot, now, ends, limits);
+fn starts(scene: &Scene<'_>, ends: Ends, most: usize) -> Vec<Option<Bound>> {
+    let snapshot = &scene.part;
+    let mut forecast = scene.forecast(ends, scene.limits());
     let mut found: Vec<Option<Bound>> = vec![None; snapshot.claims.len()];
     let waiting = snapshot.claims.iter().filter(|c| c.is_waiting()).count();
     let mut missing = waiting.min(most);

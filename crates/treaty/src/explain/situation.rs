@@ -7,6 +7,7 @@ use super::case::{Case, could_host};
 use super::forecast::median_run;
 use super::range::Range;
 use super::{Ahead, Expected, Explanation, Held, Holders, Leaving, Line, Place, Promise, Reason, State};
+use crate::engine::Engine;
 use crate::plan::{Plan, Wait};
 use crate::reason::{ReclaimReason, WaitReason};
 use crate::snapshot::{Basis, Claim, ClaimState, Holding, Phase, Slot};
@@ -16,22 +17,23 @@ use crate::units::{Gpus, MemberId, TimestampMillis};
 /// Claims ahead in line that are named.
 const AHEAD_NAMED_MOST: usize = 5;
 
-/// The claim asks for no class of a treaty with several.
-pub(super) fn of_no_pool(treaty: &Treaty, claim: &Claim, now: TimestampMillis) -> Explanation {
-    let reason = WaitReason::NoSuchClass;
-    Explanation {
-        state: State::Refused,
-        reason: Some(wait_reason(treaty, &reason, claim.gang.gpus())),
-        ..blank(treaty, claim, now)
-    }
+/// No pool takes the claim.
+pub(super) fn of_refused(
+    treaty: &Treaty,
+    claim: &Claim,
+    reason: &WaitReason,
+    now: TimestampMillis,
+) -> Explanation {
+    let reason = Some(wait_reason(treaty, reason, claim.gang.gpus()));
+    Explanation { state: State::Refused, reason, ..blank(treaty, claim, now) }
 }
 
-/// All of the explanation but what would change it.
-pub(super) fn of(treaty: &Treaty, case: &Case<'_>) -> Explanation {
-    let (claim, plan, party) = (case.claim(), case.plan(), &case.pool.treaty);
-    let blank = blank(party, claim, case.now);
-    let class =
-        case.pool.class.and_then(|class| Some(treaty.classes().get(usize::from(class.0))?.name.clone()));
+/// All of the explanation but what would change it; and why the claim waits.
+pub(super) fn of(treaty: &Treaty, case: &Case<'_>) -> (Explanation, Option<WaitReason>) {
+    let (claim, party) = (case.claim(), &case.scene.pool.treaty);
+    let (plan, engine) = case.decided();
+    let class = case.scene.pool.class;
+    let class = class.and_then(|class| Some(treaty.classes().get(usize::from(class.0))?.name.clone()));
     let state = state_of(case, &plan);
     let ended = matches!(state, State::Finished { .. });
     let due_since = due_since(claim, &plan).filter(|_| !ended);
@@ -40,28 +42,34 @@ pub(super) fn of(treaty: &Treaty, case: &Case<'_>) -> Explanation {
     let waits = matches!(state, State::Waiting { .. } | State::Reserved { .. });
     let reason = match wait {
         Some(wait) => Some(wait_reason(party, &wait.reason, claim.gang.gpus())),
-        None => running_reason(case, &plan, &state),
+        None => running_reason(case, &engine, &state),
     };
-    let closed = matches!(wait.map(|w| &w.reason), Some(WaitReason::Closed(..)));
+    let undecided = wait.is_some_and(|w| hangs_on_people(&w.reason));
     let mut explanation = Explanation {
         class,
         reason,
         due_since,
-        promise: due_since.filter(|_| waits && !closed).map(|since| promise(case, since)),
+        promise: due_since.filter(|_| waits && !undecided).map(|since| promise(case, since)),
         line: wait.filter(|_| waits).map(|wait| line(case, &plan, wait)),
         holders: waits.then(|| holders(case)),
         state,
-        ..blank
+        ..blank(party, claim, case.scene.now)
     };
     if let State::Starts { .. } = explanation.state {
-        explanation.start = Some(expected(case, Range::exactly(case.now)));
-    } else if closed {
-        explanation.notes.push("no start can be forecast: it hangs on a decision of the members".to_owned());
+        explanation.start = Some(expected(case, Range::exactly(case.scene.now)));
+    } else if undecided {
+        explanation.notes.push("no start can be forecast: it hangs on a decision of people".to_owned());
     } else if waits || refused {
-        explanation.start = Some(expected(case, case.expected(case.limits())));
+        explanation.start = Some(expected(case, case.expected(case.scene.limits())));
     }
     explanation.notes.extend(notes(case, waits));
-    explanation
+    let reason = wait.map(|wait| wait.reason.clone());
+    (explanation, reason)
+}
+
+/// Somebody has to decide something before it can start.
+const fn hangs_on_people(reason: &WaitReason) -> bool {
+    matches!(reason, WaitReason::Closed(..) | WaitReason::Tier(..))
 }
 
 fn blank(treaty: &Treaty, claim: &Claim, now: TimestampMillis) -> Explanation {
@@ -137,8 +145,11 @@ const fn is_refusal(reason: &WaitReason) -> bool {
         reason,
         WaitReason::ExceedsCeiling(_)
             | WaitReason::ExceedsPool
+            | WaitReason::ExceedsShareCeiling(_)
+            | WaitReason::NoSuchPlace(_)
             | WaitReason::UnsupportedShape
             | WaitReason::NoSuchClass
+            | WaitReason::NotEligible(..)
     )
 }
 
@@ -170,12 +181,12 @@ fn places(slots: &[Slot]) -> Vec<Place> {
 /// Borrowers that were told to leave for this claim, the last to go first.
 fn leaving(case: &Case<'_>, plan: &Plan) -> Vec<Leaving> {
     let mut leaving: Vec<Leaving> = Vec::new();
-    for claim in &case.part.claims {
+    for claim in &case.scene.part.claims {
         let ClaimState::Holding(holding) = &claim.state else { continue };
         if let State::Told { deadline, promised_to: Some(to), .. } = state_of_holding(claim, holding, plan)
             && to == case.claim().id
         {
-            let member = name(&case.pool.treaty, claim.member);
+            let member = name(&case.scene.pool.treaty, claim.member);
             leaving.push(Leaving { claim: claim.id.clone(), member, deadline });
         }
     }
@@ -184,8 +195,8 @@ fn leaving(case: &Case<'_>, plan: &Plan) -> Vec<Leaving> {
 }
 
 /// Why a claim that does not wait stands where it stands.
-fn running_reason(case: &Case<'_>, plan: &Plan, state: &State) -> Option<Reason> {
-    let (claim, treaty) = (case.claim(), &case.pool.treaty);
+fn running_reason(case: &Case<'_>, engine: &Engine, state: &State) -> Option<Reason> {
+    let (claim, treaty) = (case.claim(), &case.scene.pool.treaty);
     let reason = |code: &str, clause: Clause, sentence: String| {
         Some(Reason { code: code.to_owned(), clause: treaty.clause_id(clause), sentence })
     };
@@ -208,25 +219,15 @@ fn running_reason(case: &Case<'_>, plan: &Plan, state: &State) -> Option<Reason>
                 reason("Borrowed", Clause::Reclaim, sentence)
             }
         },
-        State::Told { promised_to, .. } => {
-            let of = promised_to.as_ref().and_then(|to| case.part.claims.iter().find(|c| c.id == *to));
-            match of {
-                Some(of) => {
-                    let owner = name(treaty, of.member);
-                    let sentence = format!("its borrowed GPUs go back to {owner}");
-                    reason("ReclaimedForGuarantee", Clause::Guarantee(of.member), sentence)
+        State::Told { .. } | State::Stopping => {
+            let because = engine.leaving_because(case.job())?;
+            let sentence = match because {
+                ReclaimReason::GuaranteeOf { member, .. } => {
+                    format!("its borrowed GPUs go back to {}", name(treaty, *member))
                 }
-                None => {
-                    let why = ReclaimReason::AboveCeiling(claim.member);
-                    reason(why.code(), why.clause(), why.sentence(treaty))
-                }
-            }
-        }
-        State::Stopping => {
-            let stop = plan.stops.iter().find(|s| s.claim == claim.id).map(|s| s.reason.clone());
-            let clause = stop.as_ref().map_or(Clause::Reclaim, ReclaimReason::clause);
-            let code = stop.as_ref().map_or("Stopping", ReclaimReason::code);
-            reason(code, clause, "it was stopped and goes back in line once its pods are gone".to_owned())
+                _ => because.sentence(treaty),
+            };
+            reason(because.code(), because.clause(), sentence)
         }
         State::Finished { .. } | State::Waiting { .. } | State::Reserved { .. } | State::Refused => None,
     }
@@ -234,16 +235,16 @@ fn running_reason(case: &Case<'_>, plan: &Plan, state: &State) -> Option<Reason>
 
 /// Reclaim begins when the claim becomes due; a borrower has the notice, and its minimum run.
 fn promise(case: &Case<'_>, since: TimestampMillis) -> Promise {
-    let reclaim = case.pool.treaty.reclaim();
-    let latest_start = since.after(case.rules.notice).after(reclaim.minimum_run);
-    Promise { latest_start, is_late: latest_start < case.now }
+    let reclaim = case.scene.pool.treaty.reclaim();
+    let latest_start = since.after(case.scene.rules.notice).after(reclaim.minimum_run);
+    Promise { latest_start, is_late: latest_start < case.scene.now }
 }
 
 fn line(case: &Case<'_>, plan: &Plan, wait: &Wait) -> Line {
     let member = case.claim().member;
     let of = |w: &Wait| {
-        let at = case.part.claims.binary_search_by(|c| c.id.cmp(&w.claim)).ok()?;
-        Some(&case.part.claims[at]).filter(|c| c.member == member)
+        let at = case.scene.part.claims.binary_search_by(|c| c.id.cmp(&w.claim)).ok()?;
+        Some(&case.scene.part.claims[at]).filter(|c| c.member == member)
     };
     let mut line: Vec<(&Wait, &Claim)> =
         plan.waits.iter().filter(|w| w.place > 0).filter_map(|w| Some((w, of(w)?))).collect();
@@ -277,7 +278,7 @@ fn holders(case: &Case<'_>) -> Holders {
     let mut held: BTreeMap<(MemberId, &'static str), (u32, Gpus)> = BTreeMap::new();
     // Kept GPUs last: those that a borrower has not left yet are the borrower's.
     let kept = |c: &&Claim| matches!(c.state, ClaimState::Reserved(_));
-    let claims = &case.part.claims;
+    let claims = &case.scene.part.claims;
     for claim in claims.iter().filter(|c| !kept(c)).chain(claims.iter().filter(kept)) {
         let (slots, basis) = match &claim.state {
             ClaimState::Holding(h) => (&h.slots, h.basis.word()),
@@ -297,7 +298,7 @@ fn holders(case: &Case<'_>) -> Holders {
         }
     }
     let held = held.into_iter().map(|((member, basis), (claims, gpus))| Held {
-        member: name(&case.pool.treaty, member),
+        member: name(&case.scene.pool.treaty, member),
         basis,
         claims,
         gpus,
@@ -316,8 +317,8 @@ fn holders(case: &Case<'_>) -> Holders {
 }
 
 fn expected(case: &Case<'_>, range: Range) -> Expected {
-    let all_state = case.part.claims.iter().all(|c| c.expected_runtime.is_some());
-    let (usual, endless) = match median_run(&case.part) {
+    let all_state = case.scene.part.claims.iter().all(|c| c.expected_runtime.is_some());
+    let (usual, endless) = match median_run(&case.scene.part) {
         _ if all_state => ("half of its stated run time", ""),
         Some(_) => (
             "half of its stated run time, or of the median of the stated ones if it states none",
@@ -336,7 +337,7 @@ fn expected(case: &Case<'_>, range: Range) -> Expected {
 fn notes(case: &Case<'_>, waits: bool) -> Vec<String> {
     let mut notes = Vec::new();
     let stopping = |c: &&Claim| c.holding().is_some_and(|h| h.phase == Phase::Stopping);
-    let stopping = case.part.claims.iter().filter(stopping).count();
+    let stopping = case.scene.part.claims.iter().filter(stopping).count();
     if waits && stopping > 0 {
         notes.push(format!(
             "{stopping} stopped claims still have GPUs; the forecast takes them to be gone now"
