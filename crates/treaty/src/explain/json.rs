@@ -3,13 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use crate::snapshot::Basis;
-use crate::units::{ClaimId, DurationMillis, NodeName, TimestampMillis};
-
-impl Serialize for TimestampMillis {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_i64(self.0)
-    }
-}
+use crate::units::{ClaimId, DurationMillis, NodeName};
 
 impl Serialize for DurationMillis {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
