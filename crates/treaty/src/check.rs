@@ -3,6 +3,7 @@
 //! Written without looking at how [`crate::decide`] works and sharing no code with it: it replays the plan on plain
 //! sums and compares these with the treaty. It runs in tests and before every apply; a violation stops the apply.
 
+mod aging;
 mod places;
 mod windows;
 
@@ -101,6 +102,7 @@ fn check_pool(pool: &Pool, snapshot: &Snapshot, now: TimestampMillis, plan: &Pla
     judge.lines_alone_hold();
     judge.reclaims_are_lawful();
     judge.windows_hold();
+    judge.aging_holds();
     judge.found
 }
 
@@ -151,8 +153,13 @@ impl<'a> Judge<'a> {
         all
     }
 
-    /// What is kept for waiting claims once the plan is applied.
+    /// What is kept for waiting claims, for their members' guarantees, once the plan is applied.
     fn kept_after(&self) -> Vec<(&'a Claim, &'a Reserved)> {
+        self.kept_after_of(false)
+    }
+
+    /// The same, or what is kept for aged claims on borrowed account.
+    fn kept_after_of(&self, borrowed: bool) -> Vec<(&'a Claim, &'a Reserved)> {
         let started: BTreeSet<&ClaimId> = self.plan.admissions.iter().map(|a| &a.claim).collect();
         let anew: BTreeMap<&ClaimId, &Reserved> =
             self.plan.reservations.iter().map(|r| (&r.claim, &r.kept)).collect();
@@ -162,7 +169,7 @@ impl<'a> Judge<'a> {
         });
         let before = before.filter(|(c, _)| !started.contains(&c.id) && !anew.contains_key(&c.id));
         let new = anew.iter().filter_map(|(id, kept)| Some((self.claim(id)?, *kept)));
-        before.chain(new).collect()
+        before.chain(new).filter(|(_, kept)| (kept.basis == Basis::Borrowed) == borrowed).collect()
     }
 
     /// The claim's run alone after the plan.
@@ -448,6 +455,9 @@ impl<'a> Judge<'a> {
         let mut broken = Vec::new();
         for notice in &self.plan.notices {
             let Some(h) = self.holding(&notice.claim) else { continue };
+            if aging::overran(&notice.reason).is_some_and(|aged| !self.has_overrun(&notice.claim, h, aged)) {
+                broken.push(("SentAwayForAged", format!("{} has not overrun", notice.claim)));
+            }
             if !self.may_be_sent_away(self.basis_after(&notice.claim, h.basis), &notice.reason) {
                 broken.push(("ReclaimedGuarantee", format!("{} runs inside its guarantee", notice.claim)));
             }
@@ -466,6 +476,9 @@ impl<'a> Judge<'a> {
             let Some(h) = self.holding(&stop.claim) else { continue };
             if node_lost(h) {
                 continue;
+            }
+            if aging::overran(&stop.reason).is_some_and(|aged| !self.has_overrun(&stop.claim, h, aged)) {
+                broken.push(("SentAwayForAged", format!("{} has not overrun", stop.claim)));
             }
             if !self.may_be_sent_away(self.basis_after(&stop.claim, h.basis), &stop.reason) {
                 broken.push(("ReclaimedGuarantee", format!("{} runs inside its guarantee", stop.claim)));

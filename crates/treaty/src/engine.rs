@@ -11,12 +11,14 @@
 //! 2. [`accounts`]: what runs is booked: due, inside the guarantee, or borrowed.
 //! 3. [`guarantee`]: due claims start, then claims for which the guarantee has room; borrowers in the way are told to
 //!    leave ([`reclaim`]) and the place is kept for the claim ([`reservation`]).
-//! 4. [`surplus`]: what is idle is lent.
-//! 5. [`notices`]: who was told to leave and must, or may stay after all.
+//! 4. [`aging`]: who waited too long starts, or gets places that others leave to it.
+//! 5. [`surplus`]: what is idle is lent.
+//! 6. [`notices`]: who was told to leave and must, or may stay after all.
 //!
 //! Where: [`topology`] numbers racks and rows, [`gather`] chooses among them, [`site`] keeps what claims ask of nodes.
 
 mod accounts;
+mod aging;
 pub mod alone;
 mod alone_shares;
 mod bits;
@@ -139,6 +141,8 @@ pub struct Engine {
     deadlines: BTreeSet<(i64, Job)>,
     /// Claims that were stopped and still hold their GPUs.
     stopping: BTreeSet<Job>,
+    /// Who waited too long, and what is kept for them.
+    aging: aging::Aging,
     /// Nodes that belong to somebody else from a time on.
     windows: windows::Windows,
     actions: Vec<Action>,
@@ -217,6 +221,7 @@ impl Engine {
             reserved: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             stopping: BTreeSet::new(),
+            aging: aging::Aging::default(),
             windows: windows::Windows::default(),
             actions: Vec::new(),
         }
@@ -229,6 +234,7 @@ impl Engine {
         self.advance_lines_alone();
         self.book_running();
         self.serve_guarantees();
+        self.serve_aged();
         self.lend_surplus();
         self.carry_out_notices();
         for member in &mut self.members {
@@ -239,11 +245,16 @@ impl Engine {
     }
 
     /// Next time at which something is to be decided without an event from outside: a line alone goes on, a notice
-    /// runs out, or a window has to be told of or is over.
+    /// runs out, a window has to be told of or is over, or a claim has waited too long.
     #[must_use]
     pub fn next_alarm(&self) -> Option<TimestampMillis> {
         let lines = self.members.iter().filter_map(|m| m.alone.next_end());
-        lines.chain(self.next_deadline()).chain(self.windows.next_edge()).min().map(TimestampMillis)
+        lines
+            .chain(self.next_deadline())
+            .chain(self.windows.next_edge())
+            .chain(self.next_aging())
+            .min()
+            .map(TimestampMillis)
     }
 
     /// GPUs that the claim holds or that are kept for it, by node.

@@ -106,7 +106,7 @@ impl Notice {
     #[must_use]
     pub const fn promised_to(&self) -> Option<&ClaimId> {
         match &self.reason {
-            ReclaimReason::GuaranteeOf { claim, .. } => Some(claim),
+            ReclaimReason::GuaranteeOf { claim, .. } | ReclaimReason::Overran { claim } => Some(claim),
             ReclaimReason::AboveCeiling(_) | ReclaimReason::NodeLost | ReclaimReason::Window(_) => None,
         }
     }

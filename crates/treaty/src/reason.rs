@@ -51,6 +51,10 @@ pub enum WaitReason {
     Closed(MemberId, Closed),
     /// Its applicant does not meet a condition of the treaty.
     NotEligible(MemberId, Condition),
+    /// It waited long: GPUs are kept for it as they become idle.
+    ReservedByAge,
+    /// Idle GPUs are kept for a claim that waited long.
+    KeptForAged,
     /// It has room, but does not say that it ends before a window opens there.
     WindowAhead {
         /// Window.
@@ -138,6 +142,11 @@ pub enum ReclaimReason {
     AboveCeiling(MemberId),
     /// A node that it ran on is gone.
     NodeLost,
+    /// It overran the run time that it states, on nodes that are kept for a claim that waited long.
+    Overran {
+        /// The claim that waits there.
+        claim: ClaimId,
+    },
     /// It would not be done before a window opens on its nodes.
     Window(WindowId),
 }
@@ -164,6 +173,8 @@ impl WaitReason {
             Self::Closed(_, Closed::NotInForce) => "TreatyNotInForce",
             Self::Closed(_, Closed::Suspended) => "MemberSuspended",
             Self::Closed(_, Closed::ReserveNotOpen) => "ReserveNotOpen",
+            Self::ReservedByAge => "ReservedByAge",
+            Self::KeptForAged => "KeptForAged",
             Self::WindowAhead { .. } => "WindowAhead",
             Self::NodesInWindow { .. } => "NodesInWindow",
             Self::ShareCeilingReached(_) => "ShareCeilingReached",
@@ -186,6 +197,7 @@ impl WaitReason {
             Self::Closed(_, Closed::NotInForce) => Clause::Effective,
             Self::Closed(m, Closed::Suspended) => Clause::Suspension(*m),
             Self::PlaceTaken(_) | Self::NoSuchPlace(_) => Clause::Capacity,
+            Self::ReservedByAge | Self::KeptForAged => Clause::Line,
             Self::WindowAhead { .. } | Self::NodesInWindow { .. } => Clause::Windows,
             Self::Closed(m, Closed::ReserveNotOpen) | Self::Tier(m, ..) => Clause::Reserve(*m),
             Self::ShareCeilingReached(limit) | Self::ExceedsShareCeiling(limit) => limit.clause(),
@@ -230,6 +242,13 @@ impl WaitReason {
             }
             Self::Closed(m, Closed::ReserveNotOpen) => {
                 format!("the reserve {} is not open; starts once it is opened", treaty.member(*m).name)
+            }
+            Self::ReservedByAge => {
+                "it waited so long that nobody passes it any more; starts when the jobs on its nodes have ended".to_owned()
+            }
+            Self::KeptForAged => {
+                "the idle GPUs are kept for a claim that waited long; state a run time that ends before it starts, or wait until a job ends"
+                    .to_owned()
             }
             Self::WindowAhead { window, opens } => format!(
                 "there is room for {gpus} GPUs, but not until it is done: the window {} opens there at {}; state a run time that ends before, or it starts after the window",
@@ -332,6 +351,7 @@ impl ReclaimReason {
             Self::GuaranteeOf { .. } => "ReclaimedForGuarantee",
             Self::AboveCeiling(_) => "AboveCeiling",
             Self::NodeLost => "NodeLost",
+            Self::Overran { .. } => "Overran",
             Self::Window(_) => "Window",
         }
     }
@@ -343,6 +363,7 @@ impl ReclaimReason {
             Self::GuaranteeOf { member, .. } => Clause::Guarantee(*member),
             Self::AboveCeiling(member) => Clause::Ceiling(*member),
             Self::NodeLost => Clause::Capacity,
+            Self::Overran { .. } => Clause::Line,
             Self::Window(_) => Clause::Windows,
         }
     }
@@ -359,6 +380,11 @@ impl ReclaimReason {
             }
             Self::AboveCeiling(member) => format!("{} is above its ceiling", treaty.member(*member).name),
             Self::NodeLost => "a node that it ran on is gone".to_owned(),
+            Self::Overran { claim } => {
+                format!(
+                    "it runs longer than it states, on nodes that are kept for {claim}, which waited long"
+                )
+            }
             Self::Window(window) => {
                 let name = window_name(treaty, *window);
                 format!("the window {name} opens on its nodes, and it states no run time that ends before")

@@ -71,6 +71,7 @@ fn trace(
         let real = if exact { *run } else { (run * percent + 99) / 100 };
         stated.push(Some(DurationMillis(*run)));
         trace.push(TraceJob {
+            class: None,
             id: ClaimId::from(format!("{index:04}").as_str()),
             member: MemberId(member % members),
             gang: *gang,
@@ -105,7 +106,7 @@ impl World {
             now = at;
             while replay.decide() {}
         }
-        (replay.engine().observe(&self.nodes()), now, replay.arrived())
+        (replay.observe(&self.nodes()), now, replay.arrived())
     }
 
     /// Real next start of each claim that waits at `now`, if nothing arrives after that.

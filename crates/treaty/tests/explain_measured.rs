@@ -44,6 +44,7 @@ fn trace() -> Vec<TraceJob> {
         let number = |index: usize| fields[index].parse::<i64>().unwrap();
         let gpus = Gpus::try_from(number(4)).unwrap();
         TraceJob {
+            class: None,
             id: ClaimId::from(format!("{line:06}").as_str()),
             member: MemberId(fields[1].strip_prefix("cluster").unwrap().parse::<u16>().unwrap() - 1),
             gang: Gang { pods: gpus.div_ceil(CELL), gpus_per_pod: gpus.min(CELL) },
@@ -129,7 +130,7 @@ fn measure(name: &str, stated: &[Option<DurationMillis>], jobs: &[TraceJob]) {
             replay.next_instant();
             while replay.decide() {}
         }
-        let snapshot = replay.engine().observe(&nodes());
+        let snapshot = replay.observe(&nodes());
         let real = *starts[job].iter().find(|start| **start > at).unwrap();
         let begin = Instant::now();
         let range = expected_start(&treaty, &snapshot, &jobs[job].id, TimestampMillis(at)).unwrap();
@@ -215,6 +216,7 @@ fn forecasts_of_a_large_pool() {
         let gpus: Gpus = sizes[dice.below(sizes.len())];
         gpus_asked += u64::from(gpus);
         jobs.push(TraceJob {
+            class: None,
             id: ClaimId::from(format!("c{:06}", jobs.len()).as_str()),
             member: MemberId(u16::try_from(dice.below(200)).unwrap()),
             gang: Gang { pods: gpus.div_ceil(CELL), gpus_per_pod: gpus.min(CELL) },
@@ -229,7 +231,7 @@ fn forecasts_of_a_large_pool() {
         while replay.decide() {}
     }
     let now = TimestampMillis(1_000);
-    let snapshot: Snapshot = replay.engine().observe(&nodes);
+    let snapshot: Snapshot = replay.observe(&nodes);
     let waiting: Vec<&Claim> = snapshot.claims.iter().filter(|c| c.is_waiting()).collect();
     println!("{} claims, {} wait", snapshot.claims.len(), waiting.len());
     for most in [1_000, 10_000, usize::MAX] {

@@ -158,6 +158,7 @@ fn rules(alone_order: AloneOrder, notice: DurationMillis) -> Rules {
         notice,
         least_notice: DurationMillis(0),
         minimum_run: DurationMillis(0),
+        aging: None,
         alone_order,
         shortest_first: true,
     }

@@ -9,11 +9,12 @@ use concord_treaty::simulate::{Replay, TraceJob};
 use concord_treaty::snapshot::{Claim, ClaimState, Node, Snapshot};
 use concord_treaty::terms::Terms;
 use concord_treaty::treaty::Treaty;
-use concord_treaty::units::{ClaimId, Gpus, Labels, TimestampMillis};
+use concord_treaty::units::{ClaimId, Gpus, TimestampMillis};
 
 use super::Explained;
 use super::words::Clock;
-use crate::commands::simulate::Pool;
+use crate::commands::nodes::NodeArguments;
+use crate::commands::simulate::pool::Pool;
 use crate::commands::simulate::{parse_pair, trace, treaty_file};
 
 /// Seconds that a trace can have: a thousand years.
@@ -54,29 +55,30 @@ impl TraceOptions {
 pub fn explain(options: &TraceOptions, name: &str, at_s: i64) -> Result<Explained> {
     let path = options.trace.as_ref().context("name a trace: --trace CSV")?;
     let treaty = treaty_file::read(options.treaty.as_ref().context("name a treaty: --treaty FILE")?)?;
-    let nodes = options.nodes.context("state the nodes: --nodes N")?;
+    let nodes = NodeArguments {
+        nodes: vec![options.nodes.context("state the nodes: --nodes N")?.to_string()],
+        gpus_per_node: options.gpus_per_node,
+        node_file: None,
+        on: None,
+    };
     ensure!(
         treaty.classes().len() <= 1,
         "jobs of a trace name no class of GPUs, and the treaty has {}; explain it with a treaty of one class",
         treaty.classes().len()
     );
-    let wanted = trace::Wanted {
-        treaty: &treaty,
-        members: &options.members,
-        gpus_per_node: options.gpus_per_node,
-        from_s: 0,
-        until_s: None,
-    };
+    let pool = Pool::new(&treaty, &nodes, None)?;
+    let wanted =
+        trace::Wanted { treaty: &treaty, members: &options.members, pool: &pool, from_s: 0, until_s: None };
     let mut trace = trace::read(path, &wanted)?;
     for note in &trace.notes {
         eprintln!("note: {note}");
     }
-    let zero = first_day(&treaty)?;
+    let zero = pool.begin();
     for job in &mut trace.jobs {
         job.submitted_at = TimestampMillis(job.submitted_at.0 + zero.0);
     }
     let job = find(&trace, name, at_s, zero)?;
-    let nodes = nodes_of(&treaty, Pool { nodes, gpus_per_node: options.gpus_per_node });
+    let nodes = pool.all_nodes();
     let now = TimestampMillis(zero.0 + at_s * 1000);
     let snapshot = replay(&treaty, &nodes, &trace.jobs, job, now);
     let id = &trace.jobs[job].id;
@@ -87,13 +89,6 @@ pub fn explain(options: &TraceOptions, name: &str, at_s: i64) -> Result<Explaine
         explanation.with_names(|id| by_id.get(id).map_or_else(|| id.clone(), |name| ClaimId::from(*name)));
     explanation.notes.push("the run times of the trace are taken as stated limits".to_owned());
     Ok(Explained { explanation, clock: Clock::Seconds { zero } })
-}
-
-/// Second 0 lies on the first day of a treaty that has one.
-fn first_day(treaty: &Treaty) -> Result<TimestampMillis> {
-    let Some(effective) = treaty.effective() else { return Ok(TimestampMillis(0)) };
-    let start = effective.from.in_tz(treaty.time_zone()).context("the treaty's first day is no day")?;
-    Ok(TimestampMillis(start.timestamp().as_millisecond()))
 }
 
 fn find(trace: &trace::Trace, name: &str, at_s: i64, zero: TimestampMillis) -> Result<usize> {
@@ -113,12 +108,6 @@ fn find(trace: &trace::Trace, name: &str, at_s: i64, zero: TimestampMillis) -> R
     Ok(at)
 }
 
-/// Equal nodes, with the labels of the treaty's one class.
-fn nodes_of(treaty: &Treaty, pool: Pool) -> Vec<Node> {
-    let labels = treaty.classes().first().map(|c| Labels::from(c.node_labels.clone())).unwrap_or_default();
-    pool.as_nodes().into_iter().map(|node| Node { labels: labels.clone(), ..node }).collect()
-}
-
 /// The pool at that time. The job that is asked for stays in sight also when nothing of it matters any more.
 fn replay(
     treaty: &Treaty,
@@ -135,7 +124,7 @@ fn replay(
         replay.next_instant();
         while replay.decide() {}
     }
-    let mut snapshot = replay.engine().observe(nodes);
+    let mut snapshot = replay.observe(nodes);
     let job = &jobs[asked];
     if let Err(at) = snapshot.claims.binary_search_by(|c| c.id.cmp(&job.id)) {
         let state = ClaimState::Finished { runtime: job.runtime };

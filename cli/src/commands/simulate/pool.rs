@@ -46,6 +46,8 @@ pub struct Pool {
     /// What the reader should know.
     #[serde(skip)]
     pub notes: Vec<String>,
+    #[serde(skip)]
+    stood: Vec<Node>,
 }
 
 /// Nodes of one class.
@@ -103,12 +105,18 @@ impl Pool {
             capacities,
             terms,
             notes: faults(treaty, &capacity, start.date()),
+            stood: nodes,
         })
     }
 
     /// When second 0 of the trace happens.
     pub const fn begin(&self) -> TimestampMillis {
         self.begin
+    }
+
+    /// The nodes themselves, in the order of their names.
+    pub fn all_nodes(&self) -> Vec<Node> {
+        self.stood.clone()
     }
 
     /// Members, then reserves.

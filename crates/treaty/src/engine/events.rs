@@ -65,6 +65,7 @@ impl Engine {
         let guarantee = self.rules.members[record.spec.member.index()].guarantee;
         let member = &mut self.members[record.spec.member.index()];
         record.element = member.introduce(job, &record.spec.path);
+        let lines_up = record.shape.is_some();
         if let Some(shape) = record.shape {
             let (id, submitted_at) = (&record.spec.id, record.spec.submitted_at.0);
             member.enqueue(record.element, shape, record.key(self.rules.shortest_first), job);
@@ -74,6 +75,9 @@ impl Engine {
             member.touched = true;
         }
         self.jobs.push(record);
+        if lines_up {
+            self.begins_to_age(job);
+        }
         job
     }
 
@@ -121,6 +125,7 @@ impl Engine {
             member.owed.insert((submitted_at, job));
         }
         member.touched = true;
+        self.begins_to_age(job);
     }
 
     /// Takes a claim out of its line and gives back everything that it holds or that is kept for it.
@@ -156,6 +161,7 @@ impl Engine {
         member.dequeue(element, shape, key, job);
         member.owed.remove(&(submitted_at, job));
         member.touched = true;
+        self.ends_to_age(job);
     }
 
     fn give_back(&mut self, job: Job) {

@@ -7,7 +7,7 @@ use super::site::{Site, SiteId};
 use super::space::Shape;
 use crate::plan::{Admission, BasisChange, DueStart, Notice, Plan, Reservation, Stop, Wait};
 use crate::reason::{AskedPlace, ReclaimReason, WaitReason};
-use crate::snapshot::{Claim, ClaimState, Due, Holding, Phase, Reserved, Slot, Snapshot, Standing};
+use crate::snapshot::{Basis, Claim, ClaimState, Due, Holding, Phase, Reserved, Slot, Snapshot, Standing};
 use crate::units::{MemberId, TimestampMillis};
 
 impl Engine {
@@ -19,9 +19,9 @@ impl Engine {
             let record = self.record(job);
             self.note_due(&mut plan, claim, record);
             match &claim.state {
-                ClaimState::Waiting { .. } => self.note_waiting(&mut plan, snapshot, claim, record, None),
+                ClaimState::Waiting { .. } => self.note_waiting(&mut plan, snapshot, claim, job, None),
                 ClaimState::Reserved(kept) => {
-                    self.note_waiting(&mut plan, snapshot, claim, record, Some(kept));
+                    self.note_waiting(&mut plan, snapshot, claim, job, Some(kept));
                 }
                 ClaimState::Holding(holding) => note_holding(&mut plan, claim, record, holding),
                 ClaimState::Finished { .. } => {}
@@ -48,9 +48,10 @@ impl Engine {
         plan: &mut Plan,
         snapshot: &Snapshot,
         claim: &Claim,
-        record: &Record,
+        job: Job,
         before: Option<&Reserved>,
     ) {
+        let record = self.record(job);
         let slot =
             |&(node, gpus): &(u32, u32)| Slot { node: snapshot.nodes[node as usize].name.clone(), gpus };
         let slots = || record.places.iter().map(slot).collect();
@@ -61,6 +62,12 @@ impl Engine {
             }
             JobState::Reserved { basis, .. } => {
                 let kept = Reserved { slots: slots(), basis };
+                if before != Some(&kept) {
+                    plan.reservations.push(Reservation { claim: id, kept });
+                }
+            }
+            _ if let Some(places) = self.aging.places(job) => {
+                let kept = Reserved { slots: places.iter().map(slot).collect(), basis: Basis::Borrowed };
                 if before != Some(&kept) {
                     plan.reservations.push(Reservation { claim: id, kept });
                 }
@@ -101,6 +108,8 @@ impl Engine {
             WaitReason::Closed(member, closed)
         } else if matches!(record.state, JobState::Reserved { .. }) {
             WaitReason::WaitingForReclaim
+        } else if self.aging.places(job).is_some() {
+            WaitReason::ReservedByAge
         } else if could_hold < shape.nodes as usize {
             WaitReason::ExceedsPool
         } else if let Some(site) = self.space.wish(shape).filter(|_| !self.space.could_meet_wish(shape)) {
@@ -126,6 +135,8 @@ impl Engine {
             WaitReason::BorrowingLimited { member, most: most_borrowed.unwrap_or(0), until }
         } else if self.space.fits(shape, 0) && !self.space.fits(shape, self.whole_nodes_kept()) {
             WaitReason::KeptByOwners
+        } else if self.waits_for_aged(member, shape) {
+            WaitReason::KeptForAged
         } else {
             WaitReason::NoIdleGpus(member)
         }
@@ -184,7 +195,7 @@ fn note_holding(plan: &mut Plan, claim: &Claim, record: &Record, before: &Holdin
 
 const fn promised(reason: &ReclaimReason) -> Option<&crate::units::ClaimId> {
     match reason {
-        ReclaimReason::GuaranteeOf { claim, .. } => Some(claim),
+        ReclaimReason::GuaranteeOf { claim, .. } | ReclaimReason::Overran { claim } => Some(claim),
         ReclaimReason::AboveCeiling(_) | ReclaimReason::NodeLost | ReclaimReason::Window(_) => None,
     }
 }
@@ -195,6 +206,6 @@ pub(super) fn goes_to_front(reason: &ReclaimReason, own: MemberId) -> bool {
     match reason {
         ReclaimReason::GuaranteeOf { member, .. } => *member != own,
         ReclaimReason::NodeLost | ReclaimReason::Window(_) => true,
-        ReclaimReason::AboveCeiling(_) => false,
+        ReclaimReason::AboveCeiling(_) | ReclaimReason::Overran { .. } => false,
     }
 }

@@ -28,8 +28,8 @@ struct Use {
 
 impl Engine {
     /// Whether some node is not the same for all.
-    pub(super) const fn has_limits(&self) -> bool {
-        !self.windows.active.is_empty()
+    pub(super) fn has_limits(&self) -> bool {
+        !self.windows.active.is_empty() || !self.aging.keeps_nothing()
     }
 
     /// Nodes on which the claim can start now. A borrower takes nothing that is kept, unless it is done in time.
@@ -40,7 +40,7 @@ impl Engine {
             return self.space.find(shape);
         }
         let end = record.end_if_started(self.now);
-        let mut uses: Vec<Use> = self.uses(record.spec.member, shape, borrows).collect();
+        let mut uses: Vec<Use> = self.uses(record.spec.member, shape, borrows, Some(job)).collect();
         uses.retain(|u| u.until >= end);
         uses.sort_unstable();
         // Limited nodes alone, then the others alone, gathered; only then both together.
@@ -77,7 +77,7 @@ impl Engine {
         if !self.has_limits() {
             return None;
         }
-        let parts = self.by_part(shape, self.uses(member, shape, true).collect());
+        let parts = self.by_part(shape, self.uses(member, shape, true, None).collect());
         let latest = |part: &Vec<Use>| {
             let mut ends: Vec<i64> = part.iter().map(|u| u.until).collect();
             ends.sort_unstable_by_key(|&end| std::cmp::Reverse(end));
@@ -87,7 +87,13 @@ impl Engine {
     }
 
     /// The nodes with room for a part of the shape.
-    fn uses(&self, member: MemberId, shape: Shape, borrows: bool) -> impl Iterator<Item = Use> {
+    fn uses(
+        &self,
+        member: MemberId,
+        shape: Shape,
+        borrows: bool,
+        job: Option<Job>,
+    ) -> impl Iterator<Item = Use> {
         let whole_node = shape.gpus == self.space.cell();
         let whole_left = if borrows { self.whole_nodes_kept() } else { 0 };
         let whole_free = if whole_left > 0 { self.whole_nodes_without_work() } else { u32::MAX };
@@ -100,9 +106,14 @@ impl Engine {
             if free == self.space.cell() && whole_free < whole_left.saturating_add(shape.nodes) {
                 return None;
             }
-            let until = self.windows.bound(node, member);
+            let kept_from = self.aging.kept_from(node, job);
+            let kept_from = kept_from.filter(|(_, kept)| free - free.min(*kept) < shape.gpus);
+            let mut until = self.windows.bound(node, member);
+            if let Some((aged, _)) = kept_from.filter(|_| borrows) {
+                until = until.min(self.expected_start(aged)?);
+            }
             let order = if whole_node { -i64::from(node) } else { i64::from(node) };
-            (until > self.now).then_some(Use { kept: false, until, free, order, node })
+            (until > self.now).then_some(Use { kept: kept_from.is_some(), until, free, order, node })
         })
     }
 
@@ -131,6 +142,17 @@ impl Engine {
         (roomy.len() >= wanted).then_some(ahead)
     }
 
+    /// Whether a claim of this shape would have a place but for what is kept for aged claims.
+    pub(super) fn waits_for_aged(&self, member: MemberId, shape: Shape) -> bool {
+        let nodes = 0..u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        let roomy = |&n: &u32| {
+            !self.space.is_closed(n)
+                && self.space.free(n) >= shape.gpus
+                && self.windows.bound(n, member) > self.now
+        };
+        !self.aging.keeps_nothing() && nodes.filter(roomy).count() >= shape.nodes as usize
+    }
+
     /// Whole nodes without work on them, also those that not everybody may use.
     fn whole_nodes_without_work(&self) -> u32 {
         let nodes = 0..u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
@@ -140,7 +162,7 @@ impl Engine {
 
     /// The node is like all others again, unless something else limits it.
     pub(super) fn put_in_reach(&mut self, node: u32) {
-        if !self.windows.limits_node(node) {
+        if !self.windows.limits_node(node) && !self.aging.keeps_on(node) {
             self.space.set_aside(node, false);
         }
     }

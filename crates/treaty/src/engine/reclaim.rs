@@ -196,7 +196,7 @@ impl Engine {
         }
     }
 
-    fn gpus_on(&self, job: Job, node: u32) -> Gpus {
+    pub(super) fn gpus_on(&self, job: Job, node: u32) -> Gpus {
         self.record(job).places.iter().filter(|(n, _)| *n == node).map(|(_, gpus)| *gpus).sum()
     }
 }

@@ -6,7 +6,7 @@ use super::space::Place;
 use super::{Engine, NodeSpec, Rules};
 use crate::reason::ReclaimReason;
 use crate::snapshot::{Basis, Claim, ClaimState, Holding, Phase, Slot, Snapshot};
-use crate::units::TimestampMillis;
+use crate::units::{ClaimId, TimestampMillis};
 
 impl Engine {
     /// The engine of a snapshot; claims have the snapshot's positions as indices.
@@ -104,7 +104,12 @@ impl Engine {
             let at = snapshot.claims.binary_search_by(|c| c.id.cmp(id)).ok()?;
             Job::try_from(at).ok()
         });
+        let by_age = |id: &ClaimId| {
+            let at = snapshot.claims.binary_search_by(|c| c.id.cmp(id));
+            at.is_ok_and(|at| matches!(&snapshot.claims[at].state, ClaimState::Reserved(r) if r.basis == Basis::Borrowed))
+        };
         let reason = match &holding.promised_to {
+            Some(claim) if by_age(claim) => ReclaimReason::Overran { claim: claim.clone() },
             Some(claim) => {
                 let member =
                     promised_to.map_or(record.spec.member, |job| self.jobs[job as usize].spec.member);
@@ -141,6 +146,15 @@ impl Engine {
             ClaimState::Waiting { put_back } => {
                 self.jobs[job as usize].put_back = *put_back;
                 self.line_up(job);
+            }
+            ClaimState::Reserved(kept) if kept.basis == Basis::Borrowed => {
+                self.line_up(job);
+                let kept_places = places(snapshot, &kept.slots);
+                let there = kept_places.len() == kept.slots.len()
+                    && kept_places.iter().all(|&(node, _)| !self.aging.keeps_on(node));
+                if there && self.rules.aging.is_some() {
+                    self.keep_by_age(job, kept_places);
+                }
             }
             // A node may have been lost since, or have other labels now.
             ClaimState::Reserved(kept)
@@ -179,7 +193,9 @@ impl Engine {
     fn withdraw_idle_notices(&mut self) {
         let passed = |job: Job| match self.state(job) {
             JobState::Noticed { promised_to: Some(claim), .. } => {
-                !matches!(self.state(*claim), JobState::Reserved { .. }) && !self.waits_for_ceiling(*claim)
+                !matches!(self.state(*claim), JobState::Reserved { .. })
+                    && !self.waits_for_ceiling(*claim)
+                    && self.aging.places(*claim).is_none()
             }
             JobState::Noticed { promised_to: None, reason: ReclaimReason::AboveCeiling(member), .. } => {
                 self.members[member.index()].used <= self.rules.members[member.index()].ceiling

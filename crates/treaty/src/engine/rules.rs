@@ -22,6 +22,8 @@ pub struct Rules {
     pub least_notice: DurationMillis,
     /// A borrower is not stopped before it has run so long.
     pub minimum_run: DurationMillis,
+    /// A claim that waited so long is not passed any more.
+    pub aging: Option<DurationMillis>,
     /// How a member's line goes on alone.
     pub alone_order: AloneOrder,
     /// Within one member, short claims start before long ones on what is idle; without it, by submission. Nobody
@@ -64,6 +66,7 @@ impl Rules {
             notice: treaty.reclaim_notice(),
             least_notice: DurationMillis(0),
             minimum_run: treaty.reclaim().minimum_run,
+            aging: treaty.line().aging,
             alone_order: treaty.line().alone.into(),
             shortest_first: treaty.line().shortest_first,
         }

@@ -10,6 +10,9 @@ use crate::units::{Gpus, MemberId};
 impl Engine {
     /// Starts claims on idle GPUs until none fits.
     pub(super) fn lend_surplus(&mut self) {
+        if self.waits_for_owners() {
+            return;
+        }
         let mut members: Vec<usize> = (0..self.members.len()).filter(|&m| self.could_borrow(m)).collect();
         while let Some(position) =
             (0..members.len()).min_by_key(|&i| (self.borrowed_share(members[i]), members[i]))
@@ -36,7 +39,8 @@ impl Engine {
     }
 
     fn lend_to(&mut self, member: usize) -> bool {
-        let room = self.room_below_ceiling(member).min(self.room_to_borrow(member));
+        let aged = self.room_for_aged(MemberId(u16::try_from(member).unwrap_or(u16::MAX)));
+        let room = self.room_below_ceiling(member).min(self.room_to_borrow(member)).saturating_sub(aged);
         let Some(job) = self.next_borrower(member, room) else { return false };
         let Some(places) = self.find_place(job, true) else { return false };
         self.start_on(job, Basis::Borrowed, places);
