@@ -4,18 +4,21 @@
 //! sums and compares these with the treaty. It runs in tests and before every apply; a violation stops the apply.
 
 mod aging;
+mod index;
 mod places;
 mod windows;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::sync::Arc;
+
+use index::Index;
 
 use crate::plan::Plan;
 use crate::quota::ShareTree;
 use crate::reason::ReclaimReason;
 use crate::schedule::Occurrence;
-use crate::snapshot::{Basis, Claim, ClaimState, Due, Holding, Phase, Reserved, Slot, Snapshot};
+use crate::snapshot::{Basis, Claim, ClaimState, Due, Holding, Node, Phase, Reserved, Slot, Snapshot};
 use crate::terms::{Pool, Terms};
 use crate::treaty::Treaty;
 use crate::units::{ClaimId, MemberId, NodeName, TimestampMillis};
@@ -73,13 +76,17 @@ pub fn check(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis, plan: &
             return check_pool(pool, snapshot, now, plan);
         }
         let part = pool.part(snapshot);
-        let here: BTreeSet<&ClaimId> = part.claims.iter().map(|c| &c.id).collect();
+        let here: HashSet<&ClaimId> = part.claims.iter().map(|c| &c.id).collect();
         found.extend(check_pool(pool, &part, now, &plan.part(|id| here.contains(id))));
     }
     // Who asks no pool may only wait.
-    for claim in snapshot.claims.iter().filter(|c| terms.pool_of(c).is_none()) {
-        let rest = plan.part(|id| *id == claim.id);
-        if !rest.is_quiet() || claim.is_waiting() && rest.waits.is_empty() {
+    let nowhere: Vec<&Claim> = snapshot.claims.iter().filter(|c| terms.pool_of(c).is_none()).collect();
+    let ids: HashSet<&ClaimId> = nowhere.iter().map(|c| &c.id).collect();
+    let rest = plan.part(|id| ids.contains(id));
+    let waits: HashSet<&ClaimId> = rest.waits.iter().map(|w| &w.claim).collect();
+    let acted_on = |id: &ClaimId| !rest.is_quiet() && !rest.part(|other| other == id).is_quiet();
+    for claim in nowhere {
+        if acted_on(&claim.id) || claim.is_waiting() && !waits.contains(&claim.id) {
             let detail = format!("{} is acted on without a class, or waits without a reason", claim.id);
             found.push(Violation { rule: "WrongClass", detail });
         }
@@ -88,10 +95,9 @@ pub fn check(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis, plan: &
 }
 
 fn check_pool(pool: &Pool, snapshot: &Snapshot, now: TimestampMillis, plan: &Plan) -> Vec<Violation> {
-    let by_id = snapshot.claims.iter().map(|c| (&c.id, c)).collect();
-    let rebooked = plan.basis_changes.iter().map(|c| (&c.claim, c.to)).collect();
+    let index = Index::of(snapshot, plan);
     let (Pool { treaty, windows, .. }, trees) = (pool, pool.trees(snapshot));
-    let mut judge = Judge { treaty, windows, trees, snapshot, now, plan, by_id, rebooked, found: Vec::new() };
+    let mut judge = Judge { treaty, windows, trees, snapshot, now, plan, index, found: Vec::new() };
     judge.every_claim_once();
     judge.admissions_are_whole_gangs();
     judge.places_are_as_asked();
@@ -114,8 +120,7 @@ struct Judge<'a> {
     snapshot: &'a Snapshot,
     now: TimestampMillis,
     plan: &'a Plan,
-    by_id: BTreeMap<&'a ClaimId, &'a Claim>,
-    rebooked: BTreeMap<&'a ClaimId, Basis>,
+    index: Index<'a>,
     found: Vec<Violation>,
 }
 
@@ -125,16 +130,20 @@ impl<'a> Judge<'a> {
     }
 
     fn claim(&self, id: &ClaimId) -> Option<&'a Claim> {
-        self.by_id.get(id).copied()
+        self.index.claims.get(id).copied()
     }
 
     fn holding(&self, id: &ClaimId) -> Option<&'a Holding> {
         self.claim(id).and_then(Claim::holding)
     }
 
+    fn node(&self, name: &NodeName) -> Option<&'a Node> {
+        self.index.nodes.get(name).map(|&at| &self.snapshot.nodes[at])
+    }
+
     /// Basis of a running claim after the plan.
     fn basis_after(&self, id: &ClaimId, before: Basis) -> Basis {
-        self.rebooked.get(id).copied().unwrap_or(before)
+        self.index.rebooked.get(id).copied().unwrap_or(before)
     }
 
     /// Everything that holds GPUs once the plan is applied. Stopped claims still hold theirs until they are gone.
@@ -164,7 +173,7 @@ impl<'a> Judge<'a> {
         let anew: BTreeMap<&ClaimId, &Reserved> =
             self.plan.reservations.iter().map(|r| (&r.claim, &r.kept)).collect();
         let before = self.snapshot.claims.iter().filter_map(|c| match &c.state {
-            ClaimState::Reserved(kept) if !self.plan.releases.contains(&c.id) => Some((c, kept)),
+            ClaimState::Reserved(kept) if !self.index.released.contains(&c.id) => Some((c, kept)),
             _ => None,
         });
         let before = before.filter(|(c, _)| !started.contains(&c.id) && !anew.contains_key(&c.id));
@@ -174,13 +183,13 @@ impl<'a> Judge<'a> {
 
     /// The claim's run alone after the plan.
     fn due_after(&self, id: &ClaimId) -> Option<&'a Due> {
-        let anew = self.plan.due.iter().find(|d| d.claim == *id).map(|d| &d.due);
-        let before = || self.claim(id)?.due.as_ref().filter(|_| !self.plan.no_longer_due.contains(id));
+        let anew = self.index.due.get(id).copied();
+        let before = || self.claim(id)?.due.as_ref().filter(|_| !self.index.no_longer_due.contains(id));
         anew.or_else(before)
     }
 
     fn every_claim_once(&mut self) {
-        let mut acted: BTreeSet<&ClaimId> = BTreeSet::new();
+        let mut acted: HashSet<&ClaimId> = HashSet::with_capacity(self.plan.waits.len());
         let plan = self.plan;
         let started = plan.admissions.iter().map(|a| &a.claim);
         let told = plan
@@ -224,8 +233,7 @@ impl<'a> Judge<'a> {
                 self.report("PartialGang", format!("{id} gets a node twice"));
             }
             for slot in &admission.slots {
-                let node = self.snapshot.nodes.iter().find(|n| n.name == slot.node);
-                match node {
+                match self.node(&slot.node) {
                     None => self.report("UnknownNode", format!("{id} on {}", slot.node)),
                     Some(n) if !n.schedulable => {
                         self.report("UnschedulableNode", format!("{id} on {}", slot.node));
@@ -263,19 +271,16 @@ impl<'a> Judge<'a> {
     }
 
     fn nodes_are_not_overbooked(&mut self) {
-        let mut used: BTreeMap<&NodeName, u64> = BTreeMap::new();
+        let mut used = vec![0; self.snapshot.nodes.len()];
         for (_, _, _, slots) in self.holdings_after() {
-            for slot in slots {
-                *used.entry(&slot.node).or_default() += u64::from(slot.gpus);
-            }
+            self.add(slots, &mut used);
         }
-        let started: BTreeSet<&NodeName> =
+        let started: HashSet<&NodeName> =
             self.plan.admissions.iter().flat_map(|a| a.slots.iter().map(|s| &s.node)).collect();
-        let kept_anew: BTreeSet<&NodeName> =
+        let kept_anew: HashSet<&NodeName> =
             self.plan.reservations.iter().flat_map(|r| r.kept.slots.iter().map(|s| &s.node)).collect();
         let kept = self.kept_and_staying();
-        for node in &self.snapshot.nodes {
-            let kept = kept.get(&node.name).copied().unwrap_or(0);
+        for ((node, kept), now_used) in self.snapshot.nodes.iter().zip(kept).zip(used) {
             if kept > u64::from(node.gpus) && (started.contains(&node.name) || kept_anew.contains(&node.name))
             {
                 self.report(
@@ -283,7 +288,6 @@ impl<'a> Judge<'a> {
                     format!("{} has {} GPUs, {kept} are kept or stay in use", node.name, node.gpus),
                 );
             }
-            let now_used = used.get(&node.name).copied().unwrap_or(0);
             // A node that shrank under running work is no fault of a plan that adds nothing to it.
             if now_used > u64::from(node.gpus) && started.contains(&node.name) {
                 self.report(
@@ -295,28 +299,31 @@ impl<'a> Judge<'a> {
     }
 
     /// By node: what is kept for waiting claims, and what is held by claims that nobody told to leave.
-    fn kept_and_staying(&self) -> BTreeMap<&'a NodeName, u64> {
-        let mut sums: BTreeMap<&NodeName, u64> = BTreeMap::new();
-        for (id, _, _, slots) in self.holdings_after() {
-            for slot in slots.iter().filter(|_| !self.leaves(id)) {
-                *sums.entry(&slot.node).or_default() += u64::from(slot.gpus);
-            }
+    fn kept_and_staying(&self) -> Vec<u64> {
+        let mut sums = vec![0; self.snapshot.nodes.len()];
+        for (_, _, _, slots) in self.holdings_after().iter().filter(|(id, ..)| !self.leaves(id)) {
+            self.add(slots, &mut sums);
         }
         for (_, kept) in self.kept_after() {
-            for slot in &kept.slots {
-                *sums.entry(&slot.node).or_default() += u64::from(slot.gpus);
-            }
+            self.add(&kept.slots, &mut sums);
         }
         sums
     }
 
+    /// Adds GPUs to sums by node; a node that is gone has none.
+    fn add(&self, slots: &[Slot], sums: &mut [u64]) {
+        for slot in slots {
+            if let Some(&at) = self.index.nodes.get(&slot.node) {
+                sums[at] += u64::from(slot.gpus);
+            }
+        }
+    }
+
     /// Whether a claim that holds GPUs is on its way out once the plan is applied.
     fn leaves(&self, id: &ClaimId) -> bool {
-        let was_told = self.holding(id).is_some_and(|h| h.phase != Phase::Running);
-        let told = |id: &ClaimId| {
-            self.plan.notices.iter().any(|n| n.claim == *id) || self.plan.stops.iter().any(|s| s.claim == *id)
-        };
-        told(id) || was_told && !self.plan.withdrawals.contains(id)
+        let was_told = || self.holding(id).is_some_and(|h| h.phase != Phase::Running);
+        let told = self.index.noticed.contains_key(id) || self.index.stopped.contains(id);
+        told || !self.index.withdrawn.contains(id) && was_told()
     }
 
     fn quotas_hold(&mut self) {
@@ -450,8 +457,7 @@ impl<'a> Judge<'a> {
     }
 
     fn reclaims_are_lawful(&mut self) {
-        let node_lost =
-            |h: &Holding| h.slots.iter().any(|s| !self.snapshot.nodes.iter().any(|n| n.name == s.node));
+        let node_lost = |h: &Holding| h.slots.iter().any(|s| self.node(&s.node).is_none());
         let mut broken = Vec::new();
         for notice in &self.plan.notices {
             let Some(h) = self.holding(&notice.claim) else { continue };

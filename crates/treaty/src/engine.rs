@@ -22,6 +22,7 @@ mod aging;
 pub mod alone;
 mod alone_shares;
 mod bits;
+mod cheapest;
 mod counts;
 mod events;
 mod gather;
@@ -29,6 +30,8 @@ mod guarantee;
 mod inner_ceilings;
 mod inside;
 mod job;
+mod leavers;
+mod names;
 mod notices;
 mod observe;
 mod outcome;
@@ -55,6 +58,7 @@ pub use windows::NodeWindow;
 use std::collections::BTreeSet;
 
 use job::{JobState, Record};
+use leavers::LeaversByNode;
 use queue::{Job, Queue};
 use space::{Place, Space};
 
@@ -130,7 +134,10 @@ pub struct Engine {
     rules: Rules,
     space: Space,
     nodes: Vec<NodeState>,
+    leavers: LeaversByNode,
     jobs: Vec<Record>,
+    /// So many of them, the first, come from a snapshot and are sorted by name.
+    restored: usize,
     members: Vec<MemberState>,
     now: i64,
     /// Something became free since the last settling: claims that found no place may find one.
@@ -213,7 +220,9 @@ impl Engine {
         Self {
             space,
             nodes: nodes.iter().map(node).collect(),
+            leavers: LeaversByNode::new(nodes.len()),
             jobs: Vec::new(),
+            restored: 0,
             members,
             rules,
             now: i64::MIN,

@@ -32,7 +32,7 @@ impl<'a> Judge<'a> {
     }
 
     fn nodes_of(&self, slots: &[Slot]) -> Vec<&'a Node> {
-        self.snapshot.nodes.iter().filter(|node| slots.iter().any(|s| s.node == node.name)).collect()
+        slots.iter().filter_map(|slot| self.node(&slot.node)).collect()
     }
 
     /// Whether some choice of nodes would not be what the claim asks for.

@@ -33,13 +33,13 @@ impl<'a> Judge<'a> {
     }
 
     fn leaves_before_windows(&mut self, claim: &'a Claim, holding: &'a Holding) {
-        let stopped = self.plan.stops.iter().any(|s| s.claim == claim.id) || holding.phase == Phase::Stopping;
+        let stopped = self.index.stopped.contains(&claim.id) || holding.phase == Phase::Stopping;
         if stopped {
             return;
         }
-        let anew = self.plan.notices.iter().find(|n| n.claim == claim.id).map(|n| n.deadline);
+        let anew = self.index.noticed.get(&claim.id).copied();
         let deadline = anew.or(match holding.phase {
-            Phase::Noticed { deadline } if !self.plan.withdrawals.contains(&claim.id) => Some(deadline),
+            Phase::Noticed { deadline } if !self.index.withdrawn.contains(&claim.id) => Some(deadline),
             _ => None,
         });
         for window in self.windows_in_the_way(claim, holding) {
@@ -55,8 +55,8 @@ impl<'a> Judge<'a> {
 
     /// Windows whose nodes are among these and that are not the claim's own member's.
     fn windows_on(&self, claim: &Claim, slots: &'a [Slot]) -> Vec<&'a Occurrence> {
-        let nodes = || slots.iter().filter_map(|s| self.snapshot.node_index(&s.node));
-        let concerned = |w: &&Occurrence| nodes().any(|index| w.concerns(&self.snapshot.nodes[index]));
+        let nodes = || slots.iter().filter_map(|s| self.node(&s.node));
+        let concerned = |w: &&Occurrence| nodes().any(|node| w.concerns(node));
         let barring = self.windows.iter().filter(|w| w.only_for != Some(claim.member));
         barring.filter(concerned).collect()
     }

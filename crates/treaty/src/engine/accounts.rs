@@ -187,6 +187,7 @@ impl Engine {
     /// The claim is among its member's running ones, where reclaim and booking look. Who was told to leave is not:
     /// its share of the guarantee is free for others.
     pub(super) fn remember_running(&mut self, job: Job, basis: Basis) {
+        self.note_leavers(job);
         let (gpus, submitted_at) = (self.record(job).gpus(), self.record(job).spec.submitted_at.0);
         let member = self.member_of(job);
         match basis {
@@ -198,6 +199,7 @@ impl Engine {
     }
 
     pub(super) fn forget_running(&mut self, job: Job, basis: Basis) {
+        self.note_leavers(job);
         let (gpus, submitted_at) = (self.record(job).gpus(), self.record(job).spec.submitted_at.0);
         let member = self.member_of(job);
         match basis {

@@ -11,12 +11,12 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 
 use super::alone_shares::AloneShares;
-use super::queue::{Job, Key, Queue};
+use super::queue::{Job, Key, NameOrder, Queue};
 use super::space::{Place, Shape, Space, WholeNodes};
 use crate::clauses::LineOrder;
 use crate::quota::ShareTree;
 use crate::snapshot::SharePath;
-use crate::units::{ClaimId, Gpus};
+use crate::units::Gpus;
 
 /// In which order a line alone starts its claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -102,16 +102,27 @@ impl AloneLine {
         if shape.nodes > 1 { shape.nodes <= whole } else { shape.gpus <= self.space.cell().min(guarantee) }
     }
 
-    pub(crate) fn submit(&mut self, shape: Shape, submitted_at: i64, id: &ClaimId, job: Job) {
+    pub(crate) fn submit(&mut self, shape: Shape, submitted_at: i64, name: NameOrder, job: Job) {
+        let key = key(submitted_at, name);
         if let Some(shares) = &mut self.shares {
-            shares.insert(shape, key(submitted_at, id), job);
+            shares.insert(shape, key.clone(), job);
         }
-        self.queue.insert(shape, key(submitted_at, id), job);
+        self.queue.insert(shape, key, job);
+    }
+
+    /// Submits many at once.
+    pub(crate) fn fill(&mut self, claims: Vec<(Shape, i64, NameOrder, Job)>) {
+        let claim = |(shape, submitted_at, name, job)| (shape, key(submitted_at, name), job);
+        let claims: Vec<(Shape, Key, Job)> = claims.into_iter().map(claim).collect();
+        if let Some(shares) = &mut self.shares {
+            claims.iter().for_each(|(shape, key, job)| shares.insert(*shape, key.clone(), *job));
+        }
+        self.queue.fill(claims);
     }
 
     /// A claim that waits alone and will never run.
-    pub(crate) fn cancel(&mut self, shape: Shape, submitted_at: i64, id: &ClaimId, job: Job) {
-        self.leave_line(shape, key(submitted_at, id), job);
+    pub(crate) fn cancel(&mut self, shape: Shape, submitted_at: i64, name: NameOrder, job: Job) {
+        self.leave_line(shape, key(submitted_at, name), job);
     }
 
     fn leave_line(&mut self, shape: Shape, key: Key, job: Job) {
@@ -202,6 +213,6 @@ impl AloneLine {
     }
 }
 
-fn key(submitted_at: i64, id: &ClaimId) -> Key {
-    Key { class: 0, length: 0, submitted_at, id: id.clone() }
+const fn key(submitted_at: i64, name: NameOrder) -> Key {
+    Key { class: 0, length: 0, submitted_at, name }
 }

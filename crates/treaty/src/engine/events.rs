@@ -2,10 +2,10 @@
 
 use super::job::{JobSpec, JobState, Record};
 use super::outcome::goes_to_front;
-use super::queue::Job;
+use super::queue::{Job, NameOrder};
 use super::{Action, Engine};
 use crate::reason::ReclaimReason;
-use crate::units::TimestampMillis;
+use crate::units::{ClaimId, TimestampMillis};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,10 @@ impl Engine {
             }
             Event::Finished { job, at } => self.finish(job, at),
             Event::Released { job } => self.released(job),
-            Event::Saved { job, at } => self.jobs[job as usize].saved_at = at.0,
+            Event::Saved { job, at } => {
+                self.jobs[job as usize].saved_at = at.0;
+                self.note_leavers(job);
+            }
             Event::Closed { node } => self.space.close(node),
             Event::Lost { node } => self.lose(node),
         }
@@ -60,17 +63,18 @@ impl Engine {
 
     /// Takes note of a new claim and returns its index: 0, 1, 2, … by call.
     pub fn submit(&mut self, spec: JobSpec) -> u32 {
-        let mut record = Record::new(spec, &mut self.space);
+        let name_rank = self.name_rank(&spec.id);
+        let mut record = Record::new(spec, name_rank, &mut self.space);
         let job = Job::try_from(self.jobs.len()).unwrap_or(Job::MAX);
         let guarantee = self.rules.members[record.spec.member.index()].guarantee;
         let member = &mut self.members[record.spec.member.index()];
         record.element = member.introduce(job, &record.spec.path);
         let lines_up = record.shape.is_some();
         if let Some(shape) = record.shape {
-            let (id, submitted_at) = (&record.spec.id, record.spec.submitted_at.0);
+            let (name, submitted_at) = (record.name(), record.spec.submitted_at.0);
             member.enqueue(record.element, shape, record.key(self.rules.shortest_first), job);
             if member.alone.could_run(shape, guarantee) && member.alone.could_run_inside(job, shape) {
-                member.alone.submit(shape, submitted_at, id, job);
+                member.alone.submit(shape, submitted_at, name, job);
             }
             member.touched = true;
         }
@@ -79,6 +83,11 @@ impl Engine {
             self.begins_to_age(job);
         }
         job
+    }
+
+    fn name_rank(&self, name: &ClaimId) -> u32 {
+        let before = self.jobs[..self.restored].partition_point(|record| record.spec.id < *name);
+        NameOrder::rank_after(u32::try_from(before).unwrap_or(u32::MAX))
     }
 
     /// Takes note that a claim has ended.
@@ -98,7 +107,7 @@ impl Engine {
         if let Some(since) = due_since {
             member.alone.will_end(job, since.saturating_add(runtime));
         } else if runtime == 0 {
-            member.alone.cancel(shape, record.spec.submitted_at.0, &record.spec.id, job);
+            member.alone.cancel(shape, record.spec.submitted_at.0, record.name(), job);
         }
     }
 

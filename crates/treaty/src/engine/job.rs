@@ -1,7 +1,7 @@
 //! One claim as the engine keeps it.
 
 use super::inside::ElementId;
-use super::queue::{Job, Key};
+use super::queue::{Job, Key, NameOrder};
 use super::space::{Place, Shape, Space};
 use crate::reason::ReclaimReason;
 use crate::schedule::WindowId;
@@ -51,6 +51,8 @@ impl JobSpec {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Record {
     pub(super) spec: JobSpec,
+    /// Where its name stands among those of all claims; see [`NameOrder`].
+    pub(super) name_rank: u32,
     /// `None`: the gang fits neither one node nor whole nodes.
     pub(super) shape: Option<Shape>,
     /// Its element in its member's tree; 0 without one.
@@ -103,7 +105,7 @@ pub(super) enum JobState {
 }
 
 impl Record {
-    pub(super) fn new(spec: JobSpec, space: &mut Space) -> Self {
+    pub(super) fn new(spec: JobSpec, name_rank: u32, space: &mut Space) -> Self {
         let cell = space.cell();
         let (labels, within) = (&spec.node_labels, spec.within);
         let shape = match spec.gang.whole_nodes(cell) {
@@ -114,6 +116,7 @@ impl Record {
         };
         Self {
             spec,
+            name_rank,
             shape,
             element: 0,
             state: JobState::Waiting,
@@ -137,8 +140,12 @@ impl Record {
             class: u8::from(!self.put_back),
             length: if shortest_first { expected } else { 0 },
             submitted_at: self.spec.submitted_at.0,
-            id: self.spec.id.clone(),
+            name: self.name(),
         }
+    }
+
+    pub(super) fn name(&self) -> NameOrder {
+        NameOrder::of(self.name_rank, &self.spec.id)
     }
 
     /// When a claim that starts now ends by its own account; one that does not say ends in no time that can be planned.

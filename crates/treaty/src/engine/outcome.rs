@@ -1,5 +1,7 @@
 //! What an engine decided, as a plan: the difference between the claims as they were observed and as it left them.
 
+use std::collections::BTreeMap;
+
 use super::Engine;
 use super::job::{JobState, Record};
 use super::queue::Job;
@@ -8,7 +10,18 @@ use super::space::Shape;
 use crate::plan::{Admission, BasisChange, DueStart, Notice, Plan, Reservation, Stop, Wait};
 use crate::reason::{AskedPlace, ReclaimReason, WaitReason};
 use crate::snapshot::{Basis, Claim, ClaimState, Due, Holding, Phase, Reserved, Slot, Snapshot, Standing};
-use crate::units::{MemberId, TimestampMillis};
+use crate::units::{Gpus, MemberId, TimestampMillis};
+
+/// What reasons to wait rest on, beside the claim: worked out once for all claims.
+struct Idle {
+    /// How many nodes have exactly so many GPUs.
+    nodes_by_capacity: Vec<u32>,
+    whole_nodes_kept: u32,
+    /// By member.
+    room_below_ceiling: Vec<Gpus>,
+    /// What windows have to do with it, as far as it was asked: by member, shape and whether the guarantee covers it.
+    windows: BTreeMap<(MemberId, Shape, bool), Option<WaitReason>>,
+}
 
 impl Engine {
     /// The plan that leads from the snapshot, from which this engine was restored, to its present state.
@@ -78,12 +91,13 @@ impl Engine {
     }
 
     fn note_waits(&self, plan: &mut Plan) {
+        let mut idle = self.idle();
         for (index, member) in self.members.iter().enumerate() {
             let of_member = |job: &&Job| self.record(**job).spec.member.index() == index;
             let reserved = self.reserved.iter().filter(of_member).copied();
             for (job, place) in reserved.chain(member.queue.in_order()).zip(1..) {
                 let claim = self.record(job).spec.id.clone();
-                plan.waits.push(Wait { claim, place, reason: self.wait_reason(job) });
+                plan.waits.push(Wait { claim, place, reason: self.wait_reason(job, &mut idle) });
             }
         }
         // Gangs of a shape that no line takes.
@@ -95,22 +109,36 @@ impl Engine {
         }
     }
 
+    fn idle(&self) -> Idle {
+        let mut nodes_by_capacity = vec![0; self.space.cell() as usize + 1];
+        for node in &self.nodes {
+            nodes_by_capacity[node.capacity as usize] += 1;
+        }
+        let room = |member| self.room_below_ceiling(member);
+        Idle {
+            nodes_by_capacity,
+            whole_nodes_kept: self.whole_nodes_kept(),
+            room_below_ceiling: (0..self.members.len()).map(room).collect(),
+            windows: BTreeMap::new(),
+        }
+    }
+
     /// Why a waiting claim waits.
-    pub(super) fn wait_reason(&self, job: Job) -> WaitReason {
+    fn wait_reason(&self, job: Job, idle: &mut Idle) -> WaitReason {
         let record = self.record(job);
         let member = record.spec.member;
         let (rules, state) = (&self.rules.members[member.index()], &self.members[member.index()]);
         let Some(shape) = record.shape else { return WaitReason::UnsupportedShape };
         let covered =
             record.due_since.is_some() || state.used.saturating_add(shape.total()) <= rules.guarantee;
-        let could_hold = self.nodes.iter().filter(|n| n.capacity >= shape.gpus).count();
+        let could_hold: u32 = idle.nodes_by_capacity.iter().skip(shape.gpus as usize).sum();
         if let Some(closed) = rules.closed {
             WaitReason::Closed(member, closed)
         } else if matches!(record.state, JobState::Reserved { .. }) {
             WaitReason::WaitingForReclaim
         } else if self.aging.places(job).is_some() {
             WaitReason::ReservedByAge
-        } else if could_hold < shape.nodes as usize {
+        } else if could_hold < shape.nodes {
             WaitReason::ExceedsPool
         } else if let Some(site) = self.space.wish(shape).filter(|_| !self.space.could_meet_wish(shape)) {
             WaitReason::NoSuchPlace(asked(shape, site, site.most_nodes))
@@ -119,21 +147,23 @@ impl Engine {
         } else if let Some(never) = self.reason_inside(job, shape, true) {
             never
         } else if state.below_ceiling.contains(&job)
-            || record.due_since.is_none() && shape.total() > self.room_below_ceiling(member.index())
+            || record.due_since.is_none() && shape.total() > idle.room_below_ceiling[member.index()]
         {
             WaitReason::CeilingReached(member)
         } else if let Some(reached) = self.reason_inside(job, shape, false) {
             reached
-        } else if let Some(site) = self.space.wish(shape).filter(|_| self.waits_for_its_place(job, shape)) {
+        } else if let Some(site) =
+            self.space.wish(shape).filter(|_| self.waits_for_its_place(job, shape, idle))
+        {
             WaitReason::PlaceTaken(asked(shape, site, self.space.most_free(site)))
-        } else if let Some(reason) = self.window_wait(member, shape, covered) {
+        } else if let Some(reason) = self.window_reason(member, shape, covered, idle) {
             reason
         } else if covered {
             WaitReason::GuaranteeFragmented(member)
         } else if shape.total() > self.room_to_borrow(member.index()) {
             let Standing { most_borrowed, until, .. } = rules.standing;
             WaitReason::BorrowingLimited { member, most: most_borrowed.unwrap_or(0), until }
-        } else if self.space.fits(shape, 0) && !self.space.fits(shape, self.whole_nodes_kept()) {
+        } else if self.space.fits(shape, 0) && !self.space.fits(shape, idle.whole_nodes_kept) {
             WaitReason::KeptByOwners
         } else if self.waits_for_aged(member, shape) {
             WaitReason::KeptForAged
@@ -142,13 +172,27 @@ impl Engine {
         }
     }
 
+    fn window_reason(
+        &self,
+        member: MemberId,
+        shape: Shape,
+        covered: bool,
+        idle: &mut Idle,
+    ) -> Option<WaitReason> {
+        if !self.has_limits() {
+            return None;
+        }
+        let reason = idle.windows.entry((member, shape, covered));
+        reason.or_insert_with(|| self.window_wait(member, shape, covered)).clone()
+    }
+
     /// Whether the claim waits for what it wishes: it is inside the guarantee, or would start now without the wish.
-    fn waits_for_its_place(&self, job: Job, shape: Shape) -> bool {
+    fn waits_for_its_place(&self, job: Job, shape: Shape, idle: &Idle) -> bool {
         let record = self.record(job);
         let member = record.spec.member.index();
         let inside =
             self.members[member].used.saturating_add(shape.total()) <= self.rules.members[member].guarantee;
-        let kept = self.whole_nodes_kept();
+        let kept = idle.whole_nodes_kept;
         let anywhere = Shape { site: SiteId::ANYWHERE, ..shape };
         record.due_since.is_some()
             || inside

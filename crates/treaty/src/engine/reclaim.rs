@@ -34,29 +34,38 @@ pub(super) struct Found {
 /// the work lost in GPU-milliseconds.
 type Cost = (u8, u64);
 
+/// Order among places: cost, number of victims, free GPUs, node.
+pub(super) type Rank = (Cost, usize, Gpus, u32);
+
 /// One node on which the demand could be met.
 #[derive(Clone)]
-struct Candidate {
+pub(super) struct Candidate {
     cost: Cost,
-    victims_count: usize,
     free: Gpus,
-    node: u32,
-    victims: Vec<Job>,
+    pub(super) node: u32,
+    pub(super) victims: Vec<Job>,
+}
+
+impl Candidate {
+    pub(super) fn rank(&self) -> Rank {
+        (self.cost, self.victims.len(), self.free, self.node)
+    }
 }
 
 impl Engine {
     /// The cheapest place, or none if what may not leave is in the way everywhere.
-    pub(super) fn find_victims(&self, demand: &Demand) -> Option<Found> {
+    pub(super) fn find_victims(&mut self, demand: &Demand) -> Option<Found> {
+        self.refresh_leavers();
         let node_count = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
-        let candidates: Vec<Candidate> =
-            (0..node_count).filter_map(|node| self.candidate(demand, node, &[])).collect();
-        if candidates.len() < demand.shape.nodes as usize {
+        let at_least: Vec<Rank> = (0..node_count).filter_map(|node| self.at_least(demand, node)).collect();
+        if at_least.len() < demand.shape.nodes as usize {
             return None;
         }
         if demand.shape.nodes == 1 || self.space.topology.is_one_rack() {
-            return self.cheapest(demand, candidates);
+            return self.cheapest_of_all(demand, at_least);
         }
-        self.gathered(demand, &candidates)
+        let candidate = |(.., node): Rank| self.candidate(demand, node, &[]);
+        self.gathered(demand, &at_least.into_iter().filter_map(candidate).collect::<Vec<_>>())
     }
 
     /// The cheapest place of all racks, all rows and the whole pool, as far as the demand may be spread; among equally
@@ -92,9 +101,9 @@ impl Engine {
         let mut begun: BTreeSet<u32> = BTreeSet::new();
         while chosen.len() < wanted {
             let best = (0..candidates.len()).min_by_key(|&i| {
-                let Candidate { cost, victims_count, free, node, .. } = &candidates[i];
-                let apart = !begun.is_empty() && !begun.contains(&self.space.topology.rack_of(*node));
-                (*cost, *victims_count, apart, *free, *node)
+                let (cost, victims, free, node) = candidates[i].rank();
+                let apart = !begun.is_empty() && !begun.contains(&self.space.topology.rack_of(node));
+                (cost, victims, apart, free, node)
             })?;
             let taken = candidates.swap_remove(best);
             begun.insert(self.space.topology.rack_of(taken.node));
@@ -110,6 +119,11 @@ impl Engine {
             }
             chosen.push(taken);
         }
+        Some(self.found(demand, chosen))
+    }
+
+    /// The place that was chosen, without victims that need not leave.
+    pub(super) fn found(&self, demand: &Demand, chosen: Vec<Candidate>) -> Found {
         let places: Vec<Place> = chosen.iter().map(|c| (c.node, demand.shape.gpus)).collect();
         let mut victims: Vec<Job> = chosen.into_iter().flat_map(|c| c.victims).collect();
         victims.sort_unstable();
@@ -117,7 +131,7 @@ impl Engine {
         self.put_back(&places, &mut victims, demand);
         let costs = victims.iter().filter_map(|&victim| self.cost(demand, victim));
         let cost = costs.fold((0, 0), |sum: Cost, one| (sum.0.max(one.0), sum.1.saturating_add(one.1)));
-        Some(Found { places, victims, cost })
+        Found { places, victims, cost }
     }
 
     /// Whether there would be a place once these have left, who leave anyway, and everybody who may be sent away.
@@ -128,7 +142,7 @@ impl Engine {
     }
 
     /// The cheapest way to free the node for the demand, given that `leaving` leave anyway.
-    fn candidate(&self, demand: &Demand, node: u32, leaving: &[Job]) -> Option<Candidate> {
+    pub(super) fn candidate(&self, demand: &Demand, node: u32, leaving: &[Job]) -> Option<Candidate> {
         let state = &self.nodes[node as usize];
         let need = demand.shape.gpus;
         if self.space.is_closed(node) || state.capacity < need || !state.missing.is_empty() {
@@ -158,13 +172,7 @@ impl Engine {
             victims.push(job);
         }
         let now_free = self.space.free(node);
-        (free >= need).then_some(Candidate {
-            cost,
-            victims_count: victims.len(),
-            free: now_free,
-            node,
-            victims,
-        })
+        (free >= need).then_some(Candidate { cost, free: now_free, node, victims })
     }
 
     /// What it costs to send this claim away for the demand; `None` if it may not be sent away.
@@ -182,7 +190,7 @@ impl Engine {
     }
 
     /// Lets every victim stay that is not needed after all, the dearest first.
-    fn put_back(&self, places: &[Place], victims: &mut Vec<Job>, demand: &Demand) {
+    pub(super) fn put_back(&self, places: &[Place], victims: &mut Vec<Job>, demand: &Demand) {
         let mut dearest_first = victims.clone();
         dearest_first.sort_unstable_by_key(|&v| std::cmp::Reverse((self.cost(demand, v), v)));
         for victim in dearest_first {

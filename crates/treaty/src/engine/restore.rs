@@ -1,11 +1,12 @@
 //! An engine from what a caller observed: every claim as the last decision left it.
 
 use super::job::{JobSpec, JobState, Record};
-use super::queue::Job;
-use super::space::Place;
+use super::names::NodeNames;
+use super::queue::{Job, Key, NameOrder};
+use super::space::{Place, Shape};
 use super::{Engine, NodeSpec, Rules};
 use crate::reason::ReclaimReason;
-use crate::snapshot::{Basis, Claim, ClaimState, Holding, Phase, Slot, Snapshot};
+use crate::snapshot::{Basis, Claim, ClaimState, Holding, Phase, Snapshot};
 use crate::units::{ClaimId, TimestampMillis};
 
 impl Engine {
@@ -20,71 +21,100 @@ impl Engine {
                 engine.space.close(node);
             }
         }
+        engine.jobs.reserve(snapshot.claims.len());
         for (job, claim) in (0..).zip(&snapshot.claims) {
-            let mut record = Record::new(spec(claim), &mut engine.space);
+            let mut record = Record::new(spec(claim), NameOrder::rank_at(job), &mut engine.space);
             record.element = engine.members[claim.member.index()].introduce(job, &claim.path);
             engine.jobs.push(record);
         }
-        // Where the line has become too short for all, those who have been due longest stay.
-        let mut by_due: Vec<(Job, &Claim)> = (0..).zip(&snapshot.claims).collect();
-        by_due.sort_by_key(|(_, c)| (c.due.is_none(), c.due.as_ref().map(|d| d.since), c.submitted_at));
-        let mut last_start = vec![i64::MIN; engine.members.len()];
-        for claim in &snapshot.claims {
-            let last = &mut last_start[claim.member.index()];
-            *last = claim.due.as_ref().map_or(*last, |due| due.since.0.max(*last));
-        }
-        for (job, claim) in by_due {
-            engine.restore_alone(job, claim, last_start[claim.member.index()]);
-        }
+        engine.restored = engine.jobs.len();
+        engine.restore_lines_alone(snapshot);
+        let names = NodeNames::of(&snapshot.nodes);
         for (job, claim) in (0..).zip(&snapshot.claims) {
             if let ClaimState::Holding(holding) = &claim.state {
-                engine.restore_holding(snapshot, job, holding);
+                engine.restore_holding(snapshot, &names, job, holding);
             }
         }
+        let mut in_line = vec![Vec::new(); engine.members.len()];
         for (job, claim) in (0..).zip(&snapshot.claims) {
-            engine.restore_waiting(snapshot, job, claim);
+            if engine.restore_waiting(&names, job, claim) {
+                engine.note_in_line(job, &mut in_line[claim.member.index()]);
+            }
+        }
+        for (member, claims) in engine.members.iter_mut().zip(in_line) {
+            member.queue.fill(claims);
         }
         engine.abandon_unlawful_reservations();
         engine.withdraw_idle_notices();
         engine
     }
 
-    /// `last_start` is the latest start in the member's line alone: what ended before is known there already.
-    fn restore_alone(&mut self, job: Job, claim: &Claim, last_start: i64) {
-        let guarantee = self.rules.members[claim.member.index()].guarantee;
-        let record = &mut self.jobs[job as usize];
-        let Some(shape) = record.shape else { return };
-        let line = &mut self.members[claim.member.index()].alone;
-        let runtime = match claim.state {
-            ClaimState::Finished { runtime } => Some(runtime.0),
-            _ => None,
-        };
-        if let Some(runtime) = runtime {
-            record.state = JobState::Finished { runtime };
+    fn restore_lines_alone(&mut self, snapshot: &Snapshot) {
+        let mut last_start = vec![i64::MIN; self.members.len()];
+        // Where the line has become too short for all, those who have been due longest stay.
+        let mut by_due: Vec<(TimestampMillis, TimestampMillis, Job)> = Vec::new();
+        let mut in_line: Vec<Vec<Job>> = vec![Vec::new(); self.members.len()];
+        for (job, claim) in (0..).zip(&snapshot.claims) {
+            if let ClaimState::Finished { runtime } = claim.state {
+                self.jobs[job as usize].state = JobState::Finished { runtime: runtime.0 };
+            }
+            let Some(due) = &claim.due else {
+                in_line[claim.member.index()].push(job);
+                continue;
+            };
+            let last = &mut last_start[claim.member.index()];
+            *last = due.since.0.max(*last);
+            by_due.push((due.since, claim.submitted_at, job));
         }
-        let possible = line.could_run_inside(job, shape);
-        // Who may not start any more by its member's own rules is not due either; what runs stays due.
-        let due = claim.due.as_ref().filter(|_| possible || !claim.is_waiting());
-        match (due, runtime) {
-            (Some(due), Some(runtime)) if due.since.0.saturating_add(runtime) <= last_start => {
-                record.due_since = Some(due.since.0);
+        by_due.sort_unstable();
+        for (.., job) in by_due {
+            let claim = &snapshot.claims[job as usize];
+            if !self.restore_due(job, claim, last_start[claim.member.index()]) {
+                in_line[claim.member.index()].push(job);
             }
-            // After an amendment the line may have become too small for what it was doing.
-            (Some(due), _) if line.restore(job, &due.places) => {
-                record.due_since = Some(due.since.0);
-                record.places_alone.clone_from(&due.places);
-                if let Some(runtime) = runtime {
-                    line.will_end(job, due.since.0.saturating_add(runtime));
-                }
-            }
-            _ if possible && line.could_run(shape, guarantee) => {
-                line.submit(shape, claim.submitted_at.0, &claim.id, job);
-            }
-            _ => {}
+        }
+        for (index, jobs) in in_line.into_iter().enumerate() {
+            let guarantee = self.rules.members[index].guarantee;
+            let (records, line) = (&self.jobs, &mut self.members[index].alone);
+            let in_line = |job: Job| {
+                let record = &records[job as usize];
+                let possible = |s: Shape| line.could_run(s, guarantee) && line.could_run_inside(job, s);
+                let shape = record.shape.filter(|&shape| possible(shape))?;
+                Some((shape, record.spec.submitted_at.0, record.name(), job))
+            };
+            let claims: Vec<_> = jobs.into_iter().filter_map(in_line).collect();
+            line.fill(claims);
         }
     }
 
-    fn restore_holding(&mut self, snapshot: &Snapshot, job: Job, holding: &Holding) {
+    /// Whether the claim goes on where its member's line alone had it. `last_start` is the latest start there: what
+    /// ended before is known there already.
+    fn restore_due(&mut self, job: Job, claim: &Claim, last_start: i64) -> bool {
+        let record = &mut self.jobs[job as usize];
+        let (Some(shape), Some(due)) = (record.shape, &claim.due) else { return false };
+        let line = &mut self.members[record.spec.member.index()].alone;
+        // Who may not start any more by its member's own rules is not due either; what runs stays due.
+        if claim.is_waiting() && !line.could_run_inside(job, shape) {
+            return false;
+        }
+        let end = match record.state {
+            JobState::Finished { runtime } => Some(due.since.0.saturating_add(runtime)),
+            _ => None,
+        };
+        let over = end.is_some_and(|end| end <= last_start);
+        // After an amendment the line may have become too small for what it was doing.
+        if !over && !line.restore(job, &due.places) {
+            return false;
+        }
+        record.due_since = Some(due.since.0);
+        if !over {
+            record.places_alone.clone_from(&due.places);
+            end.into_iter().for_each(|end| line.will_end(job, end));
+        }
+        true
+    }
+
+    fn restore_holding(&mut self, snapshot: &Snapshot, names: &NodeNames<'_>, job: Job, holding: &Holding) {
         let record = &self.jobs[job as usize];
         let due = record.due_since.is_some();
         let basis = match holding.basis {
@@ -93,8 +123,8 @@ impl Engine {
             basis => basis,
         };
         let since = holding.since.0;
-        let lost = holding.slots.iter().any(|s| snapshot.node_index(&s.node).is_none());
-        let places = places(snapshot, &holding.slots);
+        let places = names.places(&holding.slots);
+        let lost = places.len() < holding.slots.len();
         for &(node, gpus) in &places {
             self.space.take(node, gpus);
             self.nodes[node as usize].holders.push(job);
@@ -141,34 +171,56 @@ impl Engine {
         }
     }
 
-    fn restore_waiting(&mut self, snapshot: &Snapshot, job: Job, claim: &Claim) {
+    /// Whether the claim stands in line; false for one for which GPUs are kept.
+    fn restore_waiting(&mut self, names: &NodeNames<'_>, job: Job, claim: &Claim) -> bool {
         match &claim.state {
             ClaimState::Waiting { put_back } => {
                 self.jobs[job as usize].put_back = *put_back;
-                self.line_up(job);
+                true
             }
             ClaimState::Reserved(kept) if kept.basis == Basis::Borrowed => {
-                self.line_up(job);
-                let kept_places = places(snapshot, &kept.slots);
-                let there = kept_places.len() == kept.slots.len()
-                    && kept_places.iter().all(|&(node, _)| !self.aging.keeps_on(node));
+                let places = names.places(&kept.slots);
+                let there = places.len() == kept.slots.len()
+                    && places.iter().all(|&(node, _)| !self.aging.keeps_on(node));
                 if there && self.rules.aging.is_some() {
-                    self.keep_by_age(job, kept_places);
+                    self.keep_by_age(job, places);
                 }
+                true
             }
-            // A node may have been lost since, or have other labels now.
-            ClaimState::Reserved(kept)
-                if kept.slots.iter().all(|s| snapshot.node_index(&s.node).is_some())
-                    && self.is_where_wanted(job, &places(snapshot, &kept.slots))
-                    && !self.is_held_up_inside(job) =>
-            {
+            ClaimState::Reserved(kept) => {
+                let places = names.places(&kept.slots);
+                // A node may have been lost since, or have other labels now.
+                if places.len() < kept.slots.len()
+                    || !self.is_where_wanted(job, &places)
+                    || self.is_held_up_inside(job)
+                {
+                    return true;
+                }
                 let due = self.jobs[job as usize].due_since.is_some();
                 let basis = if due { Basis::Due } else { Basis::Guaranteed };
-                self.keep(job, basis, places(snapshot, &kept.slots));
+                self.keep(job, basis, places);
+                false
             }
-            ClaimState::Reserved(_) => self.line_up(job),
-            ClaimState::Holding(_) | ClaimState::Finished { .. } => {}
+            ClaimState::Holding(_) | ClaimState::Finished { .. } => false,
         }
+    }
+
+    /// What [`Self::line_up`] does, with the line itself left to be filled at once.
+    fn note_in_line(&mut self, job: Job, line: &mut Vec<(Shape, Key, Job)>) {
+        let record = &self.jobs[job as usize];
+        let Some(shape) = record.shape else { return };
+        let (key, element) = (record.key(self.rules.shortest_first), record.element);
+        let (due, submitted_at) = (record.due_since.is_some(), record.spec.submitted_at.0);
+        let member = self.member_of(job);
+        if let Some(inside) = &mut member.inside {
+            inside.insert(element, shape, key.clone(), job);
+        }
+        line.push((shape, key, job));
+        if due {
+            member.owed.insert((submitted_at, job));
+        }
+        member.touched = true;
+        self.begins_to_age(job);
     }
 
     fn is_where_wanted(&self, job: Job, places: &[Place]) -> bool {
@@ -222,9 +274,4 @@ fn spec(claim: &Claim) -> JobSpec {
         node_labels: claim.node_labels.clone(),
         path: claim.path.clone(),
     }
-}
-
-fn places(snapshot: &Snapshot, slots: &[Slot]) -> Vec<Place> {
-    let place = |s: &Slot| Some((u32::try_from(snapshot.node_index(&s.node)?).ok()?, s.gpus));
-    slots.iter().filter_map(place).collect()
 }

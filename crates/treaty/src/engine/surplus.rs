@@ -1,6 +1,9 @@
 //! Lending what is idle: the member that borrows least for its weight goes next, with its first claim in line that
 //! fits. A start only makes less idle, so a member for whom nothing fits is done for this time.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use super::Engine;
 use super::queue::Job;
 use super::space::Shape;
@@ -13,12 +16,16 @@ impl Engine {
         if self.waits_for_owners() {
             return;
         }
-        let mut members: Vec<usize> = (0..self.members.len()).filter(|&m| self.could_borrow(m)).collect();
-        while let Some(position) =
-            (0..members.len()).min_by_key(|&i| (self.borrowed_share(members[i]), members[i]))
-        {
-            if !self.lend_to(members[position]) {
-                members.swap_remove(position);
+        let turn = |engine: &Self, member| Reverse((engine.borrowed_share(member), member));
+        let members = (0..self.members.len()).filter(|&m| self.could_borrow(m));
+        let mut turns: BinaryHeap<_> = members.map(|m| turn(self, m)).collect();
+        let mut kept = self.whole_nodes_kept();
+        while let Some(Reverse((_, member))) = turns.pop() {
+            // A start changes only its own member's turn, and what that one keeps.
+            let kept_before = self.whole_nodes_kept_by(member);
+            if self.lend_to(member, kept) {
+                kept = kept - kept_before + self.whole_nodes_kept_by(member);
+                turns.push(turn(self, member));
             }
         }
     }
@@ -38,20 +45,19 @@ impl Engine {
         (rules.standing.last, thousandths * (1 << 32) / i128::from(rules.weight.max(1)))
     }
 
-    fn lend_to(&mut self, member: usize) -> bool {
+    fn lend_to(&mut self, member: usize, kept: u32) -> bool {
         let aged = self.room_for_aged(MemberId(u16::try_from(member).unwrap_or(u16::MAX)));
         let room = self.room_below_ceiling(member).min(self.room_to_borrow(member)).saturating_sub(aged);
-        let Some(job) = self.next_borrower(member, room) else { return false };
+        let Some(job) = self.next_borrower(member, room, kept) else { return false };
         let Some(places) = self.find_place(job, true) else { return false };
         self.start_on(job, Basis::Borrowed, places);
         true
     }
 
     /// The member's first claim in line that has a place among idle GPUs.
-    fn next_borrower(&self, member: usize, room: Gpus) -> Option<Job> {
+    fn next_borrower(&self, member: usize, room: Gpus, kept: u32) -> Option<Job> {
         let state = &self.members[member];
         if !self.has_limits() {
-            let kept = self.whole_nodes_kept();
             let fits = |shape: Shape| shape.total() <= room && self.space.fits(shape, kept);
             return state.next(fits).map(|(job, _)| job);
         }
@@ -62,10 +68,11 @@ impl Engine {
 
     /// Whole nodes that stay free for members who lend only a part of their guarantee.
     pub(super) fn whole_nodes_kept(&self) -> u32 {
-        let cell = self.space.cell().max(1);
-        let kept = |(rules, state): (&super::MemberRules, &super::MemberState)| {
-            rules.keep.min(rules.guarantee.saturating_sub(state.used)).div_ceil(cell)
-        };
-        self.rules.members.iter().zip(&self.members).map(kept).sum::<Gpus>()
+        (0..self.members.len()).map(|member| self.whole_nodes_kept_by(member)).sum()
+    }
+
+    fn whole_nodes_kept_by(&self, member: usize) -> u32 {
+        let (rules, state) = (&self.rules.members[member], &self.members[member]);
+        rules.keep.min(rules.guarantee.saturating_sub(state.used)).div_ceil(self.space.cell().max(1))
     }
 }

@@ -1,0 +1,212 @@
+//! The search for the cheapest place: nodes are looked at in the order of what they would cost at least, until no other
+//! can be cheaper than what was found. It finds what a look at every claim on every node would find.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
+
+use super::Engine;
+use super::queue::Job;
+use super::reclaim::{Candidate, Demand, Found, Rank};
+
+struct Search<'e> {
+    engine: &'e Engine,
+    demand: &'e Demand,
+    /// By what they would cost at least; nodes that were looked at since are still here.
+    unseen: BinaryHeap<Reverse<Rank>>,
+    seen: BTreeSet<u32>,
+    candidates: Vec<Candidate>,
+}
+
+impl Engine {
+    /// The cheapest place on nodes that could meet the demand, given what each costs at least.
+    pub(super) fn cheapest_of_all(&self, demand: &Demand, mut at_least: Vec<Rank>) -> Option<Found> {
+        self.drop_hopeless(demand, &mut at_least);
+        let unseen = at_least.into_iter().map(Reverse).collect();
+        let search = Search { engine: self, demand, unseen, seen: BTreeSet::new(), candidates: Vec::new() };
+        Some(self.found(demand, search.choose()?))
+    }
+
+    /// Drops the nodes that cost more than what the most promising ones cost, as many as are wanted: nearly all.
+    fn drop_hopeless(&self, demand: &Demand, at_least: &mut Vec<Rank>) {
+        let wanted = demand.shape.nodes as usize;
+        let (promising, last, _) = at_least.select_nth_unstable(wanted.saturating_sub(1));
+        let ranks = promising
+            .iter()
+            .chain([&*last])
+            .map(|&(.., node)| Some(self.candidate(demand, node, &[])?.rank()));
+        let dearest = ranks.collect::<Option<Vec<Rank>>>().and_then(|ranks| ranks.into_iter().max());
+        if let Some(dearest) = dearest {
+            at_least.retain(|rank| *rank <= dearest);
+        }
+    }
+
+    /// What the node costs at least; `None` if the demand cannot be met there.
+    pub(super) fn at_least(&self, demand: &Demand, node: u32) -> Option<Rank> {
+        let free = self.space.free(node);
+        let missing = demand.shape.gpus.saturating_sub(free);
+        if self.leavers.gpus(node, demand.due) < missing || self.space.is_closed(node) {
+            return None;
+        }
+        let borrowed = self.leavers.borrowed(node);
+        if missing <= borrowed.gpus {
+            let victims = missing.div_ceil(borrowed.largest.max(1)) as usize;
+            return Some(((0, borrowed.work_lost(missing, self.now)), victims, free, node));
+        }
+        let guaranteed = self.leavers.guaranteed(node);
+        let lost = borrowed.work_lost(borrowed.gpus, self.now);
+        let lost = lost.saturating_add(guaranteed.work_lost(missing - borrowed.gpus, self.now));
+        let victims = missing.div_ceil(borrowed.largest.max(guaranteed.largest).max(1)) as usize;
+        Some(((1, lost), victims, free, node))
+    }
+}
+
+impl Search<'_> {
+    /// As many nodes as the gang needs, each time the cheapest.
+    fn choose(mut self) -> Option<Vec<Candidate>> {
+        let wanted = self.demand.shape.nodes as usize;
+        let mut chosen: Vec<Candidate> = Vec::with_capacity(wanted);
+        let mut leaving: Vec<Job> = Vec::new();
+        while chosen.len() < wanted {
+            let taken = self.take_cheapest()?;
+            leaving.extend(&taken.victims);
+            if chosen.len() + 1 < wanted {
+                self.cheapen(&taken.victims, &leaving);
+            }
+            chosen.push(taken);
+        }
+        Some(chosen)
+    }
+
+    fn take_cheapest(&mut self) -> Option<Candidate> {
+        loop {
+            let rank = |candidate: &Candidate| candidate.rank();
+            let best = (0..self.candidates.len()).min_by_key(|&i| rank(&self.candidates[i]));
+            let could_be_cheaper = match (self.unseen.peek(), best) {
+                (Some(Reverse(at_least)), Some(best)) => *at_least <= rank(&self.candidates[best]),
+                (Some(_), None) => true,
+                (None, _) => false,
+            };
+            if !could_be_cheaper {
+                return best.map(|best| self.candidates.swap_remove(best));
+            }
+            if let Some(Reverse((.., node))) = self.unseen.pop() {
+                self.look_at(node);
+            }
+        }
+    }
+
+    fn look_at(&mut self, node: u32) {
+        if self.seen.insert(node) {
+            self.candidates.extend(self.engine.candidate(self.demand, node, &[]));
+        }
+    }
+
+    /// Who leaves one node leaves all: other nodes of the same gang become cheaper.
+    fn cheapen(&mut self, victims: &[Job], leaving: &[Job]) {
+        for &victim in victims {
+            for &(node, _) in self.engine.places(victim) {
+                self.look_at(node);
+            }
+        }
+        for candidate in &mut self.candidates {
+            if candidate.victims.iter().any(|v| leaving.contains(v))
+                && let Some(cheaper) = self.engine.candidate(self.demand, candidate.node, leaving)
+            {
+                *candidate = cheaper;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Against a look at every node, in pools where something happened.
+
+    use proptest::prelude::*;
+
+    use super::super::job::JobState;
+    use super::super::site::SiteId;
+    use super::super::space::{Place, Shape};
+    use super::super::{AloneOrder, Engine, Event, JobSpec, MemberRules, Rules};
+    use super::*;
+    use crate::snapshot::{Gang, Standing};
+    use crate::units::{ClaimId, DurationMillis, Gpus, MemberId, TimestampMillis};
+
+    /// The same search without sums and bounds.
+    fn by_looking_everywhere(engine: &Engine, demand: &Demand) -> Option<(Vec<Place>, Vec<Job>)> {
+        let nodes = u32::try_from(engine.nodes.len()).unwrap();
+        let candidates = (0..nodes).filter_map(|node| engine.candidate(demand, node, &[])).collect();
+        engine.cheapest(demand, candidates).map(|found| (found.places, found.victims))
+    }
+
+    fn rules(guarantees: &[Gpus]) -> Rules {
+        let member = |&guarantee: &Gpus| MemberRules {
+            guarantee,
+            ceiling: Gpus::MAX,
+            keep: 0,
+            weight: 1,
+            closed: None,
+            standing: Standing::default(),
+        };
+        Rules {
+            inside: Vec::new(),
+            members: guarantees.iter().map(member).collect(),
+            notice: DurationMillis(50),
+            least_notice: DurationMillis(0),
+            minimum_run: DurationMillis(0),
+            alone_order: AloneOrder::Submission,
+            shortest_first: true,
+        }
+    }
+
+    fn happen(engine: &mut Engine, now: TimestampMillis, (kind, member, gang, which): (u8, u16, Gang, u32)) {
+        let running = |job: &u32| matches!(engine.state(*job), JobState::Running { .. });
+        let jobs = u32::try_from(engine.jobs.len()).unwrap();
+        let running: Vec<u32> = (0..jobs).filter(running).collect();
+        let one = running.get(which as usize % running.len().max(1)).copied();
+        let event = match (kind, one) {
+            (0, Some(job)) => Event::Finished { job, at: now },
+            (1, Some(job)) => Event::Saved { job, at: now },
+            _ => {
+                let id = ClaimId::from(format!("c{jobs:04}").as_str());
+                Event::Submitted(JobSpec::new(id, MemberId(member), gang, now))
+            }
+        };
+        engine.apply(event);
+        for action in engine.settle(now) {
+            if let crate::engine::Action::Stop { job, .. } = action {
+                engine.released(job);
+            }
+        }
+    }
+
+    fn any_gang() -> impl Strategy<Value = Gang> {
+        prop_oneof![
+            5 => (1..=4_u32).prop_map(|gpus| Gang { pods: 1, gpus_per_pod: gpus }),
+            2 => (1..=4_u32).prop_map(|pods| Gang { pods, gpus_per_pod: 4 }),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+        #[test]
+        fn finds_what_a_look_everywhere_finds(
+            events in prop::collection::vec((0..6_u8, 0..3_u16, any_gang(), any::<u32>(), 0..40_i64), 1..120),
+            demands in prop::collection::vec((any_gang(), 0..3_u16, any::<bool>(), 0..3_000_i64), 8),
+        ) {
+            let mut engine = Engine::new(rules(&[16, 8, 8]), &[4, 4, 4, 4, 4, 4, 4, 4, 2]);
+            let mut now = 0;
+            for (kind, member, gang, which, later) in events {
+                now += later;
+                happen(&mut engine, TimestampMillis(now), (kind, member, gang, which));
+            }
+            for (gang, member, due, submitted_at) in demands {
+                let shape = Shape { gpus: gang.gpus_per_pod, nodes: gang.pods, site: SiteId::ANYWHERE };
+                let demand = Demand { shape, member: MemberId(member), submitted_at, due, ends_by: i64::MAX };
+                let found = engine.find_victims(&demand).map(|f| (f.places, f.victims));
+                prop_assert_eq!(found, by_looking_everywhere(&engine, &demand));
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Nodes by name: a snapshot names the nodes of every running claim, so that they are looked up as often as there are
+//! claims.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use super::space::Place;
+use crate::snapshot::{Node, Slot};
+
+/// Indices of a snapshot's nodes. Only looked up, never listed: the order of a hash map decides nothing.
+pub(super) struct NodeNames<'s>(HashMap<&'s str, u32, BuildHasherDefault<Multiply>>);
+
+impl<'s> NodeNames<'s> {
+    pub(super) fn of(nodes: &'s [Node]) -> Self {
+        Self(nodes.iter().map(|node| &*node.name.0).zip(0..).collect())
+    }
+
+    /// GPUs by node; fewer than `slots` if a node is gone.
+    pub(super) fn places(&self, slots: &[Slot]) -> Vec<Place> {
+        let place = |slot: &Slot| Some((*self.0.get(&*slot.node.0)?, slot.gpus));
+        slots.iter().filter_map(place).collect()
+    }
+}
+
+/// Eight bytes a step, for names that an operator chose; a flood of equal hashes would only be slow.
+#[derive(Default)]
+struct Multiply(u64);
+
+impl Hasher for Multiply {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.0 = (self.0.rotate_left(23) ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        // A map looks at the low bits, and multiplication mixes towards the high ones.
+        self.0 ^ (self.0 >> 32)
+    }
+}
