@@ -43,6 +43,7 @@ fn rules() -> Rules {
     };
     Rules {
         inside: Vec::new(),
+        aging: None,
         members: NODES.map(member).to_vec(),
         notice: DurationMillis::from_seconds(300),
         least_notice: DurationMillis(0),

@@ -150,6 +150,7 @@ mod tests {
         };
         Rules {
             inside: Vec::new(),
+            aging: None,
             members: guarantees.iter().map(member).collect(),
             notice: DurationMillis(50),
             least_notice: DurationMillis(0),

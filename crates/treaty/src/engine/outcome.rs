@@ -21,6 +21,8 @@ struct Idle {
     room_below_ceiling: Vec<Gpus>,
     /// What windows have to do with it, as far as it was asked: by member, shape and whether the guarantee covers it.
     windows: BTreeMap<(MemberId, Shape, bool), Option<WaitReason>>,
+    /// The same of what is kept for aged claims.
+    for_aged: BTreeMap<(MemberId, Shape), bool>,
 }
 
 impl Engine {
@@ -120,6 +122,7 @@ impl Engine {
             whole_nodes_kept: self.whole_nodes_kept(),
             room_below_ceiling: (0..self.members.len()).map(room).collect(),
             windows: BTreeMap::new(),
+            for_aged: BTreeMap::new(),
         }
     }
 
@@ -165,7 +168,8 @@ impl Engine {
             WaitReason::BorrowingLimited { member, most: most_borrowed.unwrap_or(0), until }
         } else if self.space.fits(shape, 0) && !self.space.fits(shape, idle.whole_nodes_kept) {
             WaitReason::KeptByOwners
-        } else if self.waits_for_aged(member, shape) {
+        } else if *idle.for_aged.entry((member, shape)).or_insert_with(|| self.waits_for_aged(member, shape))
+        {
             WaitReason::KeptForAged
         } else {
             WaitReason::NoIdleGpus(member)

@@ -90,7 +90,7 @@ impl ShareTree {
                 Some(tier) if award.used_gpu_hours >= tier.gpu_hours_most => Some(Refusal::TierHoursUsed),
                 Some(_) => None,
             };
-            let ceiling = Some(tier.map_or(0, |t| t.gpus_most));
+            let ceiling = Some(tier.filter(|_| refused.is_none()).map_or(0, |t| t.gpus_most));
             Limits { name: award.project.clone(), weight: 1, floor: 0, ceiling, refused }
         };
         let mut projects: Vec<Limits> = awards.iter().filter(|a| a.reserve == reserve).map(project).collect();
