@@ -186,9 +186,10 @@ impl<'a> Examined<'a> {
     }
 
     fn is_an_answer(&self) {
-        let Reading { treaties, diagnostics } = &self.reading;
-        assert!(!treaties.is_empty() || !diagnostics.is_empty(), "silence is no answer");
-        assert!(treaties.len() + diagnostics.len() <= self.bytes.len() + 1, "more answers than bytes");
+        let Reading { treaties, quotas, diagnostics } = &self.reading;
+        let answers = treaties.len() + quotas.len() + diagnostics.len();
+        assert!(answers > 0, "silence is no answer");
+        assert!(answers <= self.bytes.len() + 1, "more answers than bytes");
         for treaty in treaties {
             assert_eq!(treaty.treaty.is_some(), treaty.count().errors == 0, "either valid or at fault");
             assert!(treaty.treaty.is_none() || treaty.document.is_some());

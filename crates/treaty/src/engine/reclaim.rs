@@ -92,7 +92,7 @@ impl Engine {
     }
 
     /// The cheapest place on these nodes; several nodes lie in racks that were begun, where the cost is equal.
-    fn cheapest(&self, demand: &Demand, mut candidates: Vec<Candidate>) -> Option<Found> {
+    pub(super) fn cheapest(&self, demand: &Demand, mut candidates: Vec<Candidate>) -> Option<Found> {
         let wanted = demand.shape.nodes as usize;
         if candidates.len() < wanted {
             return None;

@@ -192,7 +192,7 @@ proptest! {
     }
 }
 
-/// The starvation of a naive hierarchy (Bhattacharya et al., `H-DRF`, SoCC'13 §3): what is blocked inside keeps its
+/// The starvation of a naive hierarchy (Bhattacharya et al., `H-DRF`, `SoCC`'13 §3): what is blocked inside keeps its
 /// parent's use low, the parent stays first, and its blocked child is asked for ever. Here the sibling beside what is
 /// blocked gets all that its parent is worth, and the other parent its own.
 #[test]
