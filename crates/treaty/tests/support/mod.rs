@@ -8,7 +8,8 @@ pub mod pool;
 use std::collections::BTreeMap;
 
 use concord_treaty::document::{
-    CeilingDocument, Document, GuaranteeDocument, LendingDocument, MemberDocument, ReclaimDocument,
+    CeilingDocument, Document, GuaranteeDocument, LendingDocument, LineDocument, MemberDocument,
+    ReclaimDocument,
 };
 use concord_treaty::plan::Plan;
 use concord_treaty::snapshot::{Claim, Gang, Node, RACK_LABEL, ROW_LABEL, Snapshot};
@@ -35,7 +36,8 @@ pub fn document(guarantees: &[i64], notice_seconds: i64) -> Document {
     };
     let members = guarantees.iter().enumerate().map(member).collect();
     let reclaim = ReclaimDocument { notice_seconds, ..ReclaimDocument::default() };
-    Document { title: "test".to_owned(), members, reclaim, ..Document::default() }
+    let line = Some(LineDocument { alone: None, shortest_first: true, aging_hours: None });
+    Document { title: "test".to_owned(), members, reclaim, line, ..Document::default() }
 }
 
 pub fn with_ceiling(mut document: Document, member: usize, gpus: i64) -> Document {
