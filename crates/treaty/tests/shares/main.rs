@@ -8,4 +8,5 @@ mod alone;
 mod cases;
 mod laws;
 mod order;
+mod speed;
 mod trees;
