@@ -268,6 +268,7 @@ fn line(case: &Case<'_>, plan: &Plan, wait: &Wait) -> Line {
 fn holders(case: &Case<'_>) -> Holders {
     let (needed, gpus) = case.shape().unwrap_or((1, 1));
     let nodes: BTreeMap<&str, Gpus> = case
+        .scene
         .part
         .nodes
         .iter()
