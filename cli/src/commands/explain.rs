@@ -63,6 +63,27 @@ struct Explained {
     clock: Clock,
 }
 
+/// An explanation as JSON.
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Printed<'e> {
+    /// Second 0 of the trace by the clock of all other times.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zero_millis: Option<i64>,
+    #[serde(flatten)]
+    explanation: &'e Explanation,
+}
+
+impl Explained {
+    const fn printed(&self) -> Printed<'_> {
+        let zero_millis = match self.clock {
+            Clock::Seconds { zero } => Some(zero.0),
+            Clock::Utc => None,
+        };
+        Printed { zero_millis, explanation: &self.explanation }
+    }
+}
+
 /// Explains the claim.
 ///
 /// # Errors
@@ -76,7 +97,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     match arguments.output {
         Output::Table => write!(out, "{}", text::render(&explained.explanation, explained.clock))?,
         Output::Json => {
-            serde_json::to_writer_pretty(&mut out, &explained.explanation)?;
+            serde_json::to_writer_pretty(&mut out, &explained.printed())?;
             writeln!(out)?;
         }
     }

@@ -6,7 +6,9 @@ mod support;
 use std::collections::BTreeMap;
 
 use concord_treaty::clauses::ClassId;
-use concord_treaty::document::{Document, LineDocument, SuspensionDocument};
+use concord_treaty::document::{
+    Document, EligibilityDocument, LineDocument, SuspensionDocument, WindowDocument, WindowPurposeName,
+};
 use concord_treaty::explain::{Bound, By, Explanation, Range, State, WhatIf, expected_starts, explain};
 use concord_treaty::snapshot::{Snapshot, Standing};
 use concord_treaty::source;
@@ -221,4 +223,73 @@ fn a_batch_stops_after_so_many_starts() {
     let first: Vec<Bound> = starts(1).into_values().map(|r| r.latest).collect();
     let rest = Bound::NotBefore { at: TimestampMillis(100_000) };
     assert_eq!(first, [at(100), rest.clone(), rest]);
+}
+
+#[test]
+fn a_run_time_that_ends_before_the_window_starts_now() {
+    let mut document = document(&[8], 60);
+    document.windows.push(WindowDocument {
+        name: "patch".to_owned(),
+        purpose: WindowPurposeName::Maintenance,
+        member: None,
+        start: "1970-01-01T01:00".to_owned(),
+        length_minutes: 60,
+        time_zone: None,
+        repeats: None,
+        until: None,
+        node_labels: BTreeMap::default(),
+        announce_hours: Some(1),
+    });
+    let e = told(&pool(document, 1, &[("a1", 0, 1, 8, None)]), "a1");
+    assert_eq!(code(&e), "WindowAhead");
+    assert_eq!(
+        e.start.as_ref().unwrap().range,
+        Range::exactly(TimestampMillis(7_200_000)),
+        "after the window"
+    );
+    let early = what_if(&e, "EndsBeforeWindow");
+    let run = early.ask.as_ref().unwrap().stated_run;
+    assert_eq!((early.starts_now, run), (true, Some(DurationMillis(3_599_000))));
+    assert_eq!(early.clauses, ["windows"]);
+}
+
+#[test]
+fn what_a_budget_forbids_it_forbids_until_its_period_ends() {
+    let mut pool = pool(document(&[8, 0], 60), 1, &[("b1", 1, 1, 8, Some(100))]);
+    pool.snapshot = snapshot(&nodes(1, 8), &[waiting("b1", 1, gang(1, 8), 0)]);
+    let until = Some(TimestampMillis(90_000));
+    let overdrawn = Standing { last: true, most_borrowed: Some(0), until, ..Standing::default() };
+    pool.snapshot.standings = vec![Standing::default(), overdrawn];
+    let e = told(&pool, "b1");
+    assert_eq!((code(&e), e.reason.as_ref().unwrap().clause.as_str()), ("BudgetOverdrawn", "budget"));
+    assert_eq!(e.start.unwrap().range, Range::exactly(TimestampMillis(90_000)));
+}
+
+#[test]
+fn wishes_for_nodes_cost_time() {
+    let mut pool = Pool::new(document(&[16], 60), 2, 8);
+    let zone = |name: &str| Labels::from(BTreeMap::from([("zone".to_owned(), name.to_owned())]));
+    pool.snapshot.nodes[0].labels = zone("a");
+    pool.submit("a1", 0, gang(1, 8), Some(100_000));
+    pool.claim("a1").unwrap().node_labels = zone("a");
+    pool.settle(|_, _| ()).unwrap();
+    pool.submit("a2", 0, gang(1, 8), Some(100_000));
+    pool.claim("a2").unwrap().node_labels = zone("a");
+    let e = told(&pool, "a2");
+    assert_eq!((code(&e), e.holders.as_ref().unwrap().nodes), ("PlaceTaken", 1));
+    assert_eq!(e.start.as_ref().unwrap().range, Range { earliest: at(50), latest: at(100) });
+    let anywhere = what_if(&e, "AnyNode");
+    assert!(anywhere.starts_now && anywhere.sentence == "submitted anew for nodes without zone=a too");
+}
+
+#[test]
+fn who_is_not_admitted_is_told_so_and_nothing_is_forecast() {
+    let mut document = document(&[8], 60);
+    document.eligibility = Some(EligibilityDocument::default());
+    let mut pool = Pool::new(document, 1, 8);
+    pool.submit("a1", 0, gang(1, 8), None);
+    let e = told(&pool, "a1");
+    assert_eq!((code(&e), &e.state, &e.start), ("NotEligible", &State::Refused, &None));
+    let all = expected_starts(&pool.treaty(), &pool.snapshot, TimestampMillis(0), 9);
+    assert_eq!(all[&ClaimId::from("a1")], Range { earliest: Bound::Never, latest: Bound::Never });
 }

@@ -114,13 +114,13 @@ pub fn explain(file: &str, text: &[u8], wanted: &Wanted, now: jiff::Timestamp) -
     let Some(items) = list.get("items").and_then(Value::as_array) else {
         bail!("{file}: has no `items`; make it by kubectl get treaties,gpuclaims,nodes -A -o json");
     };
+    let now = TimestampMillis(now.as_millisecond());
     let mut parts = Parts::default();
     for item in items {
         parts.take(Object::new(file, item))?;
     }
-    let (treaty, notes) = treaty::in_force(file, &parts.treaties)?;
+    let (treaty, notes) = treaty::in_force(file, &parts.treaties, now)?;
     let id = parts.find(file, wanted, &treaty)?;
-    let now = TimestampMillis(now.as_millisecond());
     let snapshot = parts.snapshot(&treaty, &id, now);
     let mut explanation = concord_treaty::explain::explain(&treaty, &snapshot, &id, now)
         .with_context(|| format!("{file}: {id} is being deleted and waits for nothing"))?;
@@ -151,7 +151,7 @@ impl<'v> Parts<'v> {
         let found: Vec<&ClaimObject> = self.claims.iter().filter(|c| wanted.is(c)).collect();
         match found.as_slice() {
             [claim] => {
-                if treaty.party_id(&claim.member).is_none() {
+                if treaty.member_id(&claim.member).is_none() {
                     let members: Vec<&str> = treaty.members().iter().map(|m| m.name.as_str()).collect();
                     bail!(
                         "{file}: GpuClaim {}: spec.member: {:?} is not in the treaty {:?}; its members: {}",
@@ -184,9 +184,9 @@ impl<'v> Parts<'v> {
         let mut foreign: BTreeMap<String, Gpus> = BTreeMap::new();
         let mut claims = Vec::new();
         for object in self.claims {
-            match treaty.party_id(&object.member) {
+            match treaty.member_id(&object.member) {
                 Some(member) if !object.is_going() => {
-                    let claim = object.claim(member);
+                    let claim = object.claim(member, treaty);
                     if claim.id == *asked || !claim.is_forgotten(now, treaty.reclaim_notice()) {
                         claims.push(claim);
                     }
@@ -194,7 +194,8 @@ impl<'v> Parts<'v> {
                 Some(_) => {}
                 None => {
                     for slot in object.slots() {
-                        *foreign.entry(slot.node.to_string()).or_default() += slot.gpus;
+                        let taken = foreign.entry(slot.node.to_string()).or_default();
+                        *taken = taken.saturating_add(slot.gpus);
                     }
                 }
             }

@@ -1,5 +1,7 @@
 //! Reading fields of one object of a cluster; every fault names the file, the object and the field.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result, bail};
 use concord_treaty::units::{Gpus, TimestampMillis};
 use serde_json::Value;
@@ -68,6 +70,22 @@ impl<'v> Object<'v> {
     pub fn number(&self, path: &str) -> Result<i64> {
         let part = self.must(path)?;
         part.value.as_i64().filter(|n| *n >= 0).ok_or_else(|| part.fault("is not a whole number from 0 on"))
+    }
+
+    /// A whole number from 0 on that may be absent.
+    pub fn number_if(&self, path: &str) -> Result<Option<i64>> {
+        self.part(path).map(|_| self.number(path)).transpose()
+    }
+
+    /// Labels; absent is none.
+    pub fn labels(&self, path: &str) -> Result<BTreeMap<String, String>> {
+        let Some(part) = self.part(path) else { return Ok(BTreeMap::new()) };
+        let map = part.value.as_object().ok_or_else(|| part.fault("is not a map"))?;
+        let label = |(key, value): (&String, &Value)| {
+            let value = value.as_str().ok_or_else(|| part.fault(&format!("{key}: is not a text")))?;
+            Ok((key.clone(), value.to_owned()))
+        };
+        map.iter().map(label).collect()
     }
 
     /// A number of GPUs or pods that must be there.

@@ -206,7 +206,8 @@ fn resubmitted<'p>(case: &Case<'p>, change: impl FnOnce(&mut Claim)) -> Case<'p>
     changed
 }
 
-/// A run time, where the treaty makes anything of it: the line by length, or a window ahead.
+/// A run time, where the treaty makes anything of it: the line by length, places that those who waited long leave to
+/// whoever is done in time, or a window ahead.
 fn run_time<'p>(case: &Case<'p>, reason: Option<&WaitReason>) -> Option<(Change, Case<'p>)> {
     let (code, run, what, clause) = match (reason, case.claim().expected_runtime) {
         (Some(WaitReason::WindowAhead { opens, .. }), _) => {
@@ -218,7 +219,9 @@ fn run_time<'p>(case: &Case<'p>, reason: Option<&WaitReason>) -> Option<(Change,
                 Clause::Windows,
             )
         }
-        _ if !case.scene.rules.shortest_first => return None,
+        _ if !case.scene.rules.shortest_first && case.scene.pool.treaty.line().aging.is_none() => {
+            return None;
+        }
         (_, None) => {
             let run = median_run(&case.scene.part)?;
             ("StateRunTime", run, "with a stated run time like the median of the others", Clause::Line)

@@ -1,7 +1,11 @@
 //! A GpuClaim of a cluster; field names are those of its CRD.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, bail};
+use concord_treaty::clauses::{ClassId, GpuClass};
 use concord_treaty::snapshot::{Basis, Claim, ClaimState, Due, Gang, Holding, Phase, Reserved, Slot};
+use concord_treaty::treaty::Treaty;
 use concord_treaty::units::{ClaimId, DurationMillis, Gpus, MemberId, NodeName, TimestampMillis};
 
 use crate::commands::explain::object::Object;
@@ -15,6 +19,8 @@ pub struct ClaimObject {
     pub job: Option<String>,
     deleting: bool,
     gang: Gang,
+    node_selector: BTreeMap<String, String>,
+    run_limit: Option<DurationMillis>,
     submitted_at: TimestampMillis,
     due: Option<Due>,
     state: ClaimState,
@@ -30,6 +36,8 @@ impl ClaimObject {
             member: object.text("spec.member")?.to_owned(),
             job: object.text_if("spec.job.name")?.map(str::to_owned),
             gang: Gang { pods: object.gpus("spec.pods")?, gpus_per_pod: object.gpus("spec.gpusPerPod")? },
+            node_selector: object.labels("spec.nodeSelector")?,
+            run_limit: object.number_if("spec.runLimitSeconds")?.map(DurationMillis::from_seconds),
             submitted_at: object.time("spec.submittedAt")?,
             state: state_of(object, deleting, due.is_some())?,
             due,
@@ -54,9 +62,21 @@ impl ClaimObject {
         }
     }
 
-    pub fn claim(self, member: MemberId) -> Claim {
+    pub fn claim(self, member: MemberId, treaty: &Treaty) -> Claim {
         let id = self.id();
-        Claim { due: self.due, state: self.state, ..Claim::new(id, member, self.gang, self.submitted_at) }
+        // The class of GPUs of the nodes with these labels.
+        let asked = |class: &GpuClass| {
+            class.node_labels.iter().all(|(key, value)| self.node_selector.get(key) == Some(value))
+        };
+        let class = treaty.classes().iter().position(asked);
+        Claim {
+            class: class.and_then(|index| u16::try_from(index).ok()).map(ClassId),
+            node_labels: self.node_selector.into(),
+            expected_runtime: self.run_limit,
+            due: self.due,
+            state: self.state,
+            ..Claim::new(id, member, self.gang, self.submitted_at)
+        }
     }
 }
 
@@ -64,8 +84,8 @@ impl ClaimObject {
 fn state_of(object: &Object<'_>, deleting: bool, due: bool) -> Result<ClaimState> {
     let phase = match object.text_if("status.state")?.unwrap_or("Queued") {
         "Succeeded" | "Failed" => {
-            let ran = object.part("status.ranMilliseconds").map(|_| object.number("status.ranMilliseconds"));
-            return Ok(ClaimState::Finished { runtime: DurationMillis(ran.transpose()?.unwrap_or(0)) });
+            let ran = object.number_if("status.ranMilliseconds")?.unwrap_or(0);
+            return Ok(ClaimState::Finished { runtime: DurationMillis(ran) });
         }
         "Queued" => {
             let slots = slots_of(object, "status.reserved")?;

@@ -1,7 +1,5 @@
 //! A Node of a cluster.
 
-use std::collections::BTreeMap;
-
 use anyhow::Result;
 use concord_treaty::snapshot::Node;
 use concord_treaty::units::{Gpus, Labels, NodeName};
@@ -26,15 +24,8 @@ pub fn read(object: &Object<'_>) -> Result<Option<Node>> {
     for condition in object.list("status.conditions")? {
         ready |= condition.text("type")? == "Ready" && condition.text("status")? == "True";
     }
-    let mut labels = BTreeMap::new();
-    if let Some(part) = object.part("metadata.labels") {
-        let Some(map) = part.value().as_object() else { return Err(part.fault("is not a map")) };
-        for (key, value) in map {
-            let value = value.as_str().ok_or_else(|| part.fault(&format!("{key}: is not a text")))?;
-            labels.insert(key.clone(), value.to_owned());
-        }
-    }
     let schedulable = ready && !object.flag("spec.unschedulable")?;
+    let labels = object.labels("metadata.labels")?;
     let name = NodeName::from(object.text("metadata.name")?);
     Ok((gpus > 0).then(|| Node { name, gpus, schedulable, labels: Labels::from(labels) }))
 }
