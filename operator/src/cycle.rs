@@ -24,7 +24,7 @@ use crate::act::{Written, carry_out, do_chore};
 use crate::announce::Announcer;
 use crate::metrics::Metrics;
 use crate::projects;
-use crate::report::Reporter;
+use crate::report::{Reporter, Seen};
 use crate::standing;
 use crate::transitions::{self, Transition};
 use crate::upkeep::{Chore, next_chore};
@@ -72,6 +72,8 @@ impl Quiet {
     fn is_past(&self, rules: &Rules, snapshot: &Snapshot, now: TimestampMillis) -> bool {
         self.alarms().any(|at| at <= now)
             || self.rules.day(self.decided_at) != rules.day(now)
+            // Windows open and close by the clock: the next tick may find them changed.
+            || !rules.windows().is_empty() && now > self.decided_at
             || self.rules != *rules
             || self.snapshot != *snapshot
     }
@@ -206,7 +208,7 @@ impl Operator {
         let (due, asked) = (self.reporter.is_due(clock), std::mem::take(&mut self.world.treaties_changed));
         if due {
             standing::gauge(&self.metrics, rules, snapshot, now);
-            self.refresh_waits(rules, clock, now).await;
+            self.refresh_waits(rules, snapshot, clock, now).await;
         }
         if due || asked {
             let ruling = self.world.treaty_in_force(now).map(|(t, _)| t.name_any());
@@ -215,8 +217,9 @@ impl Operator {
         }
     }
 
-    async fn refresh_waits(&mut self, rules: &Rules, clock: Instant, now: Timestamp) {
-        let refreshes = self.reporter.refreshes(&self.world, rules, &self.waits, clock, now);
+    async fn refresh_waits(&mut self, rules: &Rules, snapshot: &Snapshot, clock: Instant, now: Timestamp) {
+        let seen = Seen { rules, snapshot };
+        let refreshes = self.reporter.refreshes(&self.world, seen, &self.waits, clock, now);
         let (writer, world) = (&self.writer, &self.world);
         let work = refreshes
             .into_iter()

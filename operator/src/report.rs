@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use concord_api::snapshot::millis;
 use concord_api::{ClaimPhase, GpuClaimStatus};
 use concord_treaty::plan::Wait;
+use concord_treaty::snapshot::Snapshot;
+use concord_treaty::terms::Terms;
 use concord_treaty::treaty::Treaty as Rules;
 use k8s_openapi::jiff::Timestamp;
 
@@ -27,6 +30,24 @@ pub struct Reporter {
     refreshed_at: BTreeMap<Key, Instant>,
 }
 
+/// What was decided on.
+#[derive(Clone, Copy)]
+pub struct Seen<'a> {
+    /// The treaty.
+    pub rules: &'a Rules,
+    /// The pool.
+    pub snapshot: &'a Snapshot,
+}
+
+impl Seen<'_> {
+    /// The treaty as it is for the claim's class of GPUs: sentences state that class's numbers.
+    fn rules_for<'t>(&'t self, terms: &'t Terms, wait: &Wait) -> &'t Rules {
+        let at = self.snapshot.claims.binary_search_by(|claim| claim.id.cmp(&wait.claim)).ok();
+        let pool = at.and_then(|at| terms.pool_of(&self.snapshot.claims[at]));
+        pool.map_or(self.rules, |pool| &pool.treaty)
+    }
+}
+
 impl Reporter {
     /// A reporter that is due at once.
     pub fn new(now: Instant) -> Self {
@@ -46,7 +67,7 @@ impl Reporter {
     pub fn refreshes(
         &mut self,
         world: &World,
-        rules: &Rules,
+        seen: Seen<'_>,
         waits: &[Wait],
         clock: Instant,
         now: Timestamp,
@@ -54,6 +75,7 @@ impl Reporter {
         self.refreshed_at
             .retain(|key, _| world.claims.get(key).is_some_and(|c| c.status.state == ClaimPhase::Queued));
         let mut due = Vec::new();
+        let terms = Terms::at(seen.rules, seen.snapshot, millis(now));
         for wait in waits {
             let key = Key::from_claim_id(&wait.claim);
             let Some(claim) = world.claims.get(&key).filter(|c| c.status.state == ClaimPhase::Queued) else {
@@ -69,6 +91,7 @@ impl Reporter {
             status.place = Some(i64::from(wait.place));
             status.wait = Some(short_duration(now.duration_since(claim.spec.submitted_at.0)));
             let gpus = u32::try_from(claim.spec.gpus).unwrap_or(u32::MAX);
+            let rules = seen.rules_for(&terms, wait);
             explain(&mut status, wait.reason.code(), &wait.reason.sentence(rules, gpus));
             status.clause = Some(rules.clause_id(wait.reason.clause()));
             due.push((claim.status.reason.is_some(), wait.place, key, status));

@@ -69,7 +69,7 @@ fn figures(status: &mut TreatyStatus, treaty: &Treaty, rules: &Rules, snapshot: 
 }
 
 fn refusal(status: &mut TreatyStatus, treaty: &Treaty, ruling: Option<&str>, now: Timestamp) {
-    let (reason, message) = match (Rules::validate(&treaty.spec.document()), ruling) {
+    let (reason, message) = match (Rules::validate_for_cluster(&treaty.spec.document()), ruling) {
         (Err(faults), _) => ("Invalid", told(&faults)),
         (Ok(rules), _) if !rules.holds_on(rules.day(millis(now))) => ("OutOfTime", out_of_time(&rules)),
         (Ok(_), Some(other)) => {

@@ -136,7 +136,7 @@ impl World {
     /// of two that are as old the one stays that rules already.
     pub fn treaty_in_force(&self, now: Timestamp) -> Option<(&Treaty, Rules)> {
         let treaties = self.treaties.values().map(|t| &t.object);
-        let sound = treaties.filter_map(|t| Some((t, Rules::validate(&t.spec.document()).ok()?)));
+        let sound = treaties.filter_map(|t| Some((t, Rules::validate_for_cluster(&t.spec.document()).ok()?)));
         sound.min_by_key(|(treaty, rules)| {
             let holds = rules.holds_on(rules.day(millis(now)));
             let created_at = treaty.creation_timestamp().map(|time| time.0);

@@ -155,6 +155,18 @@ impl Treaty {
         if faults.iter().any(Diagnostic::is_error) { Err(faults) } else { Ok((treaty, faults)) }
     }
 
+    /// As [`Self::validate`], and without clauses that only the simulator keeps (TR091): nothing that is applied to a
+    /// cluster is parsed and ignored.
+    ///
+    /// # Errors
+    /// All faults found.
+    pub fn validate_for_cluster(document: &Document) -> Result<Self, Vec<Diagnostic>> {
+        let (treaty, found) = Self::validate_with_warnings(document)?;
+        let refused: Vec<Diagnostic> =
+            found.into_iter().filter(|d| d.code == support::SIMULATOR_ONLY).collect();
+        if refused.is_empty() { Ok(treaty) } else { Err(refused) }
+    }
+
     /// Promises that the pool as it stands cannot keep; they do not stop the treaty, but members must know.
     #[must_use]
     pub fn shortfalls(&self, nodes: &[Node]) -> Vec<Diagnostic> {

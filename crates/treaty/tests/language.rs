@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use concord_treaty::diagnostic::codes::CODES;
+use concord_treaty::diagnostic::{Diagnostic, Severity};
 use concord_treaty::document::Document;
 use concord_treaty::source::{BYTES_MOST, FAULTS_MOST, QuotaText, read};
 use concord_treaty::treaty::Treaty;
@@ -59,6 +60,11 @@ fn examine(bytes: &[u8]) {
     }
 }
 
+/// What only the simulator keeps is no fault of an example.
+fn beside_notes(diagnostics: &[Diagnostic]) -> Vec<&Diagnostic> {
+    diagnostics.iter().filter(|d| d.severity != Severity::Note).collect()
+}
+
 #[test]
 fn examples_survive_being_written_and_read_again() {
     let own = vec![fs::read(policies().join("ten-institutes.yaml")).unwrap()];
@@ -70,14 +76,14 @@ fn examples_survive_being_written_and_read_again() {
             continue;
         }
         let [treaty] = reading.treaties.as_slice() else { panic!("one treaty or quota a file") };
-        assert_eq!(treaty.diagnostics, []);
+        assert_eq!(beside_notes(&treaty.diagnostics), Vec::<&Diagnostic>::new());
         let document = treaty.document.as_ref().unwrap();
         let written = serde_json::json!({
             "apiVersion": "concord.dev/v1alpha1", "kind": "Treaty", "metadata": {"name": "again"}, "spec": document,
         });
         let yaml = serde_yaml::to_string(&written).unwrap();
         let again = read(yaml.as_bytes());
-        assert_eq!(again.treaties[0].diagnostics, [], "{yaml}");
+        assert_eq!(beside_notes(&again.treaties[0].diagnostics), Vec::<&Diagnostic>::new(), "{yaml}");
         assert_eq!(again.treaties[0].document.as_ref(), Some(document));
         let plain: Document = serde_yaml::from_str(&serde_yaml::to_string(document).unwrap()).unwrap();
         assert_eq!(&plain, document);

@@ -69,6 +69,7 @@ pub const CODES: &[Code] = &[
         "guarantees inside a member are not compared with one that is known only with the nodes",
     ),
     code("TR090", Error, "a clause is not supported by this release"),
+    code("TR091", Note, "a clause that the simulator keeps and the operator of this release refuses"),
     code("TR100", Error, "the text is not UTF-8"),
     code("TR101", Error, "the text is too large, too deep or has too many values"),
     code("TR102", Error, "the text is not YAML"),

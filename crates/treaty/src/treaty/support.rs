@@ -20,11 +20,21 @@ pub struct Family {
 pub enum Support {
     /// Programs and engine keep it.
     Enforced,
+    /// The engine keeps it, in the simulator; the operator refuses it, because it does not yet have what it takes: what
+    /// that is.
+    SimulatorOnly(&'static str),
     /// Not yet; from when on.
     NotSupported(&'static str),
 }
 
-use Support::{Enforced, NotSupported};
+use Support::{Enforced, NotSupported, SimulatorOnly};
+
+/// Code of a clause that only the simulator keeps.
+pub const SIMULATOR_ONLY: &str = "TR091";
+
+const BOOKS: Support = SimulatorOnly("its books are not kept in a cluster");
+const APPLICANTS: Support = SimulatorOnly("projects do not yet say who applies and for what");
+const RESERVES: Support = SimulatorOnly("projects cannot yet be on a reserve");
 
 const RATIFICATION: Support = NotSupported("it comes with the release that has ratification");
 
@@ -47,15 +57,29 @@ pub const FAMILIES: &[Family] = &[
     }),
     family("members[].suspended", Enforced, |d| member(d, "suspended", |m| m.suspended.is_some())),
     family("rounding", Enforced, |d| d.rounding.map(|_| "rounding".to_owned())),
-    family("reserves", Enforced, |d| listed(&d.reserves, "reserves")),
-    family("surplus", Enforced, |d| d.surplus.map(|_| "surplus".to_owned())),
-    family("line", Enforced, |d| d.line.map(|_| "line".to_owned())),
+    family("reserves", RESERVES, |d| listed(&d.reserves, "reserves")),
+    family("surplus.weightBy", Enforced, |d| {
+        d.surplus.and_then(|s| s.weight_by).map(|_| "surplus".to_owned())
+    }),
+    family("surplus.usageHalfLifeHours", BOOKS, |d| {
+        d.surplus.and_then(|s| s.usage_half_life_hours).map(|_| "surplus.usageHalfLifeHours".to_owned())
+    }),
+    family("surplus.creditCapGpuHours", BOOKS, |d| {
+        d.surplus.and_then(|s| s.credit_cap_gpu_hours).map(|_| "surplus.creditCapGpuHours".to_owned())
+    }),
+    family("line.alone", Enforced, |d| d.line.and_then(|l| l.alone).map(|_| "line.alone".to_owned())),
+    family("line.shortestFirst", Enforced, |d| {
+        d.line.filter(|l| l.shortest_first).map(|_| "line.shortestFirst".to_owned())
+    }),
+    family("line.agingHours", SimulatorOnly("claims do not yet keep what is kept for them by age"), |d| {
+        d.line.and_then(|l| l.aging_hours).map(|_| "line.agingHours".to_owned())
+    }),
     family("reclaim.minimumRunSeconds", Enforced, |d| {
         d.reclaim.minimum_run_seconds.map(|_| "reclaim.minimumRunSeconds".to_owned())
     }),
-    family("budget", Enforced, |d| d.budget.as_ref().map(|_| "budget".to_owned())),
+    family("budget", BOOKS, |d| d.budget.as_ref().map(|_| "budget".to_owned())),
     family("windows", Enforced, |d| listed(&d.windows, "windows")),
-    family("eligibility", Enforced, |d| d.eligibility.as_ref().map(|_| "eligibility".to_owned())),
+    family("eligibility", APPLICANTS, |d| d.eligibility.as_ref().map(|_| "eligibility".to_owned())),
     family("votes", RATIFICATION, |d| listed(&d.votes, "votes")),
     family("amendments", RATIFICATION, |d| listed(&d.amendments, "amendments")),
     family("withdrawal", RATIFICATION, |d| d.withdrawal.as_ref().map(|_| "withdrawal".to_owned())),
@@ -79,6 +103,12 @@ pub fn refused(document: &Document) -> Vec<Diagnostic> {
 fn refused_by(families: &[Family], document: &Document) -> Vec<Diagnostic> {
     let refuse = |family: &Family| match family.support {
         Enforced => None,
+        SimulatorOnly(lacking) => (family.first_use)(document).map(|path| {
+            let message =
+                format!("`{}` is kept by the simulator, but not by the operator: {lacking}", family.clause);
+            let help = "leave it out of the object that is applied; try it out with concord simulate";
+            Diagnostic::new(SIMULATOR_ONLY, &path, &message, help)
+        }),
         NotSupported(from_when) => (family.first_use)(document).map(|path| {
             let message = format!("clause `{}` is not supported by this release: {from_when}", family.clause);
             let help = "leave the clause out of the object; keep it in the signed text until it can be kept";
@@ -135,5 +165,24 @@ mod tests {
             FAMILIES.iter().map(|f| Family { support: NotSupported("later"), ..*f }).collect();
         let paths: Vec<String> = refused_by(&off, &document).into_iter().map(|d| d.path).collect();
         assert_eq!(paths, ["reclaim.minimumRunSeconds", "windows"]);
+    }
+
+    #[test]
+    fn what_only_the_simulator_keeps_is_told_and_refused_in_a_cluster() {
+        let line =
+            crate::document::LineDocument { alone: None, shortest_first: false, aging_hours: Some(48) };
+        let member = crate::document::MemberDocument {
+            name: "a".to_owned(),
+            guarantee: GuaranteeDocument::of_gpus(8),
+            ..MemberDocument::default()
+        };
+        let title = "t".to_owned();
+        let document = Document { title, members: vec![member], line: Some(line), ..Document::default() };
+        let (_, found) = crate::treaty::Treaty::validate_with_warnings(&document).expect("it holds");
+        assert_eq!(found.iter().map(|d| d.code).collect::<Vec<_>>(), [SIMULATOR_ONLY]);
+        let refused = crate::treaty::Treaty::validate_for_cluster(&document).expect_err("not in a cluster");
+        assert_eq!(refused[0].path, "line.agingHours");
+        let plain = Document { line: None, ..document };
+        assert!(crate::treaty::Treaty::validate_for_cluster(&plain).is_ok());
     }
 }
