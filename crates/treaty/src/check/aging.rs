@@ -153,7 +153,10 @@ impl<'a> Judge<'a> {
         let kept = kept.or_else(|| self.claim(aged).and_then(kept_by_age));
         let there =
             |kept: &Reserved| kept.slots.iter().any(|s| holding.slots.iter().any(|h| h.node == s.node));
-        over && kept.is_some_and(there)
+        let young = self.treaty.line().aging.is_some_and(|aging| {
+            self.claim(id).is_some_and(|claim| claim.submitted_at.after(aging) > self.now)
+        });
+        over && young && kept.is_some_and(there)
     }
 }
 

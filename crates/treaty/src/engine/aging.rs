@@ -128,6 +128,11 @@ impl Engine {
             && large >= shape.nodes.saturating_add(self.whole_nodes_kept()) as usize
     }
 
+    fn has_aged(&self, job: Job) -> bool {
+        let submitted_at = self.record(job).spec.submitted_at;
+        self.rules.aging.is_some_and(|aging| submitted_at.after(aging).0 <= self.now)
+    }
+
     fn is_still_aged(&self, job: Job) -> bool {
         let record = self.record(job);
         let Some(places) = self.aging.places(job) else { return false };
@@ -266,14 +271,15 @@ impl Engine {
         [deadline, window, record.expected_end(self.now)].into_iter().flatten().min()
     }
 
-    /// Borrowers on kept nodes that have overrun what they stated are told to leave.
+    /// Borrowers on kept nodes that have overrun what they stated are told to leave; not those who are aged themselves,
+    /// or two of them could send each other away for ever.
     fn tell_overrunning(&mut self) {
         for (node, (job, _)) in self.aging.on_node.clone() {
             for holder in self.nodes[node as usize].holders.clone() {
                 let record = self.record(holder);
                 let borrows = matches!(record.state, JobState::Running { basis: Basis::Borrowed, .. });
                 let stated = record.spec.expected_runtime.is_some();
-                if borrows && stated && record.expected_end(self.now).is_none() {
+                if borrows && stated && record.expected_end(self.now).is_none() && !self.has_aged(holder) {
                     let claim = self.record(job).spec.id.clone();
                     self.tell_to_leave(holder, ReclaimReason::Overran { claim }, Some(job));
                 }

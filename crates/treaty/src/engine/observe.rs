@@ -3,8 +3,12 @@
 
 use super::Engine;
 use super::job::{JobState, Record};
+use super::queue::Job;
+use super::space::Place;
 use crate::reason::ReclaimReason;
-use crate::snapshot::{Claim, ClaimState, Due, Holding, Node, Phase, Reserved, Slot, Snapshot, Standing};
+use crate::snapshot::{
+    Basis, Claim, ClaimState, Due, Holding, Node, Phase, Reserved, Slot, Snapshot, Standing,
+};
 use crate::units::{DurationMillis, TimestampMillis};
 
 impl Engine {
@@ -13,7 +17,7 @@ impl Engine {
     #[must_use]
     pub fn observe(&self, nodes: &[Node]) -> Snapshot {
         let now = TimestampMillis(self.now);
-        let claims = self.jobs.iter().filter_map(|record| {
+        let claims = (0..).zip(&self.jobs).filter_map(|(job, record)| {
             let claim = Claim {
                 expected_runtime: record.spec.expected_runtime,
                 within: record.spec.within,
@@ -22,7 +26,7 @@ impl Engine {
                 due: record
                     .due_since
                     .map(|since| Due { since: TimestampMillis(since), places: record.places_alone.clone() }),
-                state: self.state_of(record, nodes)?,
+                state: self.state_of(job, record, nodes)?,
                 ..Claim::new(
                     record.spec.id.clone(),
                     record.spec.member,
@@ -49,9 +53,16 @@ impl Engine {
     }
 
     /// `None` for a claim that ended without ever running: nothing of it matters.
-    fn state_of(&self, record: &Record, nodes: &[Node]) -> Option<ClaimState> {
+    fn state_of(&self, job: Job, record: &Record, nodes: &[Node]) -> Option<ClaimState> {
         let slot = |&(node, gpus): &(u32, u32)| Slot { node: nodes[node as usize].name.clone(), gpus };
-        let slots = || record.places.iter().map(slot).collect();
+        let slots_of = |places: &[Place]| places.iter().map(slot).collect();
+        let slots = || slots_of(&record.places);
+        // As its caller was told: the earlier of a notice and a window.
+        let told = |deadline: Option<i64>| {
+            let window = record.leaves_by.map(|(start, _)| start);
+            let first = deadline.into_iter().chain(window).min();
+            first.map_or(Phase::Running, |at| Phase::Noticed { deadline: TimestampMillis(at) })
+        };
         let id = |job: &u32| self.record(*job).spec.id.clone();
         let holding = |since: i64, basis, phase, promised: Option<&u32>| {
             ClaimState::Holding(Holding {
@@ -64,14 +75,16 @@ impl Engine {
             })
         };
         Some(match &record.state {
+            JobState::Waiting if let Some(places) = self.aging.places(job) => {
+                ClaimState::Reserved(Reserved { slots: slots_of(places), basis: Basis::Borrowed })
+            }
             JobState::Waiting => ClaimState::Waiting { put_back: record.put_back },
             JobState::Reserved { basis, .. } => {
                 ClaimState::Reserved(Reserved { slots: slots(), basis: *basis })
             }
-            JobState::Running { since, basis } => holding(*since, *basis, Phase::Running, None),
+            JobState::Running { since, basis } => holding(*since, *basis, told(None), None),
             JobState::Noticed { since, basis, deadline, promised_to, .. } => {
-                let phase = Phase::Noticed { deadline: TimestampMillis(*deadline) };
-                holding(*since, *basis, phase, promised_to.as_ref())
+                holding(*since, *basis, told(Some(*deadline)), promised_to.as_ref())
             }
             JobState::Stopping { basis, promised_to, .. } => {
                 holding(self.now, *basis, Phase::Stopping, promised_to.as_ref())

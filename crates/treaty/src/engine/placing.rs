@@ -44,7 +44,7 @@ impl Engine {
         uses.retain(|u| u.until >= end);
         uses.sort_unstable();
         // Limited nodes alone, then the others alone, gathered; only then both together.
-        let limited = uses.iter().copied().filter(|u| u.until < i64::MAX).collect();
+        let limited = uses.iter().copied().filter(|u| u.until < i64::MAX && !u.kept).collect();
         let kept = if borrows { self.whole_nodes_kept() } else { 0 };
         let others = || self.space.find(shape).filter(|_| self.space.fits(shape, kept));
         self.first_part(shape, limited).or_else(others).or_else(|| self.first_part(shape, uses))
