@@ -1,8 +1,9 @@
 //! Whose claim of a member is next, decided down the member's own tree: at each level first who is below its floor,
 //! then who uses least for its weight, then by name; within one element by the line.
 //!
-//! Claims wait apart by element, and the elements with claims stand in the order of their turns, so that the work of
-//! a choice grows with the elements that are looked at and never with the backlog.
+//! Claims wait apart by element, and the elements with claims stand in the order of their turns. Each knows the shapes
+//! that wait inside it, so that whatever holds none that is wanted is passed over as a whole: the work of a choice never
+//! grows with the backlog.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,8 +37,8 @@ struct Element {
     used: Gpus,
     /// Room below the ceiling that is held back for due claims.
     held_back: Gpus,
-    /// Claims in line, all that is inside together.
-    waiting: usize,
+    /// How many claims of each shape are in line, all that is inside together; by shape.
+    waiting: Vec<(Shape, usize)>,
     /// Claims that ask in the name of this very element.
     queue: Queue,
 }
@@ -74,7 +75,7 @@ impl Element {
             turns: BTreeSet::new(),
             used: 0,
             held_back: 0,
-            waiting: 0,
+            waiting: Vec::new(),
             queue: Queue::default(),
         }
     }
@@ -85,6 +86,22 @@ impl Element {
             used: self.used,
             weight: self.limits.weight.max(1),
             name: self.limits.name.clone(),
+        }
+    }
+
+    fn one_more(&mut self, shape: Shape) {
+        match self.waiting.binary_search_by_key(&shape, |(s, _)| *s) {
+            Ok(at) => self.waiting[at].1 += 1,
+            Err(at) => self.waiting.insert(at, (shape, 1)),
+        }
+    }
+
+    fn one_less(&mut self, shape: Shape) {
+        if let Ok(at) = self.waiting.binary_search_by_key(&shape, |(s, _)| *s) {
+            self.waiting[at].1 -= 1;
+            if self.waiting[at].1 == 0 {
+                self.waiting.remove(at);
+            }
         }
     }
 
@@ -137,7 +154,8 @@ impl Inside {
         let before = queue.len();
         queue.insert(shape, key, job);
         if queue.len() > before {
-            self.change(element, |e| e.waiting += 1);
+            self.elements[0].one_more(shape);
+            self.change(element, |e| e.one_more(shape));
         }
     }
 
@@ -146,7 +164,8 @@ impl Inside {
         let before = queue.len();
         queue.remove(shape, key, job);
         if queue.len() < before {
-            self.change(element, |e| e.waiting -= 1);
+            self.elements[0].one_less(shape);
+            self.change(element, |e| e.one_less(shape));
         }
     }
 
@@ -167,7 +186,7 @@ impl Inside {
             let this = &mut self.elements[at as usize];
             let (parent, before) = (this.parent, this.turn());
             change(this);
-            let (after, waits) = (this.turn(), this.waiting > 0);
+            let (after, waits) = (this.turn(), !this.waiting.is_empty());
             let turns = &mut self.elements[parent as usize].turns;
             turns.remove(&(before, at));
             if waits {
@@ -191,9 +210,10 @@ impl Inside {
 
     /// The claim that is next among the shapes that are wanted.
     pub(crate) fn next(&self, mut wanted: impl FnMut(Shape) -> bool) -> Option<(Job, Shape)> {
-        self.next_below(0, Gpus::MAX, &mut |queue, room| {
-            let own = queue.first(|shape| shape.total() <= room && wanted(shape));
-            own.map(|(_, job, shape)| (job, shape))
+        let waiting = self.elements[0].waiting.iter().map(|(shape, _)| *shape);
+        let wanted: Vec<Shape> = waiting.filter(|shape| wanted(*shape)).collect();
+        self.next_below(0, Gpus::MAX, &wanted, &|queue, room| {
+            queue.first(|shape| shape.total() <= room && wanted.binary_search(&shape).is_ok())
         })
     }
 
@@ -203,26 +223,33 @@ impl Inside {
         mut latest: impl FnMut(Shape) -> Option<i64>,
         end_of: impl Fn(Job) -> i64,
     ) -> Option<Job> {
-        let mut pick = |queue: &Queue, room: Gpus| {
-            let own = queue.first_ending(|shape| latest(shape).filter(|_| shape.total() <= room), &end_of);
-            own.map(|(_, job, shape)| (job, shape))
-        };
-        self.next_below(0, Gpus::MAX, &mut pick).map(|(job, _)| job)
+        let waiting = self.elements[0].waiting.iter().map(|(shape, _)| *shape);
+        let latest: BTreeMap<Shape, i64> =
+            waiting.filter_map(|shape| latest(shape).map(|end| (shape, end))).collect();
+        let wanted: Vec<Shape> = latest.keys().copied().collect();
+        let next = self.next_below(0, Gpus::MAX, &wanted, &|queue, room| {
+            queue.first_ending(|s| latest.get(&s).copied().filter(|_| s.total() <= room), &end_of)
+        });
+        next.map(|(job, _)| job)
     }
 
-    fn next_below(
-        &self,
+    fn next_below<'q>(
+        &'q self,
         at: ElementId,
         room: Gpus,
-        pick: &mut impl FnMut(&Queue, Gpus) -> Option<(Job, Shape)>,
+        wanted: &[Shape],
+        pick: &impl Fn(&'q Queue, Gpus) -> Option<(&'q Key, Job, Shape)>,
     ) -> Option<(Job, Shape)> {
         let element = &self.elements[at as usize];
         let room = room.min(element.room());
-        if room == 0 {
+        let could_start = |s: Shape| s.total() <= room && wanted.binary_search(&s).is_ok();
+        if !element.waiting.iter().any(|(shape, _)| could_start(*shape)) {
             return None;
         }
-        pick(&element.queue, room)
-            .or_else(|| element.turns.iter().find_map(|(_, child)| self.next_below(*child, room, pick)))
+        let own = pick(&element.queue, room).map(|(_, job, shape)| (job, shape));
+        own.or_else(|| {
+            element.turns.iter().find_map(|(_, child)| self.next_below(*child, room, wanted, pick))
+        })
     }
 
     /// The first claim in the name of the very element, by the line, among the shapes that are wanted.
