@@ -194,7 +194,7 @@ pub struct Ahead {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Promise {
-    /// Latest start: when it became due, and the notice, and the minimum run where the treaty has one.
+    /// Latest start: when it became due and the notice; later only by the minimum run of the borrowers in its place.
     #[serde(rename = "latestStartMillis")]
     pub latest_start: TimestampMillis,
     /// That time has passed.

@@ -49,7 +49,7 @@ pub(super) fn of(treaty: &Treaty, case: &Case<'_>) -> (Explanation, Option<WaitR
         class,
         reason,
         due_since,
-        promise: due_since.filter(|_| waits && !undecided).map(|since| promise(case, since)),
+        promise: due_since.filter(|_| waits && !undecided).map(|since| promise(case, since, &state)),
         line: wait.filter(|_| waits).map(|wait| line(case, &plan, wait)),
         holders: waits.then(|| holders(case)),
         state,
@@ -233,10 +233,16 @@ fn running_reason(case: &Case<'_>, engine: &Engine, state: &State) -> Option<Rea
     }
 }
 
-/// Reclaim begins when the claim becomes due; a borrower has the notice, and its minimum run.
-fn promise(case: &Case<'_>, since: TimestampMillis) -> Promise {
-    let reclaim = case.scene.pool.treaty.reclaim();
-    let latest_start = since.after(case.scene.rules.notice).after(reclaim.minimum_run);
+/// Reclaim counts from the time at which the claim became due, but no borrower leaves before its minimum run, which
+/// may have begun later: what the borrowers were told counts, or what they would be told now.
+fn promise(case: &Case<'_>, since: TimestampMillis, state: &State) -> Promise {
+    let minimum_run = case.scene.pool.treaty.reclaim().minimum_run;
+    let noticed = since.after(case.scene.rules.notice);
+    let told = match state {
+        State::Reserved { leaving, .. } => leaving.iter().map(|l| l.deadline).max(),
+        _ => (minimum_run.0 > 0).then(|| case.scene.now.after(minimum_run)),
+    };
+    let latest_start = told.map_or(noticed, |told| told.max(noticed));
     Promise { latest_start, is_late: latest_start < case.scene.now }
 }
 
