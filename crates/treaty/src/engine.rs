@@ -30,6 +30,7 @@ mod guarantee;
 mod inner_ceilings;
 mod inside;
 mod job;
+mod kept;
 mod leavers;
 mod names;
 mod notices;
@@ -55,7 +56,7 @@ pub use rules::{MemberRules, Rules};
 pub use topology::NodeSpec;
 pub use windows::NodeWindow;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use job::{JobState, Record};
 use leavers::LeaversByNode;
@@ -152,6 +153,10 @@ pub struct Engine {
     aging: aging::Aging,
     /// Nodes that belong to somebody else from a time on.
     windows: windows::Windows,
+    /// Claims that were told to leave before this decision and that it has let stay so far, with their deadlines.
+    withdrawn: BTreeMap<Job, i64>,
+    /// Claims that this decision has started.
+    started: BTreeSet<Job>,
     actions: Vec<Action>,
 }
 
@@ -160,8 +165,8 @@ struct NodeState {
     capacity: Gpus,
     /// Claims with GPUs here.
     holders: Vec<Job>,
-    /// Claims for which GPUs are kept here as they become free, in order, with how many are still missing.
-    missing: Vec<(Job, Gpus)>,
+    /// What is kept here as it becomes free, the most urgent first.
+    kept: Vec<kept::Kept>,
 }
 
 #[derive(Debug, Clone)]
@@ -232,11 +237,14 @@ impl Engine {
             stopping: BTreeSet::new(),
             aging: aging::Aging::default(),
             windows: windows::Windows::default(),
+            withdrawn: BTreeMap::new(),
+            started: BTreeSet::new(),
             actions: Vec::new(),
         }
     }
 
-    /// Decides until nothing is left to decide at this time, and returns what is to be done.
+    /// Decides once, and returns what is to be done. Call it until nothing is: the same as deciding anew on the
+    /// snapshot that comes of it.
     pub fn settle(&mut self, now: TimestampMillis) -> Vec<Action> {
         self.now = now.0;
         self.pass_window_edges();
@@ -246,10 +254,15 @@ impl Engine {
         self.serve_aged();
         self.lend_surplus();
         self.carry_out_notices();
-        for member in &mut self.members {
-            member.touched = false;
+        self.withdrawn.clear();
+        self.started.clear();
+        // What one rule did may be what another waits for.
+        if self.actions.is_empty() {
+            for member in &mut self.members {
+                member.touched = false;
+            }
+            self.freed = false;
         }
-        self.freed = false;
         std::mem::take(&mut self.actions)
     }
 

@@ -269,27 +269,25 @@ impl<'a> Replay<'a> {
         let mut again = false;
         for pool in 0..self.pools.len() {
             for action in self.pools[pool].engine.settle(self.now) {
-                again |= self.carry_out(pool, &action);
+                self.carry_out(pool, &action);
+                again = true;
             }
         }
         again
     }
 
-    /// True when there may be more to decide.
-    fn carry_out(&mut self, pool: usize, action: &Action) -> bool {
+    fn carry_out(&mut self, pool: usize, action: &Action) {
         match action {
             Action::Start { job, basis } => self.start(pool, *job, *basis),
             Action::Stop { job, .. } => {
                 self.end_run(self.pools[pool].jobs[*job as usize], self.now, false);
                 self.pools[pool].engine.released(*job);
-                return true;
             }
             Action::Notice { .. } => self.notices += 1,
             Action::Withdraw { .. } => self.withdrawals += 1,
             Action::Reserve { .. } | Action::Unreserve { .. } => {}
             Action::Rebook { .. } | Action::Due { .. } | Action::Forgotten { .. } => {}
         }
-        false
     }
 
     fn start(&mut self, pool: usize, number: u32, basis: Basis) {
@@ -313,6 +311,12 @@ impl<'a> Replay<'a> {
         let place = |&(node, gpus): &NodeGpus| (node + pool.first_node, gpus);
         let places = pool.engine.places(number).iter().map(place).collect();
         self.trial.record(Run { job, started_at: since.unwrap_or(ended_at), ended_at, places, completed });
+    }
+
+    /// Due claims for which there is no place now whoever leaves: what is due to others lies across all nodes.
+    #[must_use]
+    pub fn due_without_place(&self) -> usize {
+        self.pools.iter().map(|pool| pool.engine.due_without_place()).sum()
     }
 
     /// What came of it so far; nodes are numbered through, pool after pool.

@@ -242,7 +242,7 @@ impl Engine {
         if free >= gpus {
             return Some(self.now);
         }
-        if !state.missing.is_empty() {
+        if state.kept.iter().any(|kept| kept.missing > 0) {
             // What becomes free is spoken for.
             return None;
         }

@@ -43,7 +43,7 @@ impl Engine {
     /// What the node costs at least; `None` if the demand cannot be met there.
     pub(super) fn at_least(&self, demand: &Demand, node: u32) -> Option<Rank> {
         let free = self.space.free(node);
-        let missing = demand.shape.gpus.saturating_sub(free);
+        let missing = demand.shape.gpus.saturating_sub(self.free_in_time(demand, node));
         if self.leavers.gpus(node, demand.due) < missing || self.space.is_closed(node) {
             return None;
         }
@@ -155,6 +155,7 @@ mod tests {
             notice: DurationMillis(50),
             least_notice: DurationMillis(0),
             minimum_run: DurationMillis(0),
+            aging: None,
             alone_order: AloneOrder::Submission,
             shortest_first: true,
         }
@@ -204,7 +205,9 @@ mod tests {
             }
             for (gang, member, due, submitted_at) in demands {
                 let shape = Shape { gpus: gang.gpus_per_pod, nodes: gang.pods, site: SiteId::ANYWHERE };
-                let demand = Demand { shape, member: MemberId(member), submitted_at, due, ends_by: i64::MAX };
+                let promised_by = due.then_some(now + submitted_at % 100);
+                let member = MemberId(member);
+                let demand = Demand { shape, member, submitted_at, due, promised_by, ends_by: i64::MAX };
                 let found = engine.find_victims(&demand).map(|f| (f.places, f.victims));
                 prop_assert_eq!(found, by_looking_everywhere(&engine, &demand));
             }

@@ -98,6 +98,9 @@ impl Engine {
                 if excess == 0 {
                     break;
                 }
+                if self.has_just_started(victim) {
+                    continue;
+                }
                 excess = excess.saturating_sub(self.record(victim).gpus());
                 let reason = ReclaimReason::GuaranteeOf { member, claim: id.clone() };
                 self.tell_to_leave(victim, reason, Some(job));

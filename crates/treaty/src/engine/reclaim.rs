@@ -19,6 +19,8 @@ pub(super) struct Demand {
     pub(super) member: MemberId,
     pub(super) submitted_at: i64,
     pub(super) due: bool,
+    /// When the place has to be free; only for who is due.
+    pub(super) promised_by: Option<i64>,
     /// End by its own account, if it starts when the notice is over.
     pub(super) ends_by: i64,
 }
@@ -137,22 +139,37 @@ impl Engine {
     /// Whether there would be a place once these have left, who leave anyway, and everybody who may be sent away.
     pub(super) fn has_place_without(&self, demand: &Demand, leaving: &[Job]) -> bool {
         let node_count = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        let demand = &Demand { promised_by: None, ..*demand };
         let nodes = (0..node_count).filter(|&node| self.candidate(demand, node, leaving).is_some());
         nodes.take(demand.shape.nodes as usize).count() == demand.shape.nodes as usize
+    }
+
+    /// Whether the demand may be met on the node, whoever is there: the node is open, as wished, and for long enough.
+    pub(super) fn may_use(&self, demand: &Demand, node: u32) -> bool {
+        !self.space.is_closed(node)
+            && self.space.allows(demand.shape, node)
+            && demand.ends_by <= self.windows.bound(node, demand.member)
+    }
+
+    /// GPUs of the node that the demand could have without anybody else being told to leave: who leaves for another may
+    /// leave more than that needs, and that may be needed later than this.
+    pub(super) fn free_in_time(&self, demand: &Demand, node: u32) -> Gpus {
+        let free = self.space.free(node);
+        if self.nodes[node as usize].kept.is_empty() && self.stopping.is_empty() {
+            return free;
+        }
+        let slack = demand.promised_by.map_or(0, |by| self.slack(node, by, false));
+        free.max(Gpus::try_from(slack).unwrap_or(0))
     }
 
     /// The cheapest way to free the node for the demand, given that `leaving` leave anyway.
     pub(super) fn candidate(&self, demand: &Demand, node: u32, leaving: &[Job]) -> Option<Candidate> {
         let state = &self.nodes[node as usize];
         let need = demand.shape.gpus;
-        if self.space.is_closed(node) || state.capacity < need || !state.missing.is_empty() {
+        if state.capacity < need || !self.may_use(demand, node) {
             return None;
         }
-        if !self.space.allows(demand.shape, node) || demand.ends_by > self.windows.bound(node, demand.member)
-        {
-            return None;
-        }
-        let mut free = self.space.free(node);
+        let mut free = self.free_in_time(demand, node);
         let mut able: Vec<(Cost, Job)> = Vec::with_capacity(state.holders.len());
         for &job in &state.holders {
             if leaving.contains(&job) {
@@ -179,6 +196,9 @@ impl Engine {
     fn cost(&self, demand: &Demand, job: Job) -> Option<Cost> {
         let record = self.record(job);
         let JobState::Running { basis, .. } = record.state else { return None };
+        if self.has_just_started(job) {
+            return None;
+        }
         let own = record.spec.member == demand.member;
         let right = match basis {
             Basis::Borrowed if demand.due || !own || record.spec.submitted_at.0 > demand.submitted_at => 0,
@@ -187,6 +207,11 @@ impl Engine {
             Basis::Borrowed | Basis::Guaranteed | Basis::Due => return None,
         };
         Some((right, record.work_lost(self.now)))
+    }
+
+    /// A plan cannot both start a claim and tell it to leave; the next one can.
+    pub(super) fn has_just_started(&self, job: Job) -> bool {
+        self.started.contains(&job)
     }
 
     /// Lets every victim stay that is not needed after all, the dearest first.

@@ -1,5 +1,6 @@
 //! An engine from what a caller observed: every claim as the last decision left it.
 
+use super::alone::{self, AloneRun};
 use super::job::{JobSpec, JobState, Record};
 use super::names::NodeNames;
 use super::queue::{Job, Key, NameOrder};
@@ -44,13 +45,13 @@ impl Engine {
         for (member, claims) in engine.members.iter_mut().zip(in_line) {
             member.queue.fill(claims);
         }
-        engine.abandon_unlawful_reservations();
         engine.withdraw_idle_notices();
         engine
     }
 
+    /// The lines as they were as long ago as they remember; they go on from there when the engine settles.
     fn restore_lines_alone(&mut self, snapshot: &Snapshot) {
-        let mut last_start = vec![i64::MIN; self.members.len()];
+        let memory_from = self.now.saturating_sub(Claim::line_memory(self.rules.notice).0);
         // Where the line has become too short for all, those who have been due longest stay.
         let mut by_due: Vec<(TimestampMillis, TimestampMillis, Job)> = Vec::new();
         let mut in_line: Vec<Vec<Job>> = vec![Vec::new(); self.members.len()];
@@ -58,18 +59,15 @@ impl Engine {
             if let ClaimState::Finished { runtime } = claim.state {
                 self.jobs[job as usize].state = JobState::Finished { runtime: runtime.0 };
             }
-            let Some(due) = &claim.due else {
-                in_line[claim.member.index()].push(job);
-                continue;
-            };
-            let last = &mut last_start[claim.member.index()];
-            *last = due.since.0.max(*last);
-            by_due.push((due.since, claim.submitted_at, job));
+            match &claim.due {
+                Some(due) => by_due.push((due.since, claim.submitted_at, job)),
+                None => in_line[claim.member.index()].push(job),
+            }
         }
         by_due.sort_unstable();
         for (.., job) in by_due {
             let claim = &snapshot.claims[job as usize];
-            if !self.restore_due(job, claim, last_start[claim.member.index()]) {
+            if !self.restore_due(job, claim, memory_from) {
                 in_line[claim.member.index()].push(job);
             }
         }
@@ -83,35 +81,35 @@ impl Engine {
                 Some((shape, record.spec.submitted_at.0, record.name(), job))
             };
             let claims: Vec<_> = jobs.into_iter().filter_map(in_line).collect();
+            line.doubt([]);
             line.fill(claims);
         }
     }
 
-    /// Whether the claim goes on where its member's line alone had it. `last_start` is the latest start there: what
-    /// ended before is known there already.
-    fn restore_due(&mut self, job: Job, claim: &Claim, last_start: i64) -> bool {
+    /// Whether the claim was in its member's line alone before `memory_from` and goes on there, or ended before. What
+    /// the line did later is made anew.
+    fn restore_due(&mut self, job: Job, claim: &Claim, memory_from: i64) -> bool {
         let record = &mut self.jobs[job as usize];
         let (Some(shape), Some(due)) = (record.shape, &claim.due) else { return false };
         let line = &mut self.members[record.spec.member.index()].alone;
-        // Who may not start any more by its member's own rules is not due either; what runs stays due.
-        if claim.is_waiting() && !line.could_run_inside(job, shape) {
-            return false;
-        }
+        record.due_since = Some(due.since.0);
+        record.places_alone.clone_from(&due.places);
         let end = match record.state {
             JobState::Finished { runtime } => Some(due.since.0.saturating_add(runtime)),
             _ => None,
         };
-        let over = end.is_some_and(|end| end <= last_start);
-        // After an amendment the line may have become too small for what it was doing.
-        if !over && !line.restore(job, &due.places) {
+        if end.is_some_and(|end| end < memory_from) {
+            return true;
+        }
+        line.doubt([job]);
+        // Who may not start any more by its member's own rules is not due either; what runs stays due.
+        if claim.is_waiting() && !line.could_run_inside(job, shape) {
             return false;
         }
-        record.due_since = Some(due.since.0);
-        if !over {
-            record.places_alone.clone_from(&due.places);
-            end.into_iter().for_each(|end| line.will_end(job, end));
-        }
-        true
+        let key = alone::key(claim.submitted_at.0, record.name());
+        let run = AloneRun { since: due.since.0, places: due.places.clone(), shape, key, end };
+        // After an amendment the line may have become too small for what it was doing.
+        due.since.0 < memory_from && line.restore(job, run)
     }
 
     fn restore_holding(&mut self, snapshot: &Snapshot, names: &NodeNames<'_>, job: Job, holding: &Holding) {
@@ -225,20 +223,6 @@ impl Engine {
 
     fn is_where_wanted(&self, job: Job, places: &[Place]) -> bool {
         self.record(job).shape.is_some_and(|shape| self.space.meets_wish(shape, places))
-    }
-
-    /// Whom a due claim had told to leave inside a guarantee may stay once that claim is no longer due.
-    fn abandon_unlawful_reservations(&mut self) {
-        let unlawful = |(_, job): &(i64, Job)| match *self.state(*job) {
-            JobState::Noticed { basis: Basis::Guaranteed, promised_to: Some(claim), .. } => {
-                self.record(claim).due_since.is_none().then_some(claim)
-            }
-            _ => None,
-        };
-        let claims: Vec<Job> = self.deadlines.iter().filter_map(unlawful).collect();
-        for claim in claims {
-            self.abandon_reservation(claim);
-        }
     }
 
     /// Lets stay who was told to leave for a reason that has passed.

@@ -31,8 +31,10 @@ impl Engine {
     }
 
     fn could_borrow(&self, member: usize) -> bool {
+        // What an owner uses itself it no longer keeps from others.
+        let others_changed = || self.rules.members.iter().any(|rules| rules.keep > 0);
         self.rules.members[member].closed.is_none()
-            && (self.freed || self.members[member].touched)
+            && (self.freed || self.members[member].touched || others_changed())
             && self.members[member].queue.len() > 0
     }
 

@@ -205,6 +205,8 @@ impl Engine {
             // As a caller remembers what this wrote: told, and by a deadline that is the window's.
             JobState::Noticed { deadline, promised_to: None, .. } if deadline == limit.start => {
                 self.withdraw(job);
+                // It had not been told to leave for anybody.
+                self.withdrawn.remove(&job);
             }
             JobState::Noticed { deadline, .. } if deadline <= limit.start => {}
             _ if limit.start > self.now => self.announce_window(job),

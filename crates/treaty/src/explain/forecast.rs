@@ -194,13 +194,13 @@ impl<'s> Forecast<'s> {
         loop {
             let mut again = false;
             for action in self.engine.settle(TimestampMillis(self.now)) {
+                again = true;
                 match action {
                     Action::Start { job, .. } => self.start(job),
                     Action::Stop { job, .. } => {
                         self.runs[job as usize] += 1;
                         self.endless.remove(&job);
                         self.engine.released(job);
-                        again = true;
                     }
                     _ => {}
                 }
