@@ -155,7 +155,6 @@ mod tests {
             notice: DurationMillis(50),
             least_notice: DurationMillis(0),
             minimum_run: DurationMillis(0),
-            aging: None,
             alone_order: AloneOrder::Submission,
             shortest_first: true,
         }
