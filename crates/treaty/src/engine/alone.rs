@@ -70,6 +70,8 @@ pub(crate) struct AloneRun {
     pub(crate) shape: Shape,
     pub(crate) key: Key,
     pub(crate) end: Option<i64>,
+    /// By the present rules it could not start, but it runs: the line does not go back on it.
+    pub(crate) stays: bool,
 }
 
 impl AloneLine {
@@ -223,7 +225,7 @@ impl AloneLine {
     /// Undoes everything from that time on.
     fn go_back(&mut self, to: i64) {
         let undone: Vec<Job> =
-            self.runs.iter().filter(|(_, run)| run.since >= to).map(|(job, _)| *job).collect();
+            self.runs.iter().filter(|(_, run)| run.since >= to && !run.stays).map(|(job, _)| *job).collect();
         for job in undone {
             if let Some(run) = self.drop_run(job) {
                 self.enqueue(run.shape, run.key, job);
@@ -273,7 +275,7 @@ impl AloneLine {
                 self.dequeue(shape, key.clone(), job);
                 let end = runtime_of(job).map(|runtime| at.saturating_add(runtime));
                 self.to_come.extend(end.map(|end| (end, job)));
-                self.runs.insert(job, AloneRun { since: at, places, shape, key, end });
+                self.runs.insert(job, AloneRun { since: at, places, shape, key, end, stays: false });
                 self.changed.insert(job);
                 self.clock = at;
             } else {

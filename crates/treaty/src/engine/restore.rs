@@ -103,13 +103,14 @@ impl Engine {
         }
         line.doubt([job]);
         // Who may not start any more by its member's own rules is not due either; what runs stays due.
-        if claim.is_waiting() && !line.could_run_inside(job, shape) {
+        let stays = !line.could_run_inside(job, shape);
+        if stays && claim.is_waiting() {
             return false;
         }
         let key = alone::key(claim.submitted_at.0, record.name());
-        let run = AloneRun { since: due.since.0, places: due.places.clone(), shape, key, end };
+        let run = AloneRun { since: due.since.0, places: due.places.clone(), shape, key, end, stays };
         // After an amendment the line may have become too small for what it was doing.
-        due.since.0 < memory_from && line.restore(job, run)
+        (due.since.0 < memory_from || stays) && line.restore(job, run)
     }
 
     fn restore_holding(&mut self, snapshot: &Snapshot, names: &NodeNames<'_>, job: Job, holding: &Holding) {
