@@ -130,7 +130,7 @@ pub enum LineOrder {
 pub struct ReclaimRule {
     /// Between telling a borrower and stopping it.
     pub notice: DurationMillis,
-    /// A borrower runs at least so long before it is told.
+    /// A borrower is not stopped before it has run so long.
     pub minimum_run: DurationMillis,
 }
 
