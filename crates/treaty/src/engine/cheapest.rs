@@ -206,7 +206,7 @@ mod tests {
                 let shape = Shape { gpus: gang.gpus_per_pod, nodes: gang.pods, site: SiteId::ANYWHERE };
                 let promised_by = due.then_some(now + submitted_at % 100);
                 let member = MemberId(member);
-                let demand = Demand { shape, member, submitted_at, due, promised_by, ends_by: i64::MAX };
+                let demand = Demand { shape, member, submitted_at, due, promised_by, ends_by: i64::MAX, hurried: false };
                 let found = engine.find_victims(&demand).map(|f| (f.places, f.victims));
                 prop_assert_eq!(found, by_looking_everywhere(&engine, &demand));
             }

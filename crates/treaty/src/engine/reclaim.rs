@@ -23,6 +23,8 @@ pub(super) struct Demand {
     pub(super) promised_by: Option<i64>,
     /// End by its own account, if it starts when the notice is over.
     pub(super) ends_by: i64,
+    /// Whoever leaves for another due claim may be told to leave sooner.
+    pub(super) hurried: bool,
 }
 
 /// A place and who has to leave it.
@@ -155,10 +157,10 @@ impl Engine {
     /// leave more than that needs, and that may be needed later than this.
     pub(super) fn free_in_time(&self, demand: &Demand, node: u32) -> Gpus {
         let free = self.space.free(node);
-        if self.nodes[node as usize].kept.is_empty() && self.stopping.is_empty() {
+        if !demand.hurried && self.nodes[node as usize].kept.is_empty() && self.stopping.is_empty() {
             return free;
         }
-        let slack = demand.promised_by.map_or(0, |by| self.slack(node, by, false));
+        let slack = demand.promised_by.map_or(0, |by| self.slack(node, by, demand.hurried));
         free.max(Gpus::try_from(slack).unwrap_or(0))
     }
 
