@@ -92,6 +92,7 @@ fn a_stated_run_time_helps_only_where_the_treaty_says_so() {
         ("b4", 1, 1, 8, Some(2000)),
     ];
     let mut document = document(&[8, 0], 60);
+    document.line = None;
     let plain = told(&pool(document.clone(), 1, &claims), "b3");
     assert!(plain.what_ifs.iter().all(|w| w.code != "StateRunTime"), "{:?}", plain.what_ifs);
     document.line = Some(LineDocument { alone: None, shortest_first: true, aging_hours: None });

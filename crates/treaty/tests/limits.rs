@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use concord_treaty::check::check;
 use concord_treaty::clauses::WindowPurpose;
 use concord_treaty::decide::decide;
-use concord_treaty::document::Document;
+use concord_treaty::document::{Document, LineDocument};
 use concord_treaty::plan::{Admission, Notice, Plan, Reservation, Stop};
 use concord_treaty::reason::ReclaimReason;
 use concord_treaty::schedule::{Occurrence, occurrences};
@@ -282,7 +282,9 @@ fn the_judge_refuses_starts_into_a_window() {
 
 #[test]
 fn the_judge_refuses_to_lend_what_is_kept_for_an_aged_claim() {
-    let mut pool = Pool::new(aging(document(&[0, 0], 60), 1), 2, 4);
+    let mut document = aging(document(&[0, 0], 60), 1);
+    document.line = document.line.map(|line| LineDocument { shortest_first: false, ..line });
+    let mut pool = Pool::new(document, 2, 4);
     pool.submit("b0", 1, gang(1, 4), Some(200 * MINUTE));
     pool.submit("b1", 1, gang(1, 4), Some(100 * MINUTE));
     pool.settle(|_, _| ()).unwrap();

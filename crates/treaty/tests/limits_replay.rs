@@ -44,12 +44,18 @@ fn any_treaty() -> impl Strategy<Value = Document> {
         })
 }
 
-/// What a caller would have to do. Booking alone may wait for the next decision.
+/// What a caller would have to do. Booking alone may wait for the next decision; what a line alone says beside windows,
+/// which it does not know, may be made anew.
 fn work_left(plan: &Plan) -> Vec<String> {
     let lines = support::told(plan);
     lines
         .into_iter()
-        .filter(|l| !l.starts_with("wait") && !l.starts_with("book") && !l.starts_with("due"))
+        .filter(|l| {
+            !l.starts_with("wait")
+                && !l.starts_with("book")
+                && !l.starts_with("due")
+                && !l.starts_with("not due")
+        })
         .collect()
 }
 

@@ -39,6 +39,7 @@ impl Engine {
     /// Keeps places for a claim: what is free there now, the rest as it becomes free; the victims are told to leave.
     pub(super) fn reserve(&mut self, job: Job, basis: Basis, places: Vec<Place>, victims: Vec<Job>) {
         self.leave_line(job);
+        self.jobs[job as usize].put_back = false;
         let (member, claim) = (self.record(job).spec.member, self.record(job).spec.id.clone());
         for victim in victims {
             let reason = ReclaimReason::GuaranteeOf { member, claim: claim.clone() };

@@ -45,7 +45,6 @@ impl Engine {
         for (member, claims) in engine.members.iter_mut().zip(in_line) {
             member.queue.fill(claims);
         }
-        engine.withdraw_idle_notices();
         engine
     }
 
@@ -224,27 +223,6 @@ impl Engine {
 
     fn is_where_wanted(&self, job: Job, places: &[Place]) -> bool {
         self.record(job).shape.is_some_and(|shape| self.space.meets_wish(shape, places))
-    }
-
-    /// Lets stay who was told to leave for a reason that has passed.
-    fn withdraw_idle_notices(&mut self) {
-        let passed = |job: Job| match self.state(job) {
-            JobState::Noticed { promised_to: Some(claim), .. } => {
-                !matches!(self.state(*claim), JobState::Reserved { .. })
-                    && !self.waits_for_ceiling(*claim)
-                    && self.aging.places(*claim).is_none()
-            }
-            JobState::Noticed { promised_to: None, reason: ReclaimReason::AboveCeiling(member), .. } => {
-                self.members[member.index()].used <= self.rules.members[member.index()].ceiling
-            }
-            // The claim that it was promised to is gone.
-            JobState::Noticed { promised_to: None, .. } => true,
-            _ => false,
-        };
-        let idle: Vec<Job> = self.deadlines.iter().map(|(_, job)| *job).filter(|&job| passed(job)).collect();
-        for job in idle {
-            self.withdraw(job);
-        }
     }
 }
 
