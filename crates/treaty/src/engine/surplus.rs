@@ -34,7 +34,8 @@ impl Engine {
         // What an owner uses itself it no longer keeps from others.
         let others_changed = || self.rules.members.iter().any(|rules| rules.keep > 0);
         self.rules.members[member].closed.is_none()
-            && (self.freed || self.members[member].touched || others_changed())
+            // Near a window and beside what is kept by age, what fits changes with the time alone.
+            && (self.freed || self.members[member].touched || self.has_limits() || others_changed())
             && self.members[member].queue.len() > 0
     }
 
