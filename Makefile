@@ -19,6 +19,11 @@ export REPLAY
 # Kill the operator so many times while it replays.
 KILL ?= 0
 
+# Random tests start from this seed, so that a red run means a change and not luck; explore others with
+# make test PROPTEST_RNG_SEED=7 PROPTEST_CASES=5000
+PROPTEST_RNG_SEED ?= 1
+export PROPTEST_RNG_SEED
+
 POOL := $(CARGO_TARGET_DIR)/release/concord-pool
 
 .PHONY: help prerequisites build up down status logs replay audit crash-test test lint crds
