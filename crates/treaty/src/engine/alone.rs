@@ -209,7 +209,7 @@ impl AloneLine {
             (AloneOrder::Submission, Some(shares)) => shares.first_by_submission(),
             (AloneOrder::FirstFit, Some(shares)) => shares.first_that_fits(fits),
         }?;
-        (key.submitted_at <= at && self.space.fits(shape, 0)).then(|| (key.clone(), job, shape))
+        (key.submitted_at <= at && self.space.fits(shape, 0)).then_some((key, job, shape))
     }
 }
 

@@ -230,7 +230,7 @@ impl Inside {
         &self,
         element: ElementId,
         wanted: impl FnMut(Shape) -> bool,
-    ) -> Option<(&Key, Job, Shape)> {
+    ) -> Option<(Key, Job, Shape)> {
         self.elements[element as usize].queue.first(wanted)
     }
 
