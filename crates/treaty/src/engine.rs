@@ -32,6 +32,7 @@ mod inside;
 mod job;
 mod kept;
 mod leavers;
+mod line;
 mod names;
 mod notices;
 mod observe;
@@ -56,6 +57,7 @@ pub use rules::{MemberRules, Rules};
 pub use topology::NodeSpec;
 pub use windows::NodeWindow;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use job::{JobState, Record};
@@ -144,6 +146,8 @@ pub struct Engine {
     jobs: Vec<Record>,
     /// So many of them, the first, come from a snapshot and are sorted by name.
     restored: usize,
+    /// How often a claim was looked at.
+    looked_at: Cell<u64>,
     members: Vec<MemberState>,
     now: i64,
     /// Something became free since the last settling: claims that found no place may find one.
@@ -233,6 +237,7 @@ impl Engine {
             leavers: LeaversByNode::new(nodes.len()),
             jobs: Vec::new(),
             restored: 0,
+            looked_at: Cell::new(0),
             members,
             rules,
             now: i64::MIN,
@@ -297,7 +302,14 @@ impl Engine {
         self.members[member.index()].used
     }
 
+    /// How often the engine has looked at a claim so far: what a decision costs, without a clock.
+    #[must_use]
+    pub const fn looked_at(&self) -> u64 {
+        self.looked_at.get()
+    }
+
     fn record(&self, job: Job) -> &Record {
+        self.looked_at.set(self.looked_at.get() + 1);
         &self.jobs[job as usize]
     }
 

@@ -13,19 +13,29 @@ pub struct Counting;
 #[allow(unsafe_code, reason = "the only way to count allocations; a benchmark, not the product")]
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let live = LIVE.load(Relaxed) + layout.size();
-        LIVE.store(live, Relaxed);
-        if live > PEAK.load(Relaxed) {
-            PEAK.store(live, Relaxed);
-        }
+        count(0, layout.size());
         // SAFETY: the caller keeps the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.store(LIVE.load(Relaxed).wrapping_sub(layout.size()), Relaxed);
+        count(layout.size(), 0);
         // SAFETY: the caller keeps the contract of `dealloc`.
         unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        count(layout.size(), new_size);
+        // SAFETY: the caller keeps the contract of `realloc`.
+        unsafe { System.realloc(pointer, layout, new_size) }
+    }
+}
+
+fn count(less: usize, more: usize) {
+    let live = LIVE.load(Relaxed).wrapping_sub(less).wrapping_add(more);
+    LIVE.store(live, Relaxed);
+    if live > PEAK.load(Relaxed) {
+        PEAK.store(live, Relaxed);
     }
 }
 

@@ -3,10 +3,11 @@
 //! A claim that asks for a place which not every choice of nodes gives has no start in its member's line alone, because
 //! that line has no places; whoever becomes due all the same would be promised what nobody can keep.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Judge;
 use crate::snapshot::{Claim, Level, Node, RACK_LABEL, ROW_LABEL, Slot};
+use crate::units::Labels;
 
 impl<'a> Judge<'a> {
     pub(super) fn places_are_as_asked(&mut self) {
@@ -24,8 +25,13 @@ impl<'a> Judge<'a> {
                 self.report("NotTogether", format!("{id} must lie in one {level:?} and gets {slots:?}"));
             }
         }
+        let largest = self.snapshot.nodes.iter().map(|n| n.gpus).max().unwrap_or(0);
+        let mut known: BTreeMap<(Option<Level>, &Labels), bool> = BTreeMap::new();
         for start in &self.plan.due {
-            if self.claim(&start.claim).is_some_and(|claim| self.asks_for_a_place(claim)) {
+            let Some(claim) = self.claim(&start.claim) else { continue };
+            let within = claim.within.filter(|_| claim.gang.gpus() > largest);
+            let wish = (within, &claim.node_labels);
+            if *known.entry(wish).or_insert_with(|| self.is_a_wish(within, claim)) {
                 self.report("DueSomewhere", format!("{} asks for a place and becomes due", start.claim));
             }
         }
@@ -36,11 +42,9 @@ impl<'a> Judge<'a> {
     }
 
     /// Whether some choice of nodes would not be what the claim asks for.
-    fn asks_for_a_place(&self, claim: &Claim) -> bool {
+    fn is_a_wish(&self, within: Option<Level>, claim: &Claim) -> bool {
         let nodes: Vec<&Node> = self.snapshot.nodes.iter().collect();
-        let largest = nodes.iter().map(|n| n.gpus).max().unwrap_or(0);
-        let apart = |level| claim.gang.gpus() > largest && parts(&nodes, level) > 1;
-        claim.within.is_some_and(apart)
+        within.is_some_and(|level| parts(&nodes, level) > 1)
             || !claim.node_labels.is_empty() && !nodes.iter().all(|node| has_labels(node, claim))
     }
 }

@@ -260,7 +260,7 @@ impl AloneLine {
 
     fn go_on_without(&mut self, held: &[Shape], now: i64, runtime_of: &mut impl FnMut(Job) -> Option<i64>) {
         loop {
-            let start = self.next_start(held).map(|(key, job, shape)| (key.clone(), job, shape));
+            let start = self.next_start(held);
             let start_at = start.as_ref().map(|(key, ..)| key.submitted_at.max(self.clock));
             if let Some(&(at, job)) = self.to_come.first()
                 && at <= now
@@ -284,7 +284,7 @@ impl AloneLine {
         }
     }
 
-    fn next_start(&self, held: &[Shape]) -> Option<(&Key, Job, Shape)> {
+    fn next_start(&self, held: &[Shape]) -> Option<(Key, Job, Shape)> {
         let could = |shape: Shape| self.space.fits(shape, 0) && !held.contains(&shape);
         match (self.order, &self.shares) {
             (AloneOrder::Submission, None) => self.queue.first(|_| true).filter(|(.., shape)| could(*shape)),

@@ -55,8 +55,7 @@ impl AloneShares {
     }
 
     fn change_line(&mut self, element: ElementId, change: impl FnOnce(&mut Inside)) {
-        let head =
-            |inside: &Inside| inside.first_of(element, |_| true).map(|(key, ..)| (key.clone(), element));
+        let head = |inside: &Inside| inside.first_of(element, |_| true).map(|(key, ..)| (key, element));
         if let Some(before) = head(&self.inside) {
             self.heads.remove(&before);
         }
@@ -81,7 +80,7 @@ impl AloneShares {
     }
 
     /// The first claim by submission that no ceiling holds up.
-    pub(crate) fn first_by_submission(&self) -> Option<(&Key, Job, Shape)> {
+    pub(crate) fn first_by_submission(&self) -> Option<(Key, Job, Shape)> {
         let mut full: BTreeSet<ElementId> = BTreeSet::new();
         for (_, element) in &self.heads {
             let Some((key, job, shape)) = self.inside.first_of(*element, |_| true) else { continue };
@@ -97,7 +96,7 @@ impl AloneShares {
     }
 
     /// The first claim by submission that no ceiling holds up and that fits.
-    pub(crate) fn first_that_fits(&self, fits: impl Fn(Shape) -> bool) -> Option<(&Key, Job, Shape)> {
+    pub(crate) fn first_that_fits(&self, fits: impl Fn(Shape) -> bool) -> Option<(Key, Job, Shape)> {
         let of_element = |element: ElementId| {
             let may = |s: Shape| fits(s) && self.inside.without_room(element, s.total()).next().is_none();
             self.inside.first_of(element, may)

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
 use super::Engine;
+use super::leavers::LeaversByNode;
 use super::queue::Job;
 use super::reclaim::{Candidate, Demand, Found, Rank};
 
@@ -26,6 +27,27 @@ impl Engine {
         Some(self.found(demand, search.choose()?))
     }
 
+    /// Nodes that could meet the demand and may be among the cheapest, with what they cost at least.
+    pub(super) fn worth_a_look(&mut self, demand: &Demand) -> Vec<Rank> {
+        self.refresh_leavers();
+        let node_count = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        let first_look = |node: u32| {
+            let missing = demand.shape.gpus.saturating_sub(self.free_in_time(demand, node));
+            self.leavers.first_look(node, missing, demand.due, self.now)
+        };
+        let looks: Vec<u64> = (0..node_count).map(first_look).collect();
+        // Where one node is enough, no other needs a look that costs more than the most promising one.
+        let promising = (0..).zip(&looks).min_by_key(|(_, look)| **look);
+        let promising = promising.filter(|_| demand.shape.nodes == 1);
+        let found = promising.and_then(|(node, _)| Some(self.candidate(demand, node, &[])?.rank()));
+        let most = match found {
+            Some(((0, lost), ..)) => lost.min(LeaversByNode::OF_GUARANTEES - 1),
+            _ => LeaversByNode::OF_GUARANTEES,
+        };
+        let worth = (0..).zip(looks).filter(|(_, look)| *look <= most);
+        worth.filter_map(|(node, _)| self.at_least(demand, node)).collect()
+    }
+
     /// Drops the nodes that cost more than what the most promising ones cost, as many as are wanted: nearly all.
     fn drop_hopeless(&self, demand: &Demand, at_least: &mut Vec<Rank>) {
         let wanted = demand.shape.nodes as usize;
@@ -44,7 +66,7 @@ impl Engine {
     pub(super) fn at_least(&self, demand: &Demand, node: u32) -> Option<Rank> {
         let free = self.space.free(node);
         let missing = demand.shape.gpus.saturating_sub(self.free_in_time(demand, node));
-        if self.leavers.gpus(node, demand.due) < missing || self.space.is_closed(node) {
+        if self.space.is_closed(node) {
             return None;
         }
         let borrowed = self.leavers.borrowed(node);
@@ -53,6 +75,9 @@ impl Engine {
             return Some(((0, borrowed.work_lost(missing, self.now)), victims, free, node));
         }
         let guaranteed = self.leavers.guaranteed(node);
+        if !demand.due || missing > borrowed.gpus + guaranteed.gpus {
+            return None;
+        }
         let lost = borrowed.work_lost(borrowed.gpus, self.now);
         let lost = lost.saturating_add(guaranteed.work_lost(missing - borrowed.gpus, self.now));
         let victims = missing.div_ceil(borrowed.largest.max(guaranteed.largest).max(1)) as usize;

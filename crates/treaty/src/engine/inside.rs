@@ -238,7 +238,7 @@ impl Inside {
         at: ElementId,
         room: Gpus,
         wanted: &[Shape],
-        pick: &impl Fn(&'q Queue, Gpus) -> Option<(&'q Key, Job, Shape)>,
+        pick: &impl Fn(&'q Queue, Gpus) -> Option<(Key, Job, Shape)>,
     ) -> Option<(Job, Shape)> {
         let element = &self.elements[at as usize];
         let room = room.min(element.room());
@@ -257,7 +257,7 @@ impl Inside {
         &self,
         element: ElementId,
         wanted: impl FnMut(Shape) -> bool,
-    ) -> Option<(&Key, Job, Shape)> {
+    ) -> Option<(Key, Job, Shape)> {
         self.elements[element as usize].queue.first(wanted)
     }
 

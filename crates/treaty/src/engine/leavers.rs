@@ -28,8 +28,10 @@ pub(super) struct Leavers {
 pub(super) struct LeaversByNode {
     borrowed: Vec<Leavers>,
     guaranteed: Vec<Leavers>,
-    /// GPUs of borrowers, and of both; apart, because a search looks at these on all nodes.
+    /// GPUs of borrowers, and of both; with the next apart, because a search looks at these on all nodes.
     gpus: Vec<[Gpus; 2]>,
+    /// Since when the youngest borrower's work would be lost.
+    youngest: Vec<i64>,
     /// Nodes on which something changed since the sums were taken, once each.
     stale: Vec<u32>,
     is_stale: Vec<bool>,
@@ -67,6 +69,7 @@ impl LeaversByNode {
             borrowed: vec![Leavers::default(); nodes],
             guaranteed: vec![Leavers::default(); nodes],
             gpus: vec![[0; 2]; nodes],
+            youngest: vec![0; nodes],
             stale: Vec::new(),
             is_stale: vec![false; nodes],
         }
@@ -78,10 +81,18 @@ impl LeaversByNode {
         }
     }
 
-    /// GPUs that could become free: those of borrowers alone, or also those inside guarantees.
-    pub(super) fn gpus(&self, node: u32, also_guaranteed: bool) -> Gpus {
-        self.gpus[node as usize][usize::from(also_guaranteed)]
+    /// What freeing so many GPUs costs at least, as one number for a first look at all nodes: the work lost, above it
+    /// [`Self::OF_GUARANTEES`], above that [`u64::MAX`] where it is not possible.
+    pub(super) fn first_look(&self, node: u32, missing: Gpus, also_guaranteed: bool, now: i64) -> u64 {
+        let [borrowed, both] = self.gpus[node as usize];
+        let ran = now.saturating_sub(self.youngest[node as usize]).max(0);
+        let lost = u64::from(missing).saturating_mul(ran.unsigned_abs()).min(Self::OF_GUARANTEES - 1);
+        let of_guarantees = if also_guaranteed && missing <= both { Self::OF_GUARANTEES } else { u64::MAX };
+        if missing <= borrowed { lost } else { of_guarantees }
     }
+
+    /// Where somebody inside a guarantee would have to leave too.
+    pub(super) const OF_GUARANTEES: u64 = u64::MAX - 1;
 
     pub(super) fn borrowed(&self, node: u32) -> &Leavers {
         &self.borrowed[node as usize]
@@ -119,6 +130,7 @@ impl Engine {
             let at = node as usize;
             self.leavers.is_stale[at] = false;
             self.leavers.gpus[at] = [borrowed.gpus, borrowed.gpus + guaranteed.gpus];
+            self.leavers.youngest[at] = borrowed.youngest;
             self.leavers.borrowed[at] = borrowed;
             self.leavers.guaranteed[at] = guaranteed;
         }

@@ -25,12 +25,25 @@ struct Idle {
     for_aged: BTreeMap<(MemberId, Shape), bool>,
 }
 
+/// Where a waiting claim stands.
+#[derive(Debug, Clone, Copy)]
+struct Turn {
+    /// Among all waits of the plan.
+    position: usize,
+    /// In its member's line, from 1.
+    place: u32,
+}
+
 impl Engine {
     /// The plan that leads from the snapshot, from which this engine was restored, to its present state.
     #[must_use]
     pub fn plan_since(&self, snapshot: &Snapshot) -> Plan {
         let mut plan = Plan::default();
-        for (job, claim) in (0..).zip(&snapshot.claims) {
+        let (mut idle, turns) = (self.idle(), self.turns());
+        let mut waits: Vec<Option<Wait>> = vec![None; turns.iter().flatten().count()];
+        let mut in_no_line = Vec::new();
+        // One pass in the order of the claims, in which they, their records and their names lie in memory.
+        for ((job, claim), turn) in (0..).zip(&snapshot.claims).zip(turns) {
             let record = self.record(job);
             self.note_due(&mut plan, claim, record);
             match &claim.state {
@@ -41,9 +54,32 @@ impl Engine {
                 ClaimState::Holding(holding) => note_holding(&mut plan, claim, record, holding),
                 ClaimState::Finished { .. } => {}
             }
+            if let Some(Turn { position, place }) = turn {
+                let reason = self.wait_reason(job, &mut idle);
+                waits[position] = Some(Wait { claim: claim.id.clone(), place, reason });
+            } else if record.shape.is_none() && matches!(record.state, JobState::Waiting) {
+                let too_wide = record.spec.gang.gpus_per_pod > self.space.cell();
+                let reason = if too_wide { WaitReason::ExceedsPool } else { WaitReason::UnsupportedShape };
+                in_no_line.push(Wait { claim: claim.id.clone(), place: 0, reason });
+            }
         }
-        self.note_waits(&mut plan);
+        plan.waits.extend(waits.into_iter().flatten().chain(in_no_line));
         plan
+    }
+
+    /// Who waits, by claim: members one after the other, each in the order of its line.
+    fn turns(&self) -> Vec<Option<Turn>> {
+        let mut turns = vec![None; self.jobs.len()];
+        let mut positions = 0..;
+        for (index, member) in self.members.iter().enumerate() {
+            let of_member = |job: &&Job| self.record(**job).spec.member.index() == index;
+            let reserved = self.reserved.iter().filter(of_member).copied();
+            let in_line = reserved.chain(member.queue.in_order());
+            for ((job, place), position) in in_line.zip(1..).zip(&mut positions) {
+                turns[job as usize] = Some(Turn { position, place });
+            }
+        }
+        turns
     }
 
     fn note_due(&self, plan: &mut Plan, claim: &Claim, record: &Record) {
@@ -70,44 +106,25 @@ impl Engine {
         let slot =
             |&(node, gpus): &(u32, u32)| Slot { node: snapshot.nodes[node as usize].name.clone(), gpus };
         let slots = || record.places.iter().map(slot).collect();
-        let id = claim.id.clone();
+        let id = || claim.id.clone();
         match record.state {
             JobState::Running { basis, .. } => {
-                plan.admissions.push(Admission { claim: id, slots: slots(), basis });
+                plan.admissions.push(Admission { claim: id(), slots: slots(), basis });
             }
             JobState::Reserved { basis, .. } => {
                 let kept = Reserved { slots: slots(), basis };
                 if before != Some(&kept) {
-                    plan.reservations.push(Reservation { claim: id, kept });
+                    plan.reservations.push(Reservation { claim: id(), kept });
                 }
             }
             _ if let Some(places) = self.aging.places(job) => {
                 let kept = Reserved { slots: places.iter().map(slot).collect(), basis: Basis::Borrowed };
                 if before != Some(&kept) {
-                    plan.reservations.push(Reservation { claim: id, kept });
+                    plan.reservations.push(Reservation { claim: id(), kept });
                 }
             }
-            _ if before.is_some() => plan.releases.push(id),
+            _ if before.is_some() => plan.releases.push(id()),
             _ => {}
-        }
-    }
-
-    fn note_waits(&self, plan: &mut Plan) {
-        let mut idle = self.idle();
-        for (index, member) in self.members.iter().enumerate() {
-            let of_member = |job: &&Job| self.record(**job).spec.member.index() == index;
-            let reserved = self.reserved.iter().filter(of_member).copied();
-            for (job, place) in reserved.chain(member.queue.in_order()).zip(1..) {
-                let claim = self.record(job).spec.id.clone();
-                plan.waits.push(Wait { claim, place, reason: self.wait_reason(job, &mut idle) });
-            }
-        }
-        // Gangs of a shape that no line takes.
-        for record in self.jobs.iter().filter(|r| r.shape.is_none() && matches!(r.state, JobState::Waiting)) {
-            let claim = record.spec.id.clone();
-            let too_wide = record.spec.gang.gpus_per_pod > self.space.cell();
-            let reason = if too_wide { WaitReason::ExceedsPool } else { WaitReason::UnsupportedShape };
-            plan.waits.push(Wait { claim, place: 0, reason });
         }
     }
 

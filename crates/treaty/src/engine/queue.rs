@@ -1,9 +1,9 @@
 //! Claims in line, apart by shape. What does not fit is skipped by shape and never claim by claim, so that the work
 //! after an event does not grow with the backlog.
 
-use std::collections::BTreeSet;
-use std::iter;
+use std::collections::BTreeMap;
 
+use super::line::Line;
 use super::space::Shape;
 use crate::units::ClaimId;
 
@@ -49,10 +49,23 @@ impl NameOrder {
     }
 }
 
+impl Key {
+    /// The key of the claim at that position of a snapshot.
+    pub(crate) const fn restored(class: u8, length: i64, submitted_at: i64, job: Job) -> Self {
+        let name = NameOrder { rank: NameOrder::rank_at(job), name: None };
+        Self { class, length, submitted_at, name }
+    }
+
+    /// Whether the claim of that index comes from a snapshot.
+    pub(crate) const fn is_restored(&self, job: Job) -> bool {
+        self.name.name.is_none() && self.name.rank == NameOrder::rank_at(job)
+    }
+}
+
 /// One line.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Queue {
-    by_shape: Vec<(Shape, BTreeSet<(Key, Job)>)>,
+    by_shape: Vec<(Shape, Line)>,
     len: usize,
 }
 
@@ -62,14 +75,14 @@ impl Queue {
     }
 
     pub(crate) fn insert(&mut self, shape: Shape, key: Key, job: Job) {
-        self.len += usize::from(self.line_mut(shape).insert((key, job)));
+        self.len += usize::from(self.line_mut(shape).insert(key, job));
     }
 
-    fn line_mut(&mut self, shape: Shape) -> &mut BTreeSet<(Key, Job)> {
+    fn line_mut(&mut self, shape: Shape) -> &mut Line {
         let at = match self.by_shape.binary_search_by_key(&shape, |(s, _)| *s) {
             Ok(at) => at,
             Err(at) => {
-                self.by_shape.insert(at, (shape, BTreeSet::new()));
+                self.by_shape.insert(at, (shape, Line::default()));
                 at
             }
         };
@@ -77,27 +90,27 @@ impl Queue {
     }
 
     /// Inserts many at once, which costs far less than one by one.
-    pub(crate) fn fill(&mut self, mut claims: Vec<(Shape, Key, Job)>) {
-        claims.sort_unstable();
-        let mut rest = claims.into_iter().peekable();
-        while let Some(&(shape, ..)) = rest.peek() {
-            let of_shape = iter::from_fn(|| rest.next_if(|(s, ..)| *s == shape));
-            let mut line: BTreeSet<(Key, Job)> = of_shape.map(|(_, key, job)| (key, job)).collect();
-            self.len += line.len();
-            self.line_mut(shape).append(&mut line);
+    pub(crate) fn fill(&mut self, claims: Vec<(Shape, Key, Job)>) {
+        self.len += claims.len();
+        let mut by_shape: BTreeMap<Shape, Vec<(Key, Job)>> = BTreeMap::new();
+        for (shape, key, job) in claims {
+            by_shape.entry(shape).or_default().push((key, job));
+        }
+        for (shape, claims) in by_shape {
+            self.line_mut(shape).fill(claims.into_iter());
         }
     }
 
     pub(crate) fn remove(&mut self, shape: Shape, key: Key, job: Job) {
         if let Ok(at) = self.by_shape.binary_search_by_key(&shape, |(s, _)| *s) {
-            self.len -= usize::from(self.by_shape[at].1.remove(&(key, job)));
+            self.len -= usize::from(self.by_shape[at].1.remove(key, job));
         }
     }
 
     /// The first claim in line among the shapes that are wanted.
-    pub(crate) fn first(&self, mut wanted: impl FnMut(Shape) -> bool) -> Option<(&Key, Job, Shape)> {
+    pub(crate) fn first(&self, mut wanted: impl FnMut(Shape) -> bool) -> Option<(Key, Job, Shape)> {
         let wanted = self.by_shape.iter().filter(|(shape, line)| !line.is_empty() && wanted(*shape));
-        let heads = wanted.filter_map(|(shape, line)| line.first().map(|(key, job)| (key, *job, *shape)));
+        let heads = wanted.filter_map(|(shape, line)| line.first().map(|(key, job)| (key, job, *shape)));
         heads.min_by(|(a, ..), (b, ..)| a.cmp(b))
     }
 
@@ -107,15 +120,15 @@ impl Queue {
         &self,
         mut latest: impl FnMut(Shape) -> Option<i64>,
         end_of: impl Fn(Job) -> i64,
-    ) -> Option<(&Key, Job, Shape)> {
-        let mut best: Option<(&Key, Job, Shape)> = None;
+    ) -> Option<(Key, Job, Shape)> {
+        let mut best: Option<(Key, Job, Shape)> = None;
         for (shape, line) in self.by_shape.iter().filter(|(_, line)| !line.is_empty()) {
             let Some(latest) = latest(*shape) else { continue };
             let found = line.iter().find(|(_, job)| latest == i64::MAX || end_of(*job) <= latest);
             if let Some((key, job)) = found
-                && best.is_none_or(|(first, ..)| key < first)
+                && best.as_ref().is_none_or(|(first, ..)| key < *first)
             {
-                best = Some((key, *job, *shape));
+                best = Some((key, job, *shape));
             }
         }
         best
@@ -123,9 +136,9 @@ impl Queue {
 
     /// All claims, in order.
     pub(crate) fn in_order(&self) -> Vec<Job> {
-        let mut all: Vec<&(Key, Job)> = self.by_shape.iter().flat_map(|(_, line)| line).collect();
+        let mut all: Vec<(Key, Job)> = self.by_shape.iter().flat_map(|(_, line)| line.iter()).collect();
         // Not the unstable sort: this one merges what is sorted already.
         all.sort();
-        all.into_iter().map(|(_, job)| *job).collect()
+        all.into_iter().map(|(_, job)| job).collect()
     }
 }

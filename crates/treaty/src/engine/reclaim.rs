@@ -59,9 +59,7 @@ impl Candidate {
 impl Engine {
     /// The cheapest place, or none if what may not leave is in the way everywhere.
     pub(super) fn find_victims(&mut self, demand: &Demand) -> Option<Found> {
-        self.refresh_leavers();
-        let node_count = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
-        let at_least: Vec<Rank> = (0..node_count).filter_map(|node| self.at_least(demand, node)).collect();
+        let at_least = self.worth_a_look(demand);
         if at_least.len() < demand.shape.nodes as usize {
             return None;
         }

@@ -23,10 +23,15 @@ impl Engine {
             }
         }
         engine.jobs.reserve(snapshot.claims.len());
-        for (job, claim) in (0..).zip(&snapshot.claims) {
-            let mut record = Record::new(spec(claim), NameOrder::rank_at(job), &mut engine.space);
-            record.element = engine.members[claim.member.index()].introduce(job, &claim.path);
-            engine.jobs.push(record);
+        let mut jobs = 0..;
+        for claims in snapshot.claims.chunks(SPECS_AT_ONCE) {
+            let specs: Vec<JobSpec> = claims.iter().map(spec).collect();
+            for (spec, job) in specs.into_iter().zip(&mut jobs) {
+                let mut record = Record::new(spec, NameOrder::rank_at(job), &mut engine.space);
+                let member = &mut engine.members[record.spec.member.index()];
+                record.element = member.introduce(job, &record.spec.path);
+                engine.jobs.push(record);
+            }
         }
         engine.restored = engine.jobs.len();
         engine.restore_lines_alone(snapshot);
@@ -225,6 +230,10 @@ impl Engine {
         self.record(job).shape.is_some_and(|shape| self.space.meets_wish(shape, places))
     }
 }
+
+/// Copying a name counts a pointer up, and before that the processor waits until everything written so far is in
+/// memory. Between large records written for the first time that is long; so a few names are copied at once.
+const SPECS_AT_ONCE: usize = 64;
 
 fn spec(claim: &Claim) -> JobSpec {
     JobSpec {
