@@ -8,8 +8,9 @@ async fn borrow_reclaim_put_back_and_finish() {
     let pool = Pool::start(2, &[("alpha", 8), ("beta", 8)], 2).await;
 
     // Alpha uses its guarantee and borrows what beta has idle.
-    pool.submit("alpha", "own", 1, 8, 3600.0).await;
-    pool.wait_for_state("alpha", "own", ClaimPhase::Admitted).await;
+    // Of two Jobs of the same second the name decides who was first.
+    pool.submit("alpha", "first", 1, 8, 3600.0).await;
+    pool.wait_for_state("alpha", "first", ClaimPhase::Admitted).await;
     pool.submit("alpha", "more", 1, 8, 3.0).await;
     let more = pool.wait_for_state("alpha", "more", ClaimPhase::Admitted).await.status.unwrap();
     assert_eq!(more.basis, Some(ClaimBasis::Borrowed));

@@ -153,8 +153,13 @@ impl<'a> Judge<'a> {
         let kept = kept.or_else(|| self.claim(aged).and_then(kept_by_age));
         let there =
             |kept: &Reserved| kept.slots.iter().any(|s| holding.slots.iter().any(|h| h.node == s.node));
+        // Who was told while it was young has to go, also when it has aged since.
+        let told_at = match holding.phase {
+            Phase::Noticed { deadline } => deadline.0.saturating_sub(self.treaty.reclaim_notice().0),
+            Phase::Running | Phase::Stopping => self.now.0,
+        };
         let young = self.treaty.line().aging.is_some_and(|aging| {
-            self.claim(id).is_some_and(|claim| claim.submitted_at.after(aging) > self.now)
+            self.claim(id).is_some_and(|claim| claim.submitted_at.after(aging).0 > told_at.min(self.now.0))
         });
         over && young && kept.is_some_and(there)
     }

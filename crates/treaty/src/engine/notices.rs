@@ -86,13 +86,20 @@ impl Engine {
         }
     }
 
+    /// Whether it runs longer than its owner stated.
+    fn has_overrun(&self, job: Job) -> bool {
+        let record = self.record(job);
+        record.spec.expected_runtime.is_some() && record.expected_end(self.now).is_none()
+    }
+
     /// Lets stay who was told to leave for a reason that has passed.
     pub(super) fn withdraw_idle_notices(&mut self) {
         let passed = |job: Job| match self.state(job) {
             JobState::Noticed { promised_to: Some(claim), .. } => {
+                let for_aged = self.aging.places(*claim).is_some() && self.has_overrun(job);
                 !matches!(self.state(*claim), JobState::Reserved { .. })
                     && !self.waits_for_ceiling(*claim)
-                    && self.aging.places(*claim).is_none()
+                    && !for_aged
             }
             JobState::Noticed { promised_to: None, reason: ReclaimReason::AboveCeiling(member), .. } => {
                 self.members[member.index()].used <= self.rules.members[member.index()].ceiling
