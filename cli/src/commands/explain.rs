@@ -47,7 +47,7 @@ const EXAMPLES: &str = "\
 Examples:
   kubectl concord explain job/train -n climate        asks the cluster
   kubectl get treaties,gpuclaims,nodes -A -o json | concord explain climate/train --from -
-  concord explain 10093 --treaty treaty.yaml --trace jobs.csv.gz --nodes 185 --at 1000000";
+  concord explain 24744 --treaty treaty.yaml --trace jobs.csv.gz --nodes 185 --at 1766747";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Output {

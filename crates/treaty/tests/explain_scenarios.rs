@@ -54,7 +54,7 @@ fn what_owners_keep_is_named_with_its_clause() {
         (lent.clauses.as_slice(), lent.by, lent.starts_now),
         (&["lending/m0".to_owned()][..], By::Members, true)
     );
-    assert_eq!(lent.sentence, "if m0 lent the 8 GPUs that it keeps idle for itself");
+    assert_eq!(lent.sentence, "if the GPUs were lent that others keep idle for themselves (8 of m0)");
     assert_eq!((e.holders.as_ref().unwrap().idle, e.holders.as_ref().unwrap().nodes_with_room), (8, 1));
 }
 

@@ -28,11 +28,11 @@ pub(super) fn changed(case: &Case<'_>, limits: Limits) -> Vec<WhatIf> {
 fn what_others_keep(case: &Case<'_>) -> Option<Change> {
     let kept = kept_idle(case);
     let treaty = &case.scene.pool.treaty;
-    let words = |(of, gpus): &(MemberId, Gpus)| format!("{} lent the {gpus} GPUs", treaty.member(*of).name);
-    let all = kept.iter().map(words).collect::<Vec<_>>().join(" and ");
+    let words = |(of, gpus): &(MemberId, Gpus)| format!("{gpus} of {}", treaty.member(*of).name);
+    let all = kept.iter().map(words).collect::<Vec<_>>().join(", ");
     (!kept.is_empty()).then(|| Change {
         code: "KeptByOwners",
-        sentence: format!("if {all} that it keeps idle for itself"),
+        sentence: format!("if the GPUs were lent that others keep idle for themselves ({all})"),
         clauses: kept.iter().map(|(of, _)| treaty.clause_id(Clause::Lending(*of))).collect(),
         by: By::Members,
     })
