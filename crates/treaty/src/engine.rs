@@ -145,6 +145,8 @@ struct MemberState {
     safe: Gpus,
     /// Due claims that wait, by submission.
     owed: BTreeSet<(i64, Job)>,
+    /// Those of them that have a place as soon as the member's own work has made room below the ceiling.
+    below_ceiling: Vec<Job>,
     /// Running claims inside the guarantee, by submission.
     guaranteed: BTreeSet<(i64, Job)>,
     /// Running borrowers, by submission.
@@ -166,6 +168,7 @@ impl Engine {
             used: 0,
             safe: 0,
             owed: BTreeSet::new(),
+            below_ceiling: Vec::new(),
             guaranteed: BTreeSet::new(),
             borrowed: BTreeSet::new(),
             touched: true,

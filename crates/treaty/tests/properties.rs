@@ -147,7 +147,7 @@ fn settle(pool: &mut Pool) -> Result<Plan, TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(cases(512))]
 
     /// Whatever happens, also while pods linger, no plan breaks a promise, decisions come to rest, and the same
     /// situation seen in another order gives the same plan.
@@ -199,7 +199,11 @@ proptest! {
                 let rules = treaty.member(waiting.member);
                 let ceiling = rules.ceiling.unwrap_or(u32::MAX);
                 let used = used(&pool, waiting.member);
-                let inside = used + waiting.gang.gpus() <= rules.guarantee;
+                // For a due claim of its member it may have to wait until there is room below the ceiling.
+                let before = plan.waits.iter().filter(|w| claim(&pool, &w.claim).member == waiting.member);
+                let before = before.filter(|w| w.claim != wait.claim && matches!(w.reason, WaitReason::CeilingReached(_)));
+                let before: u32 = before.map(|w| claim(&pool, &w.claim)).filter(|c| c.due.is_some()).map(|c| c.gang.gpus()).sum();
+                let inside = used + before + waiting.gang.gpus() <= rules.guarantee;
                 if !inside && waiting.due.is_none() || used + waiting.gang.gpus() > ceiling {
                     continue;
                 }
@@ -220,6 +224,27 @@ proptest! {
         }
     }
 
+    /// Whoever is due and waits for room below the ceiling gets it: somebody of its member is on the way out.
+    #[test]
+    fn a_ceiling_holds_due_work_up_for_one_notice((document, node_count) in any_document(), linger in any::<bool>(), events in any_events()) {
+        let mut pool = Pool::new(document, node_count, NODE_GPUS);
+        pool.pods_linger = linger;
+        for event in &events {
+            happen(&mut pool, event);
+            let plan = settle(&mut pool)?;
+            for wait in plan.waits.iter().filter(|w| matches!(w.reason, WaitReason::CeilingReached(_))) {
+                let waiting = claim(&pool, &wait.claim);
+                let latest = waiting.due.as_ref().map(|due| due.since.after(pool.treaty().reclaim_notice()).0.max(pool.now));
+                let leaves = |c: &Claim| c.member == waiting.member && c.holding().is_some_and(|h| match h.phase {
+                    Phase::Running => false,
+                    Phase::Noticed { deadline } => Some(deadline.0) <= latest,
+                    Phase::Stopping => true,
+                });
+                prop_assert!(waiting.due.is_none() || pool.snapshot.claims.iter().any(leaves), "{} waits at its ceiling at {}", wait.claim, pool.now);
+            }
+        }
+    }
+
     /// Put-back minimality: of those told to leave for one claim, none could stay.
     #[test]
     fn nobody_leaves_in_vain((document, node_count) in any_document(), events in any_events()) {
@@ -234,7 +259,14 @@ proptest! {
                     .chain(plan.stops.iter().filter(|s| matches!(&s.reason, concord_treaty::reason::ReclaimReason::GuaranteeOf { claim, .. } if *claim == reservation.claim)).map(|s| &s.claim)).collect();
                 for stays in &sent {
                     let others_gone = |c: &Claim| sent.contains(&&c.id) && c.id != **stays;
-                    let free = idle(&before, others_gone);
+                    let mut free = idle(&before, others_gone);
+                    // What the same plan gives to others is no longer free.
+                    let started = plan.admissions.iter().flat_map(|a| &a.slots);
+                    let kept = plan.reservations.iter().filter(|r| r.claim != reservation.claim).flat_map(|r| &r.kept.slots);
+                    for slot in started.chain(kept) {
+                        let free = &mut free[before.node_index(&slot.node).unwrap()];
+                        *free = free.saturating_sub(slot.gpus);
+                    }
                     let enough = reservation.kept.slots.iter().all(|s| free[before.node_index(&s.node).unwrap()] >= s.gpus);
                     prop_assert!(!enough, "{stays} leaves for {} in vain", reservation.claim);
                 }

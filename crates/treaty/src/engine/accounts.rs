@@ -6,7 +6,7 @@ use super::queue::Job;
 use super::{Action, Engine};
 use crate::reason::ReclaimReason;
 use crate::snapshot::Basis;
-use crate::units::{MemberId, TimestampMillis};
+use crate::units::{Gpus, MemberId, TimestampMillis};
 
 impl Engine {
     /// Lets every member's line alone go on until now.
@@ -96,17 +96,22 @@ impl Engine {
 
     /// GPUs are no longer kept for claims that a lowered guarantee does not cover, the newest first.
     fn release_above_guarantee(&mut self, index: usize) {
-        let due = |job: &Job| matches!(self.state(*job), JobState::Reserved { basis: Basis::Due, .. });
-        let of_member = |job: &Job| self.record(*job).spec.member.index() == index;
-        let mut newest_first: Vec<Job> =
-            self.reserved.iter().copied().filter(|job| of_member(job) && !due(job)).collect();
-        newest_first.sort_unstable_by_key(|&job| std::cmp::Reverse(self.record(job).spec.submitted_at));
-        for job in newest_first {
+        for job in self.kept_newest_first(index) {
             if self.members[index].safe <= self.rules.members[index].guarantee {
                 break;
             }
             self.abandon_reservation(job);
         }
+    }
+
+    /// The member's claims for which GPUs are kept and that are not due, the newest first.
+    pub(super) fn kept_newest_first(&self, index: usize) -> Vec<Job> {
+        let due = |job: &Job| matches!(self.state(*job), JobState::Reserved { basis: Basis::Due, .. });
+        let of_member = |job: &Job| self.record(*job).spec.member.index() == index;
+        let mut newest_first: Vec<Job> =
+            self.reserved.iter().copied().filter(|job| of_member(job) && !due(job)).collect();
+        newest_first.sort_unstable_by_key(|&job| std::cmp::Reverse(self.record(job).spec.submitted_at));
+        newest_first
     }
 
     fn promote_borrowers(&mut self, index: usize) {
@@ -123,9 +128,9 @@ impl Engine {
     }
 
     /// What a lowered ceiling no longer covers leaves with notice, the newest borrower first.
-    pub(super) fn leave_above_ceiling(&mut self, index: usize) {
+    fn leave_above_ceiling(&mut self, index: usize) {
         let ceiling = self.rules.members[index].ceiling;
-        let mut staying = self.members[index].used - self.leaving(index).min(self.members[index].used);
+        let mut staying = self.members[index].used - self.leaving_gpus(index).min(self.members[index].used);
         let newest_first: Vec<Job> = self.members[index].borrowed.iter().rev().map(|(_, job)| *job).collect();
         for job in newest_first {
             if staying <= ceiling {
@@ -137,11 +142,14 @@ impl Engine {
         }
     }
 
-    /// GPUs of a member's claims that are on their way out.
-    fn leaving(&self, index: usize) -> u32 {
-        let of_member = |job: &Job| self.record(*job).spec.member.index() == index;
+    /// A member's claims that are on their way out.
+    pub(super) fn leaving(&self, index: usize) -> impl Iterator<Item = Job> {
         let leaving = self.deadlines.iter().map(|(_, job)| *job).chain(self.stopping.iter().copied());
-        leaving.filter(of_member).map(|job| self.record(job).gpus()).sum()
+        leaving.filter(move |job| self.record(*job).spec.member.index() == index)
+    }
+
+    pub(super) fn leaving_gpus(&self, index: usize) -> Gpus {
+        self.leaving(index).map(|job| self.record(job).gpus()).sum()
     }
 
     /// The member uses these GPUs from now on: the claim starts, or they are kept for it.

@@ -1,10 +1,13 @@
 //! Guarantees: due claims first, then claims for which their member's guarantee has room.
 
 use super::Engine;
+use super::job::JobState;
 use super::queue::Job;
 use super::reclaim::Demand;
 use super::space::Shape;
+use crate::reason::ReclaimReason;
 use crate::snapshot::Basis;
+use crate::units::Gpus;
 
 impl Engine {
     /// Serves every member that the last events touched, the one with the smallest part of its guarantee first.
@@ -35,15 +38,49 @@ impl Engine {
     }
 
     fn serve_due(&mut self, member: usize) {
+        self.members[member].below_ceiling.clear();
         let owed: Vec<Job> = self.members[member].owed.iter().map(|(_, job)| *job).collect();
         for job in owed {
-            let most = self.rules.members[member].ceiling.saturating_sub(self.record(job).gpus());
-            if self.members[member].used > most {
-                // Its own member's borrowers have to make room below the ceiling first.
-                self.make_room_below(member, most);
+            let could_be_placed = !self.waits_for_ceiling(job) || self.could_be_placed(job);
+            if could_be_placed {
+                self.release_for_ceiling(job);
+            }
+            if could_be_placed && self.waits_for_ceiling(job) {
+                self.members[member].below_ceiling.push(job);
+                self.make_room_below_ceiling(job);
                 continue;
             }
-            self.start_or_reclaim(job, Basis::Due);
+            self.withdraw_promised(job);
+            if !self.waits_for_ceiling(job) {
+                self.start_or_reclaim(job, Basis::Due);
+            }
+        }
+    }
+
+    /// A due claim for which its member uses too much already.
+    pub(super) fn waits_for_ceiling(&self, job: Job) -> bool {
+        let record = self.record(job);
+        let member = record.spec.member.index();
+        record.due_since.is_some()
+            && matches!(record.state, JobState::Waiting)
+            && self.members[member].used.saturating_add(record.gpus()) > self.rules.members[member].ceiling
+    }
+
+    /// Whether the due claim has a place once everybody has left who would have to leave for it. If not, because a
+    /// node is lost or others' due work lies across all, nobody of its member has to make room nor to wait for it.
+    fn could_be_placed(&self, job: Job) -> bool {
+        let Some(shape) = self.record(job).shape else { return false };
+        let leaving: Vec<Job> = self.leaving(self.record(job).spec.member.index()).collect();
+        self.space.fits(shape, 0) || self.has_place_without(&self.demand(job, Basis::Due), &leaving)
+    }
+
+    fn demand(&self, job: Job, basis: Basis) -> Demand {
+        let record = self.record(job);
+        Demand {
+            shape: record.shape.unwrap_or(Shape { gpus: 0, nodes: 0 }),
+            member: record.spec.member,
+            submitted_at: record.spec.submitted_at.0,
+            due: basis == Basis::Due,
         }
     }
 
@@ -83,27 +120,43 @@ impl Engine {
             self.start_on(job, basis, places);
             return true;
         }
-        let record = self.record(job);
-        let demand = Demand {
-            shape,
-            member: record.spec.member,
-            submitted_at: record.spec.submitted_at.0,
-            due: basis == Basis::Due,
-        };
-        let Some(found) = self.find_victims(&demand) else { return false };
+        let Some(found) = self.find_victims(&self.demand(job, basis)) else { return false };
         self.reserve(job, basis, found.places, found.victims);
         true
     }
 
-    /// What claims that are not due may take without standing in the way of due ones below the ceiling.
-    pub(super) fn room_below_ceiling(&self, member: usize) -> u32 {
-        let owed: u32 = self.members[member].owed.iter().map(|(_, job)| self.record(*job).gpus()).sum();
-        self.rules.members[member].ceiling.saturating_sub(self.members[member].used.saturating_add(owed))
+    /// What claims that are not due may take without standing in the way of due ones that wait for room below the
+    /// ceiling.
+    pub(super) fn room_below_ceiling(&self, member: usize) -> Gpus {
+        let state = &self.members[member];
+        let held_back: Gpus = state.below_ceiling.iter().map(|job| self.record(*job).gpus()).sum();
+        self.rules.members[member].ceiling.saturating_sub(state.used.saturating_add(held_back))
     }
 
-    fn make_room_below(&mut self, member: usize, most: u32) {
-        let ceiling = std::mem::replace(&mut self.rules.members[member].ceiling, most);
-        self.leave_above_ceiling(member);
-        self.rules.members[member].ceiling = ceiling;
+    /// The member's own work that is not due makes room below the ceiling for what is: first borrowers, then what is
+    /// inside the guarantee, the newest first. What is due never exceeds the guarantee, and so not the ceiling.
+    fn make_room_below_ceiling(&mut self, job: Job) {
+        let (member, id) = (self.record(job).spec.member, self.record(job).spec.id.clone());
+        let (state, ceiling) = (&self.members[member.index()], self.rules.members[member.index()].ceiling);
+        let held_back: Gpus = state.below_ceiling.iter().map(|job| self.record(*job).gpus()).sum();
+        let mut staying = state.used.saturating_sub(self.leaving_gpus(member.index()));
+        let newest_first = state.borrowed.iter().rev().chain(state.guaranteed.iter().rev());
+        for victim in newest_first.map(|(_, victim)| *victim).collect::<Vec<_>>() {
+            if staying.saturating_add(held_back) <= ceiling {
+                break;
+            }
+            staying = staying.saturating_sub(self.record(victim).gpus());
+            self.tell_to_leave(victim, ReclaimReason::GuaranteeOf { member, claim: id.clone() }, Some(job));
+        }
+    }
+
+    /// GPUs are no longer kept for claims that are not due and take the room of this one below the ceiling.
+    fn release_for_ceiling(&mut self, job: Job) {
+        let member = self.record(job).spec.member.index();
+        for kept in self.kept_newest_first(member) {
+            if self.waits_for_ceiling(job) {
+                self.abandon_reservation(kept);
+            }
+        }
     }
 }

@@ -99,8 +99,8 @@ impl Engine {
             WaitReason::ExceedsPool
         } else if shape.total() > rules.ceiling {
             WaitReason::ExceedsCeiling(member)
-        } else if record.due_since.is_none() && shape.total() > self.room_below_ceiling(member.index())
-            || state.used.saturating_add(shape.total()) > rules.ceiling
+        } else if state.below_ceiling.contains(&job)
+            || record.due_since.is_none() && shape.total() > self.room_below_ceiling(member.index())
         {
             WaitReason::CeilingReached(member)
         } else if record.due_since.is_some() || state.used.saturating_add(shape.total()) <= rules.guarantee {

@@ -75,6 +75,13 @@ impl Engine {
         Some(Found { places, victims })
     }
 
+    /// Whether there would be a place once these have left, who leave anyway, and everybody who may be sent away.
+    pub(super) fn has_place_without(&self, demand: &Demand, leaving: &[Job]) -> bool {
+        let node_count = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        let nodes = (0..node_count).filter(|&node| self.candidate(demand, node, leaving).is_some());
+        nodes.take(demand.shape.nodes as usize).count() == demand.shape.nodes as usize
+    }
+
     /// The cheapest way to free the node for the demand, given that `leaving` leave anyway.
     fn candidate(&self, demand: &Demand, node: u32, leaving: &[Job]) -> Option<Candidate> {
         let state = &self.nodes[node as usize];

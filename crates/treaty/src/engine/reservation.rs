@@ -123,6 +123,11 @@ impl Engine {
             list.retain(|(waiting, _)| *waiting != job);
             self.hand_out(node, gpus - missing.min(gpus));
         }
+        self.withdraw_promised(job);
+    }
+
+    /// Lets everybody stay who was told to leave for this claim.
+    pub(super) fn withdraw_promised(&mut self, job: Job) {
         let promised = |(_, victim): &(i64, Job)| matches!(self.state(*victim), JobState::Noticed { promised_to, .. } if *promised_to == Some(job));
         let victims: Vec<Job> =
             self.deadlines.iter().filter(|d| promised(d)).map(|(_, victim)| *victim).collect();

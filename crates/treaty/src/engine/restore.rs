@@ -42,6 +42,7 @@ impl Engine {
         for (job, claim) in (0..).zip(&snapshot.claims) {
             engine.restore_waiting(snapshot, job, claim);
         }
+        engine.abandon_unlawful_reservations();
         engine.withdraw_idle_notices();
         engine
     }
@@ -145,11 +146,25 @@ impl Engine {
         }
     }
 
+    /// Whom a due claim had told to leave inside a guarantee may stay once that claim is no longer due.
+    fn abandon_unlawful_reservations(&mut self) {
+        let unlawful = |(_, job): &(i64, Job)| match *self.state(*job) {
+            JobState::Noticed { basis: Basis::Guaranteed, promised_to: Some(claim), .. } => {
+                self.record(claim).due_since.is_none().then_some(claim)
+            }
+            _ => None,
+        };
+        let claims: Vec<Job> = self.deadlines.iter().filter_map(unlawful).collect();
+        for claim in claims {
+            self.abandon_reservation(claim);
+        }
+    }
+
     /// Lets stay who was told to leave for a reason that has passed.
     fn withdraw_idle_notices(&mut self) {
         let passed = |job: Job| match self.state(job) {
             JobState::Noticed { promised_to: Some(claim), .. } => {
-                !matches!(self.state(*claim), JobState::Reserved { .. })
+                !matches!(self.state(*claim), JobState::Reserved { .. }) && !self.waits_for_ceiling(*claim)
             }
             JobState::Noticed { promised_to: None, reason: ReclaimReason::AboveCeiling(member), .. } => {
                 self.members[member.index()].used <= self.rules.members[member.index()].ceiling

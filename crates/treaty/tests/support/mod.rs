@@ -10,6 +10,18 @@ use concord_treaty::snapshot::{Claim, Gang, Node, Snapshot};
 use concord_treaty::treaty::Treaty;
 use concord_treaty::units::{ClaimId, MemberId, NodeName, TimestampMillis};
 
+/// So many cases, or what `PROPTEST_CASES` says; failing ones are kept beside the test.
+pub fn cases(cases: u32) -> proptest::test_runner::Config {
+    use proptest::test_runner::{Config, FileFailurePersistence};
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    let persistence = FileFailurePersistence::WithSource("proptest-regressions");
+    Config {
+        cases: asked.unwrap_or(cases),
+        failure_persistence: Some(Box::new(persistence)),
+        ..Config::default()
+    }
+}
+
 pub fn document(guarantees: &[i64], notice_seconds: i64) -> Document {
     let member = |(i, gpus): (usize, &i64)| MemberDocument {
         name: format!("m{i}"),
