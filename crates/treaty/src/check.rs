@@ -354,7 +354,12 @@ impl<'a> Judge<'a> {
             if !self.may_be_sent_away(self.basis_after(&notice.claim, h.basis), &notice.reason) {
                 broken.push(("ReclaimedGuarantee", format!("{} runs inside its guarantee", notice.claim)));
             }
-            let earliest = self.earliest_deadline(&notice.reason);
+            let anew = self.earliest_deadline(&notice.reason);
+            // Who was told before need not be given longer because it now leaves for another.
+            let earliest = match h.phase {
+                Phase::Noticed { deadline } => anew.min(deadline),
+                Phase::Running | Phase::Stopping => anew,
+            };
             if h.phase == Phase::Stopping || notice.deadline < earliest {
                 broken.push((
                     "ShortNotice",

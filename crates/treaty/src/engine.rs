@@ -19,6 +19,7 @@ mod bits;
 mod events;
 mod guarantee;
 mod job;
+mod kept;
 mod notices;
 mod outcome;
 mod queue;
@@ -34,7 +35,7 @@ pub use events::Event;
 pub use job::JobSpec;
 pub use rules::{MemberRules, Rules};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use job::{JobState, Record};
 use queue::{Job, Queue};
@@ -123,6 +124,8 @@ pub struct Engine {
     deadlines: BTreeSet<(i64, Job)>,
     /// Claims that were stopped and still hold their GPUs.
     stopping: BTreeSet<Job>,
+    /// Claims that were told to leave before this decision and that it has let stay so far, with their deadlines.
+    withdrawn: BTreeMap<Job, i64>,
     actions: Vec<Action>,
 }
 
@@ -131,8 +134,8 @@ struct NodeState {
     capacity: Gpus,
     /// Claims with GPUs here.
     holders: Vec<Job>,
-    /// Claims for which GPUs are kept here as they become free, in order, with how many are still missing.
-    missing: Vec<(Job, Gpus)>,
+    /// What is kept here as it becomes free, the most urgent first.
+    kept: Vec<kept::Kept>,
 }
 
 #[derive(Debug, Clone)]
@@ -187,11 +190,13 @@ impl Engine {
             reserved: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             stopping: BTreeSet::new(),
+            withdrawn: BTreeMap::new(),
             actions: Vec::new(),
         }
     }
 
-    /// Decides until nothing is left to decide at this time, and returns what is to be done.
+    /// Decides once, and returns what is to be done. Call it until nothing is: the same as deciding anew on the
+    /// snapshot that comes of it.
     pub fn settle(&mut self, now: TimestampMillis) -> Vec<Action> {
         self.now = now.0;
         self.advance_lines_alone();
@@ -199,10 +204,14 @@ impl Engine {
         self.serve_guarantees();
         self.lend_surplus();
         self.carry_out_notices();
-        for member in &mut self.members {
-            member.touched = false;
+        self.withdrawn.clear();
+        // What one rule did may be what another waits for.
+        if self.actions.is_empty() {
+            for member in &mut self.members {
+                member.touched = false;
+            }
+            self.freed = false;
         }
-        self.freed = false;
         std::mem::take(&mut self.actions)
     }
 

@@ -191,7 +191,6 @@ impl<'a> Replay<'a> {
     /// One decision and its effect; true when there may be more to decide at this instant.
     pub fn decide(&mut self) -> bool {
         let actions = self.engine.settle(self.now);
-        let mut again = false;
         for action in &actions {
             match action {
                 Action::Start { job, basis } => {
@@ -203,7 +202,6 @@ impl<'a> Replay<'a> {
                 }
                 Action::Stop { job, .. } => {
                     self.stop(*job);
-                    again = true;
                 }
                 Action::Notice { .. } => self.notices += 1,
                 Action::Withdraw { .. } => self.withdrawals += 1,
@@ -211,7 +209,7 @@ impl<'a> Replay<'a> {
                 Action::Rebook { .. } | Action::Due { .. } | Action::Forgotten { .. } => {}
             }
         }
-        again
+        !actions.is_empty()
     }
 
     fn stop(&mut self, job: u32) {

@@ -173,13 +173,20 @@ impl Claim {
         Self { id, member, gang, submitted_at, expected_runtime: None, due: None, state }
     }
 
-    /// True when nothing of it matters any more: it has ended, and its run alone has ended so long ago that whoever
-    /// followed it there is due since then. Until that the caller keeps it in the snapshot.
+    /// How far back a line alone may have to go when an end becomes known late: by one notice at most, if the pods of
+    /// who has to leave take no time to end, and these have as much again and ten minutes.
+    #[must_use]
+    pub const fn line_memory(notice: DurationMillis) -> DurationMillis {
+        DurationMillis(notice.0.saturating_mul(2).saturating_add(600_000))
+    }
+
+    /// True when nothing of it matters any more: it has ended, and its run alone has ended so long ago that the line
+    /// never goes back before that. Until that the caller keeps it in the snapshot.
     #[must_use]
     pub const fn is_forgotten(&self, now: TimestampMillis, notice: DurationMillis) -> bool {
         match (&self.state, &self.due) {
             (ClaimState::Finished { runtime }, Some(due)) => {
-                due.since.after(*runtime).after(notice).0 < now.0
+                due.since.after(*runtime).after(Self::line_memory(notice)).0 < now.0
             }
             _ => false,
         }

@@ -229,7 +229,10 @@ proptest! {
     fn a_ceiling_holds_due_work_up_for_one_notice((document, node_count) in any_document(), linger in any::<bool>(), events in any_events()) {
         let mut pool = Pool::new(document, node_count, NODE_GPUS);
         pool.pods_linger = linger;
+        let mut amended = false;
         for event in &events {
+            // Then a claim may be found to have been due for longer than others were told.
+            amended |= matches!(event, Event::Amend(..));
             happen(&mut pool, event);
             let plan = settle(&mut pool)?;
             for wait in plan.waits.iter().filter(|w| matches!(w.reason, WaitReason::CeilingReached(_))) {
@@ -237,7 +240,7 @@ proptest! {
                 let latest = waiting.due.as_ref().map(|due| due.since.after(pool.treaty().reclaim_notice()).0.max(pool.now));
                 let leaves = |c: &Claim| c.member == waiting.member && c.holding().is_some_and(|h| match h.phase {
                     Phase::Running => false,
-                    Phase::Noticed { deadline } => Some(deadline.0) <= latest,
+                    Phase::Noticed { deadline } => amended || Some(deadline.0) <= latest,
                     Phase::Stopping => true,
                 });
                 prop_assert!(waiting.due.is_none() || pool.snapshot.claims.iter().any(leaves), "{} waits at its ceiling at {}", wait.claim, pool.now);

@@ -1,53 +1,76 @@
 //! Booking: on whose account a claim holds GPUs, and what changes when the member's use changes.
 
-use super::alone::AloneStart;
 use super::job::JobState;
 use super::queue::Job;
+use super::space::Place;
 use super::{Action, Engine};
 use crate::reason::ReclaimReason;
-use crate::snapshot::Basis;
+use crate::snapshot::{Basis, Claim};
 use crate::units::{Gpus, MemberId, TimestampMillis};
 
 impl Engine {
     /// Lets every member's line alone go on until now.
     pub(super) fn advance_lines_alone(&mut self) {
+        let memory_from = self.now.saturating_sub(Claim::line_memory(self.rules.notice).0);
         for index in 0..self.members.len() {
-            let due = self.members[index].alone.next_end().is_some_and(|at| at <= self.now);
-            if !due && !self.members[index].touched {
+            if !self.members[index].touched && !self.members[index].alone.has_to_go_on(self.now) {
                 continue;
             }
-            loop {
-                let jobs = &mut self.jobs;
-                let places_of = |job: Job| std::mem::take(&mut jobs[job as usize].places_alone);
-                let Some((at, ended)) = self.members[index].alone.end_next(self.now, places_of) else {
-                    break;
-                };
-                self.actions.extend(ended.into_iter().map(|job| Action::Forgotten { job }));
-                self.start_alone(index, at);
+            let jobs = &self.jobs;
+            let runtime_of = |job: Job| match jobs[job as usize].state {
+                JobState::Finished { runtime } => Some(runtime),
+                _ => None,
+            };
+            let (changed, forgotten) = self.members[index].alone.go_on(self.now, memory_from, runtime_of);
+            for job in changed {
+                self.follow_line_alone(job);
             }
-            self.start_alone(index, self.now);
+            self.actions.extend(forgotten.into_iter().map(|job| Action::Forgotten { job }));
         }
     }
 
-    fn start_alone(&mut self, member: usize, at: i64) {
-        let jobs = &self.jobs;
-        let runtime_of = |job: Job| match jobs[job as usize].state {
-            JobState::Finished { runtime } => Some(runtime),
-            _ => None,
-        };
-        for start in self.members[member].alone.start(at, runtime_of) {
-            self.becomes_due(start);
+    fn follow_line_alone(&mut self, job: Job) {
+        let run = self.members[self.record(job).spec.member.index()].alone.run(job);
+        let run = run.map(|run| (run.since, run.places.clone()));
+        let record = &mut self.jobs[job as usize];
+        match (record.due_since, run) {
+            (Some(before), Some((since, places))) => {
+                record.places_alone = places;
+                if since != before {
+                    record.due_since = Some(since);
+                    self.actions.push(Action::Due { job, since: TimestampMillis(since) });
+                    self.hasten(job);
+                }
+            }
+            (None, Some((since, places))) => self.becomes_due(job, since, places),
+            (Some(_), None) => self.is_no_longer_due(job),
+            (None, None) => {}
+        }
+    }
+
+    /// The line alone has changed its mind, or the guarantee was lowered.
+    fn is_no_longer_due(&mut self, job: Job) {
+        let record = &mut self.jobs[job as usize];
+        record.due_since = None;
+        record.places_alone.clear();
+        let submitted_at = record.spec.submitted_at.0;
+        let member = self.member_of(job);
+        member.owed.remove(&(submitted_at, job));
+        member.touched = true;
+        match self.state(job) {
+            JobState::Reserved { .. } => self.abandon_reservation(job),
+            JobState::Running { .. } => self.rebook(job, Basis::Guaranteed),
+            _ => {}
         }
     }
 
     /// From now on the pool may not let this claim wait, nor stop it.
-    fn becomes_due(&mut self, start: AloneStart) {
-        let AloneStart { job, at, places } = start;
+    fn becomes_due(&mut self, job: Job, since: i64, places: Vec<Place>) {
         let record = &mut self.jobs[job as usize];
-        record.due_since = Some(at);
+        record.due_since = Some(since);
         record.places_alone = places;
         let submitted_at = record.spec.submitted_at.0;
-        self.actions.push(Action::Due { job, since: TimestampMillis(at) });
+        self.actions.push(Action::Due { job, since: TimestampMillis(since) });
         match self.jobs[job as usize].state.clone() {
             JobState::Waiting => {
                 let member = self.member_of(job);
@@ -56,6 +79,7 @@ impl Engine {
             }
             JobState::Reserved { missing, .. } => {
                 self.jobs[job as usize].state = JobState::Reserved { basis: Basis::Due, missing };
+                self.hasten(job);
             }
             JobState::Running { .. } => self.rebook(job, Basis::Due),
             JobState::Noticed { promised_to, .. } => {

@@ -2,12 +2,15 @@
 //!
 //! The pool promises that nobody is worse off than alone, so it has to know what "alone" would be, while it happens:
 //! each member has such a line beside the pool. A claim that starts in it is *due*: from then on the pool may not let
-//! it wait (HiveD, OSDI'20, promises cells; this promises the schedule itself). That is computable without knowing
-//! run times, because the pool never runs behind the line: a claim that ends alone has ended in the pool before, and
-//! its run time is known. A claim that the pool finished early goes on occupying the line, as it would have alone.
+//! it wait (HiveD, OSDI'20, promises cells; this promises the schedule itself). No run time has to be predicted: a
+//! claim that ends alone has ended in the pool by then, or one notice later. A claim that the pool finished early goes
+//! on occupying the line, as it would have alone.
+//!
+//! An end that becomes known late may have let others start earlier than the line had them start. Then the line goes
+//! back and is made anew from [`Claim::line_memory`](crate::snapshot::Claim::line_memory) ago: what it says of times
+//! longer ago than a notice is always what would have happened. Without that lateness would add up.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::queue::{Job, Key, Queue};
 use super::space::{Place, Shape, Space, WholeNodes};
@@ -29,16 +32,28 @@ pub(crate) struct AloneLine {
     order: AloneOrder,
     space: Space,
     queue: Queue,
-    /// Ends that are known, by time.
-    ends: BinaryHeap<Reverse<(i64, Job)>>,
+    /// What runs, and what ended so recently that the line may have to go back before that.
+    runs: BTreeMap<Job, AloneRun>,
+    /// Known ends to come, by time.
+    to_come: BTreeSet<(i64, Job)>,
+    /// Ends that the line has passed, by time.
+    passed: BTreeSet<(i64, Job)>,
+    /// Last start or end.
+    clock: i64,
+    /// Something is known now that the line did not know when it passed that time.
+    outdated: bool,
+    /// Claims whose start may have changed.
+    changed: BTreeSet<Job>,
 }
 
-/// A claim started alone.
+/// A claim's run alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct AloneStart {
-    pub(crate) job: Job,
-    pub(crate) at: i64,
+pub(crate) struct AloneRun {
+    pub(crate) since: i64,
     pub(crate) places: Vec<Place>,
+    pub(crate) shape: Shape,
+    pub(crate) key: Key,
+    pub(crate) end: Option<i64>,
 }
 
 impl AloneLine {
@@ -53,7 +68,12 @@ impl AloneLine {
             order,
             space: Space::new(&nodes, cell, WholeNodes::LowestFirst),
             queue: Queue::default(),
-            ends: BinaryHeap::new(),
+            runs: BTreeMap::new(),
+            to_come: BTreeSet::new(),
+            passed: BTreeSet::new(),
+            clock: i64::MIN,
+            outdated: false,
+            changed: BTreeSet::new(),
         }
     }
 
@@ -65,81 +85,189 @@ impl AloneLine {
 
     pub(crate) fn submit(&mut self, shape: Shape, submitted_at: i64, id: &ClaimId, job: Job) {
         self.queue.insert(shape, key(submitted_at, id), job);
+        self.outdated |= submitted_at < self.clock;
     }
 
-    /// A claim that waits alone and will never run.
-    pub(crate) fn cancel(&mut self, shape: Shape, submitted_at: i64, id: &ClaimId, job: Job) {
+    /// A claim that is taken back counts as if it had never been.
+    pub(crate) fn take_back(&mut self, shape: Shape, submitted_at: i64, id: &ClaimId, job: Job) {
         self.queue.remove(shape, key(submitted_at, id), job);
+        self.drop_run(job);
+        self.outdated = true;
     }
 
-    /// A claim that runs alone will end at that time.
+    /// A claim that runs alone ends at that time.
     pub(crate) fn will_end(&mut self, job: Job, at: i64) {
-        self.ends.push(Reverse((at, job)));
+        if let Some(run) = self.runs.get_mut(&job) {
+            run.end = Some(at);
+            self.to_come.insert((at, job));
+            self.outdated |= at <= self.clock;
+        }
     }
 
-    /// Puts a running claim where an earlier line had it; false, and nothing done, if there is no such room.
-    pub(crate) fn restore(&mut self, places: &[Place]) -> bool {
-        let room = places.iter().all(|&(node, gpus)| self.space.has_free(node, gpus));
-        for &(node, gpus) in places.iter().filter(|_| room) {
-            self.space.take(node, gpus);
+    /// Puts a running claim where an earlier line had it; false, and nothing done, if there is no such room. What
+    /// follows is made anew.
+    pub(crate) fn restore(&mut self, job: Job, run: AloneRun) -> bool {
+        let room = run.places.iter().all(|&(node, gpus)| self.space.has_free(node, gpus));
+        if room {
+            self.take(&run.places);
+            self.to_come.extend(run.end.map(|end| (end, job)));
+            self.runs.insert(job, run);
         }
         room
     }
 
+    /// Claims of which an earlier line said something that may no longer be so.
+    pub(crate) fn doubt(&mut self, jobs: impl IntoIterator<Item = Job>) {
+        self.outdated = true;
+        self.changed.extend(jobs);
+    }
+
+    pub(crate) fn run(&self, job: Job) -> Option<&AloneRun> {
+        self.runs.get(&job)
+    }
+
     /// Next time at which something happens by itself.
     pub(crate) fn next_end(&self) -> Option<i64> {
-        self.ends.peek().map(|Reverse((at, _))| *at)
+        self.to_come.first().map(|(at, _)| *at)
     }
 
-    /// Ends everything that ends at the next time not after `now`; `places_of` says where a claim runs alone.
-    pub(crate) fn end_next(
+    pub(crate) fn has_to_go_on(&self, now: i64) -> bool {
+        self.outdated || self.next_end().is_some_and(|at| at <= now)
+    }
+
+    /// Lets the line go on until now, going back to `memory_from` if need be. Returns the claims whose start may have
+    /// changed, and those of which nothing matters any more. `runtime_of` is known for claims that the pool finished.
+    pub(crate) fn go_on(
         &mut self,
         now: i64,
-        mut places_of: impl FnMut(Job) -> Vec<Place>,
-    ) -> Option<(i64, Vec<Job>)> {
-        let at = self.next_end().filter(|&at| at <= now)?;
-        let mut ended = Vec::new();
-        while let Some(&Reverse((end, job))) = self.ends.peek() {
-            if end > at {
+        memory_from: i64,
+        mut runtime_of: impl FnMut(Job) -> Option<i64>,
+    ) -> (BTreeSet<Job>, Vec<Job>) {
+        let mut held = Vec::new();
+        if std::mem::take(&mut self.outdated) {
+            self.go_back(memory_from);
+            held = self.startable_before(memory_from);
+        }
+        self.go_on_without(&held, now, &mut runtime_of);
+        if !held.is_empty() {
+            self.clock = now;
+            self.go_on_without(&[], now, &mut runtime_of);
+        }
+        let forgotten = self.forget_before(memory_from);
+        (std::mem::take(&mut self.changed), forgotten)
+    }
+
+    /// Undoes everything from that time on.
+    fn go_back(&mut self, to: i64) {
+        let undone: Vec<Job> =
+            self.runs.iter().filter(|(_, run)| run.since >= to).map(|(job, _)| *job).collect();
+        for job in undone {
+            if let Some(run) = self.drop_run(job) {
+                self.queue.insert(run.shape, run.key, job);
+                self.changed.insert(job);
+            }
+        }
+        for (at, job) in self.passed.split_off(&(to, Job::MIN)) {
+            let places = self.runs[&job].places.clone();
+            self.take(&places);
+            self.to_come.insert((at, job));
+        }
+        self.clock = to;
+    }
+
+    /// Shapes of claims that could have started by then, had it been so: a claim before them was taken back or the
+    /// guarantee was raised meanwhile. They start now, lest borrowers have no notice.
+    fn startable_before(&self, time: i64) -> Vec<Shape> {
+        let (mut seen, mut held) = (Vec::new(), Vec::new());
+        while let Some((key, job, shape)) = self.next_start(&seen)
+            && key.submitted_at < time
+        {
+            seen.push(shape);
+            if !self.changed.contains(&job) {
+                held.push(shape);
+            }
+            if self.order == AloneOrder::Submission {
                 break;
             }
-            self.ends.pop();
-            for (node, gpus) in places_of(job) {
-                self.space.give(node, gpus);
-            }
-            ended.push(job);
         }
-        Some((at, ended))
+        held
     }
 
-    /// Starts what the line starts at that time; `runtime_of` is known for claims that the pool has finished.
-    pub(crate) fn start(
-        &mut self,
-        at: i64,
-        mut runtime_of: impl FnMut(Job) -> Option<i64>,
-    ) -> Vec<AloneStart> {
-        let mut started = Vec::new();
-        while let Some((key, job, shape)) = self.next(at) {
-            let Some(places) = self.space.find(shape) else { break };
-            self.restore(&places);
-            self.queue.remove(shape, key, job);
-            if let Some(runtime) = runtime_of(job) {
-                self.will_end(job, at.saturating_add(runtime));
+    fn go_on_without(&mut self, held: &[Shape], now: i64, runtime_of: &mut impl FnMut(Job) -> Option<i64>) {
+        loop {
+            let start = self.next_start(held).map(|(key, job, shape)| (key.clone(), job, shape));
+            let start_at = start.as_ref().map(|(key, ..)| key.submitted_at.max(self.clock));
+            if let Some(&(at, job)) = self.to_come.first()
+                && at <= now
+                && start_at.is_none_or(|start_at| at <= start_at)
+            {
+                self.pass_end(at, job);
+            } else if let Some(((key, job, shape), at)) = start.zip(start_at)
+                && at <= now
+                && let Some(places) = self.space.find(shape)
+            {
+                self.take(&places);
+                self.queue.remove(shape, key.clone(), job);
+                let end = runtime_of(job).map(|runtime| at.saturating_add(runtime));
+                self.to_come.extend(end.map(|end| (end, job)));
+                self.runs.insert(job, AloneRun { since: at, places, shape, key, end });
+                self.changed.insert(job);
+                self.clock = at;
+            } else {
+                return;
             }
-            started.push(AloneStart { job, at, places });
         }
-        started
     }
 
-    fn next(&self, at: i64) -> Option<(Key, Job, Shape)> {
-        let (key, job, shape) = match self.order {
-            AloneOrder::Submission => self.queue.first(|_| true),
-            AloneOrder::FirstFit => self.queue.first(|shape| self.space.fits(shape, 0)),
-        }?;
-        (key.submitted_at <= at && self.space.fits(shape, 0)).then(|| (key.clone(), job, shape))
+    fn next_start(&self, held: &[Shape]) -> Option<(&Key, Job, Shape)> {
+        let could = |shape: Shape| self.space.fits(shape, 0) && !held.contains(&shape);
+        match self.order {
+            AloneOrder::Submission => self.queue.first(|_| true).filter(|(_, _, shape)| could(*shape)),
+            AloneOrder::FirstFit => self.queue.first(could),
+        }
+    }
+
+    fn pass_end(&mut self, at: i64, job: Job) {
+        self.to_come.remove(&(at, job));
+        self.passed.insert((at, job));
+        self.give(job);
+        self.clock = self.clock.max(at);
+    }
+
+    fn forget_before(&mut self, time: i64) -> Vec<Job> {
+        let kept = self.passed.split_off(&(time, Job::MIN));
+        let forgotten: Vec<Job> =
+            std::mem::replace(&mut self.passed, kept).into_iter().map(|(_, job)| job).collect();
+        for job in &forgotten {
+            self.runs.remove(job);
+        }
+        forgotten
+    }
+
+    fn drop_run(&mut self, job: Job) -> Option<AloneRun> {
+        let end = self.runs.get(&job)?.end.map(|end| (end, job));
+        if !end.is_some_and(|end| self.passed.remove(&end)) {
+            self.give(job);
+        }
+        if let Some(end) = end {
+            self.to_come.remove(&end);
+        }
+        self.runs.remove(&job)
+    }
+
+    fn take(&mut self, places: &[Place]) {
+        for &(node, gpus) in places {
+            self.space.take(node, gpus);
+        }
+    }
+
+    fn give(&mut self, job: Job) {
+        for (node, gpus) in self.runs.get(&job).map(|run| run.places.clone()).unwrap_or_default() {
+            self.space.give(node, gpus);
+        }
     }
 }
 
-fn key(submitted_at: i64, id: &ClaimId) -> Key {
+pub(crate) fn key(submitted_at: i64, id: &ClaimId) -> Key {
     Key { class: 0, length: 0, submitted_at, id: id.clone() }
 }

@@ -78,23 +78,24 @@ impl Engine {
 
     /// Takes note that a claim has ended.
     pub fn finish(&mut self, job: u32, at: TimestampMillis) {
-        let runtime = match *self.state(job) {
+        let ran = match *self.state(job) {
             JobState::Running { since, .. } | JobState::Noticed { since, .. } => {
-                at.0.saturating_sub(since).max(0)
+                Some(at.0.saturating_sub(since).max(0))
             }
             JobState::Finished { .. } => return,
-            JobState::Waiting | JobState::Reserved { .. } | JobState::Stopping { .. } => 0,
+            JobState::Waiting | JobState::Reserved { .. } | JobState::Stopping { .. } => None,
         };
         self.leave_pool(job);
-        self.jobs[job as usize].state = JobState::Finished { runtime };
+        self.jobs[job as usize].state = JobState::Finished { runtime: ran.unwrap_or(0) };
         let record = &self.jobs[job as usize];
         let (Some(shape), due_since) = (record.shape, record.due_since) else { return };
         let member = &mut self.members[record.spec.member.index()];
-        if let Some(since) = due_since {
-            member.alone.will_end(job, since.saturating_add(runtime));
-        } else if runtime == 0 {
-            member.alone.cancel(shape, record.spec.submitted_at.0, &record.spec.id, job);
+        match (ran, due_since) {
+            (Some(runtime), Some(since)) => member.alone.will_end(job, since.saturating_add(runtime)),
+            (Some(_), None) => {}
+            (None, _) => member.alone.take_back(shape, record.spec.submitted_at.0, &record.spec.id, job),
         }
+        member.touched = true;
     }
 
     /// Takes note that the GPUs of a stopped claim are free.
@@ -158,9 +159,9 @@ impl Engine {
 
     fn give_back(&mut self, job: Job) {
         self.unbook(job);
-        for (node, gpus) in std::mem::take(&mut self.jobs[job as usize].places) {
+        for (node, _) in std::mem::take(&mut self.jobs[job as usize].places) {
             self.nodes[node as usize].holders.retain(|&holder| holder != job);
-            self.hand_out(node, gpus);
+            self.hand_out(node);
         }
     }
 
@@ -169,7 +170,7 @@ impl Engine {
         for job in self.nodes[node as usize].holders.clone() {
             self.stop(job, ReclaimReason::NodeLost);
         }
-        let waiting: Vec<Job> = self.nodes[node as usize].missing.iter().map(|(job, _)| *job).collect();
+        let waiting: Vec<Job> = self.nodes[node as usize].kept.iter().map(|kept| kept.job).collect();
         for job in waiting {
             self.abandon_reservation(job);
         }

@@ -18,14 +18,15 @@ impl Engine {
             (safe.saturating_mul(1 << 20) / all.max(1), *m)
         };
         members.sort_unstable_by_key(part);
-        for &member in &members {
-            self.serve_due(member);
-        }
+        self.serve_due(&members);
         // What is due takes room from what was only inside the guarantee; nothing that could still be displaced has
         // been started before it.
         self.book_running();
         self.start_ready();
+        self.review_reservations();
         // Whoever may stay after all is booked anew.
+        self.book_running();
+        self.serve_due(&members);
         self.book_running();
         for &member in &members {
             self.serve_room(member);
@@ -33,27 +34,44 @@ impl Engine {
     }
 
     fn wants_guarantee(&self, member: usize) -> bool {
+        // Whoever found no place may find one also when nothing became free: others' rights may have changed.
         let state = &self.members[member];
-        (state.touched || self.freed && (state.fragmented || !state.owed.is_empty())) && state.queue.len() > 0
+        (state.touched || state.fragmented || !state.owed.is_empty()) && state.queue.len() > 0
     }
 
-    fn serve_due(&mut self, member: usize) {
-        self.members[member].below_ceiling.clear();
-        let owed: Vec<Job> = self.members[member].owed.iter().map(|(_, job)| *job).collect();
-        for job in owed {
-            let could_be_placed = !self.waits_for_ceiling(job) || self.could_be_placed(job);
-            if could_be_placed {
-                self.release_for_ceiling(job);
-            }
-            if could_be_placed && self.waits_for_ceiling(job) {
-                self.members[member].below_ceiling.push(job);
-                self.make_room_below_ceiling(job);
-                continue;
-            }
-            self.withdraw_promised(job);
-            if !self.waits_for_ceiling(job) {
-                self.start_or_reclaim(job, Basis::Due);
-            }
+    /// Whoever has been due longest goes first, whosever it is.
+    fn serve_due(&mut self, members: &[usize]) {
+        let mut owed: Vec<(i64, i64, Job)> = Vec::new();
+        for &member in members {
+            self.members[member].below_ceiling.clear();
+            let waiting = self.members[member].owed.iter();
+            owed.extend(waiting.map(|&(submitted_at, job)| {
+                (self.record(job).due_since.unwrap_or(i64::MAX), submitted_at, job)
+            }));
+        }
+        owed.sort_unstable();
+        for (_, _, job) in owed {
+            self.serve_one_due(job);
+        }
+    }
+
+    fn serve_one_due(&mut self, job: Job) {
+        let member = self.record(job).spec.member.index();
+        let could_be_placed = !self.waits_for_ceiling(job) || self.could_be_placed(job);
+        if could_be_placed {
+            self.release_for_ceiling(job);
+        }
+        if could_be_placed && self.waits_for_ceiling(job) {
+            self.members[member].below_ceiling.push(job);
+            self.make_room_below_ceiling(job);
+            return;
+        }
+        self.release_promised(job);
+        if self.waits_for_ceiling(job) || self.start_or_reclaim(job, Basis::Due) || self.hurry(job) {
+            return;
+        }
+        if self.displace(job) && !self.start_or_reclaim(job, Basis::Due) {
+            self.hurry(job);
         }
     }
 
@@ -74,13 +92,20 @@ impl Engine {
         self.space.fits(shape, 0) || self.has_place_without(&self.demand(job, Basis::Due), &leaving)
     }
 
-    fn demand(&self, job: Job, basis: Basis) -> Demand {
+    /// Due claims for which there is no place whoever leaves: what is due to others lies across all nodes.
+    #[must_use]
+    pub fn due_without_place(&self) -> usize {
+        self.members.iter().map(|member| member.owed.len() - member.below_ceiling.len()).sum()
+    }
+
+    pub(super) fn demand(&self, job: Job, basis: Basis) -> Demand {
         let record = self.record(job);
         Demand {
             shape: record.shape.unwrap_or(Shape { gpus: 0, nodes: 0 }),
             member: record.spec.member,
             submitted_at: record.spec.submitted_at.0,
             due: basis == Basis::Due,
+            promised_by: record.due_since.map(|since| since.saturating_add(self.rules.notice.0)),
         }
     }
 
@@ -144,6 +169,9 @@ impl Engine {
         for victim in newest_first.map(|(_, victim)| *victim).collect::<Vec<_>>() {
             if staying.saturating_add(held_back) <= ceiling {
                 break;
+            }
+            if self.has_just_started(victim) {
+                continue;
             }
             staying = staying.saturating_sub(self.record(victim).gpus());
             self.tell_to_leave(victim, ReclaimReason::GuaranteeOf { member, claim: id.clone() }, Some(job));

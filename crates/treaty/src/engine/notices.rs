@@ -13,10 +13,9 @@ impl Engine {
     /// for a whole notice more: it counts from the time at which it became due, so that lateness never adds up.
     pub(super) fn tell_to_leave(&mut self, job: Job, reason: ReclaimReason, promised_to: Option<Job>) {
         let JobState::Running { since, basis } = *self.state(job) else { return };
-        let due_since = promised_to.and_then(|claim| self.record(claim).due_since).unwrap_or(self.now);
-        let told = due_since.saturating_add(self.rules.notice.0);
-        let least = self.now.saturating_add(self.rules.least_notice.0);
-        let deadline = told.max(least).max(since.saturating_add(self.rules.minimum_run.0));
+        let anew = self.earliest_deadline(since, promised_to);
+        // Whoever was to leave for one claim and now leaves for another need not be given longer.
+        let deadline = self.withdrawn.get(&job).map_or(anew, |&before| anew.min(before));
         self.forget_running(job, basis);
         self.jobs[job as usize].state =
             JobState::Noticed { since, basis, deadline, reason: reason.clone(), promised_to };
@@ -26,10 +25,47 @@ impl Engine {
         }
     }
 
+    pub(super) fn earliest_deadline(&self, runs_since: i64, promised_to: Option<Job>) -> i64 {
+        let due_since = promised_to.and_then(|claim| self.record(claim).due_since).unwrap_or(self.now);
+        let told = due_since.saturating_add(self.rules.notice.0);
+        let least = self.now.saturating_add(self.rules.least_notice.0);
+        told.max(least).max(runs_since.saturating_add(self.rules.minimum_run.0))
+    }
+
+    /// The claim has been due longer than was known when others were told to leave for it: they leave sooner.
+    pub(super) fn hasten(&mut self, beneficiary: Job) {
+        if matches!(self.state(beneficiary), JobState::Reserved { .. }) {
+            for (node, _) in self.record(beneficiary).places.clone() {
+                self.hand_out(node);
+            }
+        }
+        for (before, job) in self.promised(beneficiary) {
+            let JobState::Noticed { since, .. } = *self.state(job) else { continue };
+            let sooner = self.earliest_deadline(since, Some(beneficiary));
+            if sooner >= before {
+                continue;
+            }
+            self.deadlines.remove(&(before, job));
+            self.deadlines.insert((sooner, job));
+            if let JobState::Noticed { deadline, reason, .. } = &mut self.jobs[job as usize].state {
+                *deadline = sooner;
+                let (deadline, reason) = (TimestampMillis(sooner), reason.clone());
+                self.actions.push(Action::Notice { job, deadline, reason });
+            }
+        }
+    }
+
+    /// Who was told to leave for the claim, with the deadline.
+    pub(super) fn promised(&self, beneficiary: Job) -> Vec<(i64, Job)> {
+        let promised = |job: Job| matches!(self.state(job), JobState::Noticed { promised_to, .. } if *promised_to == Some(beneficiary));
+        self.deadlines.iter().copied().filter(|(_, job)| promised(*job)).collect()
+    }
+
     /// Lets a claim that was told to leave stay.
     pub(super) fn withdraw(&mut self, job: Job) {
         let JobState::Noticed { since, basis, deadline, .. } = *self.state(job) else { return };
         self.deadlines.remove(&(deadline, job));
+        self.withdrawn.insert(job, deadline);
         self.jobs[job as usize].state = JobState::Running { since, basis };
         self.remember_running(job, basis);
         self.member_of(job).touched = true;

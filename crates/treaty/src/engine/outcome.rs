@@ -31,7 +31,7 @@ impl Engine {
 
     fn note_due(&self, plan: &mut Plan, claim: &Claim, record: &Record) {
         match (&claim.due, record.due_since.map(TimestampMillis)) {
-            (Some(before), Some(since)) if before.since == since => {}
+            (Some(before), Some(since)) if before.since == since && before.places == record.places_alone => {}
             (_, Some(since)) => {
                 let due = Due { since, places: record.places_alone.clone() };
                 plan.due.push(DueStart { claim: claim.id.clone(), due });

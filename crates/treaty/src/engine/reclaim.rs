@@ -4,10 +4,10 @@
 //! a due one, and each claim becomes due once. A borrower leaves for a due claim, or for one inside the guarantee of a
 //! member that uses less than that; its own member's borrower only if it was submitted later.
 
-use super::Engine;
 use super::job::JobState;
 use super::queue::Job;
 use super::space::{Place, Shape};
+use super::{Action, Engine};
 use crate::snapshot::Basis;
 use crate::units::{Gpus, MemberId};
 
@@ -17,6 +17,8 @@ pub(super) struct Demand {
     pub(super) member: MemberId,
     pub(super) submitted_at: i64,
     pub(super) due: bool,
+    /// When the place has to be free; only for who is due.
+    pub(super) promised_by: Option<i64>,
 }
 
 /// A place and who has to leave it.
@@ -78,6 +80,7 @@ impl Engine {
     /// Whether there would be a place once these have left, who leave anyway, and everybody who may be sent away.
     pub(super) fn has_place_without(&self, demand: &Demand, leaving: &[Job]) -> bool {
         let node_count = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        let demand = &Demand { promised_by: None, ..*demand };
         let nodes = (0..node_count).filter(|&node| self.candidate(demand, node, leaving).is_some());
         nodes.take(demand.shape.nodes as usize).count() == demand.shape.nodes as usize
     }
@@ -86,10 +89,13 @@ impl Engine {
     fn candidate(&self, demand: &Demand, node: u32, leaving: &[Job]) -> Option<Candidate> {
         let state = &self.nodes[node as usize];
         let need = demand.shape.gpus;
-        if self.space.is_closed(node) || state.capacity < need || !state.missing.is_empty() {
+        if self.space.is_closed(node) || state.capacity < need {
             return None;
         }
         let mut free = self.space.free(node);
+        // Who leaves for another may leave more than that needs, and that may be needed later than this.
+        let slack = demand.promised_by.map_or(0, |by| self.slack(node, by, false));
+        free = free.max(Gpus::try_from(slack).unwrap_or(0));
         let mut able: Vec<(Cost, Job)> = Vec::with_capacity(state.holders.len());
         for &job in &state.holders {
             if leaving.contains(&job) {
@@ -121,7 +127,10 @@ impl Engine {
     /// What it costs to send this claim away for the demand; `None` if it may not be sent away.
     fn cost(&self, demand: &Demand, job: Job) -> Option<Cost> {
         let record = self.record(job);
-        let JobState::Running { basis, .. } = record.state else { return None };
+        let JobState::Running { since, basis } = record.state else { return None };
+        if since == self.now && self.has_just_started(job) {
+            return None;
+        }
         let own = record.spec.member == demand.member;
         let right = match basis {
             Basis::Borrowed if demand.due || !own || record.spec.submitted_at.0 > demand.submitted_at => 0,
@@ -130,6 +139,13 @@ impl Engine {
             Basis::Borrowed | Basis::Guaranteed | Basis::Due => return None,
         };
         Some((right, record.work_lost(self.now)))
+    }
+
+    /// A plan cannot both start a claim and tell it to leave; the next one can.
+    pub(super) fn has_just_started(&self, job: Job) -> bool {
+        self.actions
+            .iter()
+            .any(|action| matches!(action, Action::Start { job: started, .. } if *started == job))
     }
 
     /// Lets every victim stay that is not needed after all, the dearest first.
@@ -147,7 +163,7 @@ impl Engine {
         }
     }
 
-    fn gpus_on(&self, job: Job, node: u32) -> Gpus {
+    pub(super) fn gpus_on(&self, job: Job, node: u32) -> Gpus {
         self.record(job).places.iter().filter(|(n, _)| *n == node).map(|(_, gpus)| *gpus).sum()
     }
 }

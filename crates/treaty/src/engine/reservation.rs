@@ -1,6 +1,7 @@
 //! GPUs that are kept for a claim inside its guarantee while the borrowers on them leave.
 
 use super::job::JobState;
+use super::kept::Kept;
 use super::queue::Job;
 use super::space::Place;
 use super::{Action, Engine};
@@ -28,67 +29,44 @@ impl Engine {
             self.nodes[node as usize].holders.push(job);
         }
         self.remember_running(job, basis);
+        self.release_promised(job);
         self.actions.push(Action::Start { job, basis });
     }
 
     /// Keeps places for a claim: what is free there now, the rest as it becomes free; the victims are told to leave.
     pub(super) fn reserve(&mut self, job: Job, basis: Basis, places: Vec<Place>, victims: Vec<Job>) {
         self.leave_line(job);
-        self.keep(job, basis, places);
-        self.actions.push(Action::Reserve { job });
         let (member, claim) = (self.record(job).spec.member, self.record(job).spec.id.clone());
         for victim in victims {
             let reason = ReclaimReason::GuaranteeOf { member, claim: claim.clone() };
             self.tell_to_leave(victim, reason, Some(job));
         }
+        self.keep(job, basis, places);
+        self.actions.push(Action::Reserve { job });
     }
 
     /// Takes what is free of the places now; the rest is handed out as it becomes free.
     pub(super) fn keep(&mut self, job: Job, basis: Basis, places: Vec<Place>) {
-        let mut missing_total = 0;
-        for &(node, gpus) in &places {
-            let now_free = self.space.free(node).min(gpus);
-            self.space.take(node, now_free);
-            if now_free < gpus {
-                self.nodes[node as usize].missing.push((job, gpus - now_free));
-                missing_total += gpus - now_free;
-            }
+        self.jobs[job as usize].state =
+            JobState::Reserved { basis, missing: places.iter().map(|(_, gpus)| gpus).sum() };
+        for &(node, wanted) in &places {
+            self.nodes[node as usize].kept.push(Kept { job, wanted, missing: wanted });
+        }
+        for &(node, _) in &places {
+            self.hand_out(node);
         }
         self.jobs[job as usize].places = places;
-        self.jobs[job as usize].state = JobState::Reserved { basis, missing: missing_total };
         self.book(job);
         self.secure_reservation(job, true);
         self.reserved.insert(job);
     }
 
-    /// Gives GPUs that became free on a node to those for whom it is kept; what is left is idle.
-    pub(super) fn hand_out(&mut self, node: u32, mut gpus: u32) {
-        let mut served = Vec::new();
-        for (job, missing) in &mut self.nodes[node as usize].missing {
-            let part = gpus.min(*missing);
-            *missing -= part;
-            gpus -= part;
-            served.push((*job, part));
-        }
-        self.nodes[node as usize].missing.retain(|(_, missing)| *missing > 0);
-        for (job, part) in served {
-            if let JobState::Reserved { missing, .. } = &mut self.jobs[job as usize].state {
-                *missing = missing.saturating_sub(part);
-            }
-        }
-        if gpus > 0 {
-            self.space.give(node, gpus);
-            self.freed = true;
-        }
-    }
-
     /// Starts claims whose places are complete, and those that would fit elsewhere at once.
     pub(super) fn start_ready(&mut self) {
-        for job in self.reserved.iter().copied().collect::<Vec<_>>() {
+        for job in self.reserved_by_urgency() {
             let JobState::Reserved { basis, missing } = *self.state(job) else { continue };
             if missing == 0 {
-                self.reserved.remove(&job);
-                self.secure_reservation(job, false);
+                self.stop_keeping(job);
                 self.begin(job, basis);
             } else if self.freed
                 && let Some(places) = self.record(job).shape.and_then(|shape| self.space.find(shape))
@@ -112,27 +90,23 @@ impl Engine {
 
     /// Takes back what is kept for a claim.
     pub(super) fn cancel_reservation(&mut self, job: Job) {
-        if !self.reserved.remove(&job) {
+        if !self.reserved.contains(&job) {
             return;
         }
-        self.secure_reservation(job, false);
         self.unbook(job);
-        for (node, gpus) in std::mem::take(&mut self.jobs[job as usize].places) {
-            let list = &mut self.nodes[node as usize].missing;
-            let missing = list.iter().find(|(waiting, _)| *waiting == job).map_or(0, |(_, missing)| *missing);
-            list.retain(|(waiting, _)| *waiting != job);
-            self.hand_out(node, gpus - missing.min(gpus));
+        self.stop_keeping(job);
+        for (node, _) in std::mem::take(&mut self.jobs[job as usize].places) {
+            self.hand_out(node);
         }
-        self.withdraw_promised(job);
+        self.release_promised(job);
     }
 
-    /// Lets everybody stay who was told to leave for this claim.
-    pub(super) fn withdraw_promised(&mut self, job: Job) {
-        let promised = |(_, victim): &(i64, Job)| matches!(self.state(*victim), JobState::Noticed { promised_to, .. } if *promised_to == Some(job));
-        let victims: Vec<Job> =
-            self.deadlines.iter().filter(|d| promised(d)).map(|(_, victim)| *victim).collect();
-        for victim in victims {
-            self.withdraw(victim);
+    /// Its places are its own from now on, or nobody's.
+    fn stop_keeping(&mut self, job: Job) {
+        self.reserved.remove(&job);
+        self.secure_reservation(job, false);
+        for (node, _) in self.record(job).places.clone() {
+            self.nodes[node as usize].kept.retain(|kept| kept.job != job);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! An engine from what a caller observed: every claim as the last decision left it.
 
+use super::alone::{self, AloneRun};
 use super::job::{JobSpec, JobState, Record};
 use super::queue::Job;
 use super::space::Place;
@@ -26,13 +27,12 @@ impl Engine {
         // Where the line has become too short for all, those who have been due longest stay.
         let mut by_due: Vec<(Job, &Claim)> = (0..).zip(&snapshot.claims).collect();
         by_due.sort_by_key(|(_, c)| (c.due.is_none(), c.due.as_ref().map(|d| d.since), c.submitted_at));
-        let mut last_start = vec![i64::MIN; engine.members.len()];
-        for claim in &snapshot.claims {
-            let last = &mut last_start[claim.member.index()];
-            *last = claim.due.as_ref().map_or(*last, |due| due.since.0.max(*last));
+        let memory_from = now.0.saturating_sub(Claim::line_memory(engine.rules.notice).0);
+        for member in &mut engine.members {
+            member.alone.doubt([]);
         }
         for (job, claim) in by_due {
-            engine.restore_alone(job, claim, last_start[claim.member.index()]);
+            engine.restore_alone(job, claim, memory_from);
         }
         for (job, claim) in (0..).zip(&snapshot.claims) {
             if let ClaimState::Holding(holding) = &claim.state {
@@ -42,13 +42,12 @@ impl Engine {
         for (job, claim) in (0..).zip(&snapshot.claims) {
             engine.restore_waiting(snapshot, job, claim);
         }
-        engine.abandon_unlawful_reservations();
         engine.withdraw_idle_notices();
         engine
     }
 
-    /// `last_start` is the latest start in the member's line alone: what ended before is known there already.
-    fn restore_alone(&mut self, job: Job, claim: &Claim, last_start: i64) {
+    /// The line as it was at `memory_from`; it goes on from there when the engine settles.
+    fn restore_alone(&mut self, job: Job, claim: &Claim, memory_from: i64) {
         let guarantee = self.rules.members[claim.member.index()].guarantee;
         let record = &mut self.jobs[job as usize];
         let Some(shape) = record.shape else { return };
@@ -60,22 +59,22 @@ impl Engine {
         if let Some(runtime) = runtime {
             record.state = JobState::Finished { runtime };
         }
-        match (&claim.due, runtime) {
-            (Some(due), Some(runtime)) if due.since.0.saturating_add(runtime) <= last_start => {
-                record.due_since = Some(due.since.0);
+        if let Some(due) = &claim.due {
+            record.due_since = Some(due.since.0);
+            record.places_alone.clone_from(&due.places);
+            let end = runtime.map(|runtime| due.since.0.saturating_add(runtime));
+            if end.is_some_and(|end| end < memory_from) {
+                return;
             }
-            // After an amendment the line may have become too small for what it was doing.
-            (Some(due), _) if line.restore(&due.places) => {
-                record.due_since = Some(due.since.0);
-                record.places_alone.clone_from(&due.places);
-                if let Some(runtime) = runtime {
-                    line.will_end(job, due.since.0.saturating_add(runtime));
-                }
+            line.doubt([job]);
+            let key = alone::key(claim.submitted_at.0, &claim.id);
+            let run = AloneRun { since: due.since.0, places: due.places.clone(), shape, key, end };
+            if due.since.0 < memory_from && line.restore(job, run) {
+                return;
             }
-            _ if line.could_run(shape, guarantee) => {
-                line.submit(shape, claim.submitted_at.0, &claim.id, job);
-            }
-            _ => {}
+        }
+        if line.could_run(shape, guarantee) {
+            line.submit(shape, claim.submitted_at.0, &claim.id, job);
         }
     }
 
@@ -143,20 +142,6 @@ impl Engine {
             }
             ClaimState::Reserved(_) => self.line_up(job),
             ClaimState::Holding(_) | ClaimState::Finished { .. } => {}
-        }
-    }
-
-    /// Whom a due claim had told to leave inside a guarantee may stay once that claim is no longer due.
-    fn abandon_unlawful_reservations(&mut self) {
-        let unlawful = |(_, job): &(i64, Job)| match *self.state(*job) {
-            JobState::Noticed { basis: Basis::Guaranteed, promised_to: Some(claim), .. } => {
-                self.record(claim).due_since.is_none().then_some(claim)
-            }
-            _ => None,
-        };
-        let claims: Vec<Job> = self.deadlines.iter().filter_map(unlawful).collect();
-        for claim in claims {
-            self.abandon_reservation(claim);
         }
     }
 

@@ -131,6 +131,13 @@ impl Space {
         self.set(node, self.free(node).saturating_sub(gpus));
     }
 
+    /// True when more is free than before.
+    pub(crate) fn set_free(&mut self, node: u32, free: Gpus) -> bool {
+        let before = self.free(node);
+        self.set(node, free.min(self.cell));
+        free > before
+    }
+
     pub(crate) fn give(&mut self, node: u32, gpus: Gpus) {
         self.set(node, self.free(node).saturating_add(gpus).min(self.cell));
     }

@@ -20,7 +20,10 @@ impl Engine {
     }
 
     fn could_borrow(&self, member: usize) -> bool {
-        (self.freed || self.members[member].touched) && self.members[member].queue.len() > 0
+        // What an owner uses itself it no longer keeps from others.
+        let others_changed = || self.rules.members.iter().any(|rules| rules.keep > 0);
+        (self.freed || self.members[member].touched || others_changed())
+            && self.members[member].queue.len() > 0
     }
 
     /// What the member uses above its guarantee, for its weight; below it, how much it leaves to others.
