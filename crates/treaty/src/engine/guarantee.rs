@@ -70,8 +70,16 @@ impl Engine {
         if self.waits_for_ceiling(job) || self.start_or_reclaim(job, Basis::Due) || self.hurry(job) {
             return;
         }
-        if self.displace(job) && !self.start_or_reclaim(job, Basis::Due) {
-            self.hurry(job);
+        // Tried beside the engine: giving up what is kept without a place in return would go on for ever.
+        let displaced = self.in_the_way(job);
+        if !displaced.is_empty() {
+            let mut trial = self.clone();
+            for kept in displaced {
+                trial.abandon_reservation(kept);
+            }
+            if trial.start_or_reclaim(job, Basis::Due) || trial.hurry(job) {
+                *self = trial;
+            }
         }
     }
 
@@ -106,6 +114,7 @@ impl Engine {
             submitted_at: record.spec.submitted_at.0,
             due: basis == Basis::Due,
             promised_by: record.due_since.map(|since| since.saturating_add(self.rules.notice.0)),
+            hurried: false,
         }
     }
 
@@ -139,7 +148,7 @@ impl Engine {
     }
 
     /// Starts the claim on idle GPUs, or reserves a place and tells the borrowers there to leave. False: no place.
-    fn start_or_reclaim(&mut self, job: Job, basis: Basis) -> bool {
+    pub(super) fn start_or_reclaim(&mut self, job: Job, basis: Basis) -> bool {
         let Some(shape) = self.record(job).shape else { return false };
         if let Some(places) = self.space.find(shape) {
             self.start_on(job, basis, places);

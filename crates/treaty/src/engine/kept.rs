@@ -3,6 +3,7 @@
 
 use super::job::JobState;
 use super::queue::Job;
+use super::reclaim::{Demand, Found};
 use super::{Action, Engine};
 use crate::reason::ReclaimReason;
 use crate::snapshot::Basis;
@@ -47,10 +48,10 @@ impl Engine {
         (promised_by, record.spec.submitted_at.0, &record.spec.id)
     }
 
-    /// Gives up what is kept for claims that are not due, if that makes a place for this one, which is; whoever was to
-    /// leave for them may then be told to leave for it. False: nothing was done.
-    pub(super) fn displace(&mut self, due: Job) -> bool {
-        let Some(shape) = self.record(due).shape else { return false };
+    /// Claims that are not due and whose kept places, given up, may make a place for this one, which is; whoever was to
+    /// leave for them may then be told to leave for it.
+    pub(super) fn in_the_way(&self, due: Job) -> Vec<Job> {
+        let Some(shape) = self.record(due).shape else { return Vec::new() };
         let node_count = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
         let mut able: Vec<(usize, u32)> = (0..node_count)
             .filter(|&node| !self.space.is_closed(node) && self.could_be_free(node) >= shape.gpus)
@@ -58,14 +59,13 @@ impl Engine {
             .collect();
         able.sort_unstable();
         able.truncate(shape.nodes as usize);
-        let displaced: Vec<Job> = able.iter().flat_map(|(_, node)| self.kept_not_due(*node)).collect();
-        if able.len() < shape.nodes as usize || displaced.is_empty() {
-            return false;
+        if able.len() < shape.nodes as usize {
+            return Vec::new();
         }
-        for job in displaced {
-            self.abandon_reservation(job);
-        }
-        true
+        let mut jobs: Vec<Job> = able.iter().flat_map(|(_, node)| self.kept_not_due(*node)).collect();
+        jobs.sort_unstable();
+        jobs.dedup();
+        jobs
     }
 
     fn kept_not_due(&self, node: u32) -> impl Iterator<Item = Job> {
@@ -73,20 +73,14 @@ impl Engine {
         kept.filter(|&job| self.record(job).due_since.is_none())
     }
 
-    /// GPUs of the node that are not held, kept or promised for due work.
+    /// GPUs of the node that due work neither holds nor waits for.
     fn could_be_free(&self, node: u32) -> Gpus {
         let state = &self.nodes[node as usize];
         let is_due = |job: Job| self.record(job).due_since.is_some();
-        let stays = |job: Job| match *self.state(job) {
-            JobState::Noticed { promised_to: Some(claim), .. } => is_due(claim),
-            JobState::Running { basis, .. } => basis == Basis::Due,
-            _ => true,
-        };
         let held: Gpus =
-            state.holders.iter().filter(|&&job| stays(job)).map(|&job| self.gpus_on(job, node)).sum();
-        let kept: Gpus =
-            state.kept.iter().filter(|k| is_due(k.job)).map(|k| k.wanted.saturating_sub(k.missing)).sum();
-        state.capacity.saturating_sub(held).saturating_sub(kept)
+            state.holders.iter().filter(|&&job| is_due(job)).map(|&job| self.gpus_on(job, node)).sum();
+        let wanted: Gpus = state.kept.iter().filter(|kept| is_due(kept.job)).map(|kept| kept.wanted).sum();
+        state.capacity.saturating_sub(held).saturating_sub(wanted)
     }
 
     /// Claims for which GPUs are kept, the most urgent first.
@@ -151,17 +145,10 @@ impl Engine {
 
     /// A place where others leave anyway, for claims that have been due for less long: they leave sooner. False: none.
     pub(super) fn hurry(&mut self, due: Job) -> bool {
-        let demand = self.demand(due, Basis::Due);
-        let (shape, Some(by)) = (demand.shape, demand.promised_by) else { return false };
-        let node_count = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
-        let able =
-            |&node: &u32| !self.space.is_closed(node) && self.slack(node, by, true) >= i64::from(shape.gpus);
-        let places: Vec<(u32, Gpus)> =
-            (0..node_count).filter(able).take(shape.nodes as usize).map(|node| (node, shape.gpus)).collect();
-        if places.is_empty() || places.len() < shape.nodes as usize {
-            return false;
-        }
-        self.reserve(due, Basis::Due, places.clone(), Vec::new());
+        let demand = Demand { hurried: true, ..self.demand(due, Basis::Due) };
+        let Some(by) = demand.promised_by else { return false };
+        let Some(Found { places, victims }) = self.find_victims(&demand) else { return false };
+        self.reserve(due, Basis::Due, places.clone(), victims);
         for (node, _) in places {
             let told: Vec<Job> =
                 self.deadlines.iter().filter(|(at, _)| *at > by).map(|(_, job)| *job).collect();
@@ -220,10 +207,8 @@ impl Engine {
         let JobState::Noticed { since, basis, deadline: before, .. } = *self.state(victim) else { return };
         let (member, claim) = (self.record(heir).spec.member, self.record(heir).spec.id.clone());
         let reason = ReclaimReason::GuaranteeOf { member, claim };
-        let told_now = |action: &Action| matches!(action, Action::Notice { job, .. } if *job == victim);
-        let told_before = before > self.now && !self.actions.iter().any(told_now);
         let anew = self.earliest_deadline(since, Some(heir));
-        let deadline = if told_before { anew.min(before) } else { anew };
+        let deadline = if self.was_told_before(victim, before) { anew.min(before) } else { anew };
         self.deadlines.remove(&(before, victim));
         self.deadlines.insert((deadline, victim));
         let promised_to = Some(heir);
@@ -256,5 +241,29 @@ impl Engine {
                 self.abandon_reservation(job);
             }
         }
+        for job in self.reserved_by_urgency() {
+            self.reserve_sooner(job);
+        }
+    }
+
+    /// A due claim that counts on others who turn out to leave too late gets another place, if there is one. Tried
+    /// beside the engine, so that it cannot go on for ever.
+    fn reserve_sooner(&mut self, job: Job) {
+        if !self.comes_late(job) {
+            return;
+        }
+        let mut trial = self.clone();
+        trial.abandon_reservation(job);
+        let found = trial.start_or_reclaim(job, Basis::Due) || trial.hurry(job);
+        if found && !trial.comes_late(job) {
+            *self = trial;
+        }
+    }
+
+    fn comes_late(&self, job: Job) -> bool {
+        let (record, reserved) = (self.record(job), matches!(self.state(job), JobState::Reserved { .. }));
+        let by = record.due_since.map(|since| since.saturating_add(self.rules.notice.0));
+        reserved
+            && by.is_some_and(|by| record.places.iter().any(|(node, _)| self.slack(*node, by, false) < 0))
     }
 }

@@ -34,11 +34,6 @@ impl Engine {
 
     /// The claim has been due longer than was known when others were told to leave for it: they leave sooner.
     pub(super) fn hasten(&mut self, beneficiary: Job) {
-        if matches!(self.state(beneficiary), JobState::Reserved { .. }) {
-            for (node, _) in self.record(beneficiary).places.clone() {
-                self.hand_out(node);
-            }
-        }
         for (before, job) in self.promised(beneficiary) {
             let JobState::Noticed { since, .. } = *self.state(job) else { continue };
             let sooner = self.earliest_deadline(since, Some(beneficiary));
@@ -53,6 +48,19 @@ impl Engine {
                 self.actions.push(Action::Notice { job, deadline, reason });
             }
         }
+        if !matches!(self.state(beneficiary), JobState::Reserved { .. }) {
+            return;
+        }
+        let places = self.record(beneficiary).places.clone();
+        for &(node, _) in &places {
+            self.hand_out(node);
+        }
+    }
+
+    /// Whether the claim has had that notice before this decision.
+    pub(super) fn was_told_before(&self, job: Job, deadline: i64) -> bool {
+        let told_now = |action: &Action| matches!(action, Action::Notice { job: told, .. } if *told == job);
+        deadline > self.now && !self.actions.iter().any(told_now)
     }
 
     /// Who was told to leave for the claim, with the deadline.
@@ -65,7 +73,9 @@ impl Engine {
     pub(super) fn withdraw(&mut self, job: Job) {
         let JobState::Noticed { since, basis, deadline, .. } = *self.state(job) else { return };
         self.deadlines.remove(&(deadline, job));
-        self.withdrawn.insert(job, deadline);
+        if self.was_told_before(job, deadline) {
+            self.withdrawn.insert(job, deadline);
+        }
         self.jobs[job as usize].state = JobState::Running { since, basis };
         self.remember_running(job, basis);
         self.member_of(job).touched = true;

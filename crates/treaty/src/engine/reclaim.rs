@@ -19,6 +19,8 @@ pub(super) struct Demand {
     pub(super) due: bool,
     /// When the place has to be free; only for who is due.
     pub(super) promised_by: Option<i64>,
+    /// Whoever leaves for another due claim may be told to leave sooner.
+    pub(super) hurried: bool,
 }
 
 /// A place and who has to leave it.
@@ -94,7 +96,7 @@ impl Engine {
         }
         let mut free = self.space.free(node);
         // Who leaves for another may leave more than that needs, and that may be needed later than this.
-        let slack = demand.promised_by.map_or(0, |by| self.slack(node, by, false));
+        let slack = demand.promised_by.map_or(0, |by| self.slack(node, by, demand.hurried));
         free = free.max(Gpus::try_from(slack).unwrap_or(0));
         let mut able: Vec<(Cost, Job)> = Vec::with_capacity(state.holders.len());
         for &job in &state.holders {
