@@ -100,6 +100,11 @@ pub enum Action {
         /// When.
         since: TimestampMillis,
     },
+    /// The line alone, made anew, has not started the claim yet.
+    NoLongerDue {
+        /// Claim.
+        job: u32,
+    },
     /// The claim ended in its member's line alone: nothing of it matters any more.
     Forgotten {
         /// Claim.
@@ -199,6 +204,7 @@ impl Engine {
     /// snapshot that comes of it.
     pub fn settle(&mut self, now: TimestampMillis) -> Vec<Action> {
         self.now = now.0;
+        self.withdraw_idle_notices();
         self.advance_lines_alone();
         self.book_running();
         self.serve_guarantees();

@@ -206,7 +206,8 @@ impl<'a> Replay<'a> {
                 Action::Notice { .. } => self.notices += 1,
                 Action::Withdraw { .. } => self.withdrawals += 1,
                 Action::Reserve { .. } | Action::Unreserve { .. } => {}
-                Action::Rebook { .. } | Action::Due { .. } | Action::Forgotten { .. } => {}
+                Action::Rebook { .. } | Action::Forgotten { .. } => {}
+                Action::Due { .. } | Action::NoLongerDue { .. } => {}
             }
         }
         !actions.is_empty()

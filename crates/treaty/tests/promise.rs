@@ -209,6 +209,44 @@ fn shapes_may_break_the_promise() {
     assert_eq!(late(&trial, &case.alone(Policy::Fifo), DurationMillis(0)), [(5, 27_000, 31_000)]);
 }
 
+/// Member, second of arrival, run time in seconds, GPUs; a case that once broke the promise.
+fn once_broken(cell: Gpus, nodes: &[u32], raw: &[Raw], shortest_first: bool) {
+    let case = Case { cell, nodes: nodes.to_vec(), jobs: jobs(raw.to_vec()), shortest_first };
+    check_promise(&case, IN_LINE, NOTICE_SECONDS, false).unwrap();
+    check_promise(&case, FIRST_FIT, NOTICE_SECONDS, false).unwrap();
+}
+
+#[test]
+fn who_was_told_for_a_claim_that_has_started_leaves_for_the_next() {
+    let of_0 = [(1, 20), (3, 5), (3, 21), (3, 22), (3, 22), (10, 3), (10, 10), (10, 11), (10, 10)];
+    let of_1 = [(11, 24), (11, 36), (15, 16), (15, 1)];
+    let of_0 = of_0.iter().map(|&(at, runtime)| (0, at, runtime, 2));
+    let raw: Vec<Raw> = of_0.chain(of_1.iter().map(|&(at, runtime)| (1, at, runtime, 2))).collect();
+    once_broken(CELL, &[1, 1], &raw, true);
+}
+
+#[test]
+fn a_claim_due_for_longer_takes_what_is_kept_for_others() {
+    let raw = [
+        (0, 0, 30, 8),
+        (1, 0, 27, 1),
+        (0, 12, 15, 3),
+        (1, 18, 30, 1),
+        (1, 22, 1, 8),
+        (1, 31, 26, 2),
+        (0, 52, 1, 3),
+    ];
+    once_broken(12, &[1, 2], &raw, false);
+}
+
+#[test]
+fn a_claim_whose_leaver_stays_gets_another_place_in_time() {
+    let of_0 = [(2, 14, 1), (2, 19, 8), (2, 19, 3), (3, 18, 2), (4, 13, 1)]
+        .map(|(at, ran, gpus)| (0, at, ran, gpus));
+    let of_1 = [(0, 21, 1), (13, 5, 1), (15, 1, 2), (16, 1, 1)].map(|(at, ran, gpus)| (1, at, ran, gpus));
+    once_broken(16, &[2, 2], &[of_0.as_slice(), of_1.as_slice()].concat(), false);
+}
+
 proptest! {
     #![proptest_config(cases(256))]
 

@@ -53,6 +53,8 @@ impl Engine {
         let record = &mut self.jobs[job as usize];
         record.due_since = None;
         record.places_alone.clear();
+        self.actions.push(Action::NoLongerDue { job });
+        let record = &self.jobs[job as usize];
         let submitted_at = record.spec.submitted_at.0;
         let member = self.member_of(job);
         member.owed.remove(&(submitted_at, job));
@@ -197,6 +199,7 @@ impl Engine {
         let gpus = self.record(job).gpus();
         let member = self.member_of(job);
         member.safe = if kept { member.safe + gpus } else { member.safe.saturating_sub(gpus) };
+        member.touched = true;
     }
 
     /// The claim is among its member's running ones, where reclaim and booking look. Who was told to leave is not:
@@ -221,6 +224,7 @@ impl Engine {
             Basis::Borrowed => drop(member.borrowed.remove(&(submitted_at, job))),
         }
         member.safe = member.safe.saturating_sub(if basis == Basis::Borrowed { 0 } else { gpus });
+        member.touched = true;
     }
 
     /// Books a running claim on another account.

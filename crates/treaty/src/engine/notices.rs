@@ -82,6 +82,25 @@ impl Engine {
         self.actions.push(Action::Withdraw { job });
     }
 
+    /// Lets stay who was told to leave for a reason that has passed.
+    pub(super) fn withdraw_idle_notices(&mut self) {
+        let passed = |job: Job| match self.state(job) {
+            JobState::Noticed { promised_to: Some(claim), .. } => {
+                !matches!(self.state(*claim), JobState::Reserved { .. }) && !self.waits_for_ceiling(*claim)
+            }
+            JobState::Noticed { promised_to: None, reason: ReclaimReason::AboveCeiling(member), .. } => {
+                self.members[member.index()].used <= self.rules.members[member.index()].ceiling
+            }
+            // The claim that it was promised to is gone.
+            JobState::Noticed { promised_to: None, .. } => true,
+            _ => false,
+        };
+        let idle: Vec<Job> = self.deadlines.iter().map(|(_, job)| *job).filter(|&job| passed(job)).collect();
+        for job in idle {
+            self.let_go(job, None);
+        }
+    }
+
     /// Stops everybody whose time is up.
     pub(super) fn carry_out_notices(&mut self) {
         while let Some(&(deadline, job)) = self.deadlines.first() {

@@ -1,5 +1,7 @@
 //! GPUs that are kept for a claim inside its guarantee while the borrowers on them leave.
 
+use std::collections::BTreeSet;
+
 use super::job::JobState;
 use super::kept::Kept;
 use super::queue::Job;
@@ -36,6 +38,7 @@ impl Engine {
     /// Keeps places for a claim: what is free there now, the rest as it becomes free; the victims are told to leave.
     pub(super) fn reserve(&mut self, job: Job, basis: Basis, places: Vec<Place>, victims: Vec<Job>) {
         self.leave_line(job);
+        self.jobs[job as usize].put_back = false;
         let (member, claim) = (self.record(job).spec.member, self.record(job).spec.id.clone());
         for victim in victims {
             let reason = ReclaimReason::GuaranteeOf { member, claim: claim.clone() };
@@ -63,6 +66,12 @@ impl Engine {
 
     /// Starts claims whose places are complete, and those that would fit elsewhere at once.
     pub(super) fn start_ready(&mut self) {
+        // Who is told to leave, or stopped, changes who comes first on a node.
+        let kept: BTreeSet<u32> =
+            self.reserved.iter().flat_map(|job| &self.record(*job).places).map(|(node, _)| *node).collect();
+        for node in kept {
+            self.hand_out(node);
+        }
         for job in self.reserved_by_urgency() {
             let JobState::Reserved { basis, missing } = *self.state(job) else { continue };
             if missing == 0 {

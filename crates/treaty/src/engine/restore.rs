@@ -42,7 +42,6 @@ impl Engine {
         for (job, claim) in (0..).zip(&snapshot.claims) {
             engine.restore_waiting(snapshot, job, claim);
         }
-        engine.withdraw_idle_notices();
         engine
     }
 
@@ -142,25 +141,6 @@ impl Engine {
             }
             ClaimState::Reserved(_) => self.line_up(job),
             ClaimState::Holding(_) | ClaimState::Finished { .. } => {}
-        }
-    }
-
-    /// Lets stay who was told to leave for a reason that has passed.
-    fn withdraw_idle_notices(&mut self) {
-        let passed = |job: Job| match self.state(job) {
-            JobState::Noticed { promised_to: Some(claim), .. } => {
-                !matches!(self.state(*claim), JobState::Reserved { .. }) && !self.waits_for_ceiling(*claim)
-            }
-            JobState::Noticed { promised_to: None, reason: ReclaimReason::AboveCeiling(member), .. } => {
-                self.members[member.index()].used <= self.rules.members[member.index()].ceiling
-            }
-            // The claim that it was promised to is gone.
-            JobState::Noticed { promised_to: None, .. } => true,
-            _ => false,
-        };
-        let idle: Vec<Job> = self.deadlines.iter().map(|(_, job)| *job).filter(|&job| passed(job)).collect();
-        for job in idle {
-            self.withdraw(job);
         }
     }
 }
