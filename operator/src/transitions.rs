@@ -72,11 +72,19 @@ pub fn of_plan(
         changes.edit(&Key::from_claim_id(&start.claim), |t, _| t.status.due = due_run(&start.due));
     }
     for id in releases {
-        changes.edit(&Key::from_claim_id(id), |t, _| t.status.reserved.clear());
+        changes.edit(&Key::from_claim_id(id), |t, _| {
+            t.status.reserved.clear();
+            t.status.basis = None;
+        });
     }
     for reservation in reservations {
         let places = placement(&reservation.kept.slots);
-        changes.edit(&Key::from_claim_id(&reservation.claim), |t, _| t.status.reserved = places);
+        // Only what is kept for an aged claim is on borrowed account; the next decision has to know.
+        let by_age = reservation.kept.basis == Basis::Borrowed;
+        changes.edit(&Key::from_claim_id(&reservation.claim), |t, _| {
+            t.status.reserved = places;
+            t.status.basis = by_age.then_some(ClaimBasis::Borrowed);
+        });
     }
     for change in basis_changes {
         changes.edit(&Key::from_claim_id(&change.claim), |t, _| t.status.basis = Some(basis(change.to)));

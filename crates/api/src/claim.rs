@@ -98,7 +98,7 @@ pub struct GpuClaimStatus {
     /// Treaty clause behind the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clause: Option<String>,
-    /// On whose account it runs; only while it has GPUs.
+    /// On whose account it runs; only while it has GPUs, or while some are kept for it because it waited too long.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub basis: Option<ClaimBasis>,
     /// GPUs by node; only while it has GPUs.

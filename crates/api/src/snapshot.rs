@@ -91,7 +91,12 @@ fn state_of(status: &GpuClaimStatus, deleting: bool) -> ClaimState {
             return ClaimState::Finished { runtime: DurationMillis(status.ran_milliseconds.unwrap_or(0)) };
         }
         ClaimPhase::Queued if !status.reserved.is_empty() => {
-            let basis = if status.due.is_some() { Basis::Due } else { Basis::Guaranteed };
+            let basis = match status.basis {
+                // For a claim that waited too long to be passed.
+                Some(ClaimBasis::Borrowed) => Basis::Borrowed,
+                _ if status.due.is_some() => Basis::Due,
+                _ => Basis::Guaranteed,
+            };
             return ClaimState::Reserved(Reserved { slots: slots_of(&status.reserved), basis });
         }
         ClaimPhase::Queued => return ClaimState::Waiting { put_back: status.put_back },

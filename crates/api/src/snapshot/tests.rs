@@ -42,10 +42,13 @@ fn a_new_claim_waits_with_its_shape_and_its_time_of_submission() {
 }
 
 #[test]
-fn kept_gpus_are_for_a_due_claim_or_a_guaranteed_one() {
+fn kept_gpus_are_for_a_due_claim_a_guaranteed_one_or_one_that_waited_too_long() {
     let kept = json!({"state": "Queued", "reserved": [{"node": "n1", "gpus": 8}]});
     let reserved = |basis| ClaimState::Reserved(Reserved { slots: slots("n1", 8), basis });
     assert_eq!(state(kept.clone()), reserved(Basis::Guaranteed));
+    let mut aged = kept.clone();
+    aged["basis"] = json!("Borrowed");
+    assert_eq!(state(aged), reserved(Basis::Borrowed));
     let mut due = kept;
     due["due"] = json!({"since": "1970-01-01T00:00:20.500000Z", "places": [{"node": 0, "gpus": 8}]});
     assert_eq!(state(due.clone()), reserved(Basis::Due));
