@@ -220,10 +220,10 @@ proptest! {
         nobody_is_later(&Run::ends(&jobs, at_once, &standings)?, &jobs, at_once)?;
     }
 
-    /// With notice, whoever is due starts within it.
+    /// With notice, whoever is due starts within it, and ends later by no more than it.
     #[test]
     fn no_standing_lengthens_a_notice(jobs in any_jobs(), standings in any_standings()) {
-        Run::ends(&jobs, NOTICE, &standings)?;
+        nobody_is_later(&Run::ends(&jobs, NOTICE, &standings)?, &jobs, NOTICE)?;
     }
 
     /// The same with real books; everybody gets its turn, in the next period at the latest, and the books saw what the
