@@ -103,21 +103,18 @@ impl Search<'_> {
     }
 
     fn take_cheapest(&mut self) -> Option<Candidate> {
-        loop {
-            let rank = |candidate: &Candidate| candidate.rank();
-            let best = (0..self.candidates.len()).min_by_key(|&i| rank(&self.candidates[i]));
-            let could_be_cheaper = match (self.unseen.peek(), best) {
-                (Some(Reverse(at_least)), Some(best)) => *at_least <= rank(&self.candidates[best]),
-                (Some(_), None) => true,
-                (None, _) => false,
-            };
-            if !could_be_cheaper {
-                return best.map(|best| self.candidates.swap_remove(best));
-            }
-            if let Some(Reverse((.., node))) = self.unseen.pop() {
-                self.look_at(node);
-            }
+        let rank = |candidate: &Candidate| candidate.rank();
+        let mut best = (0..self.candidates.len()).min_by_key(|&i| rank(&self.candidates[i]));
+        while let Some(&Reverse(at_least)) = self.unseen.peek()
+            && best.is_none_or(|best| at_least <= rank(&self.candidates[best]))
+        {
+            self.unseen.pop();
+            let before = self.candidates.len();
+            self.look_at(at_least.3);
+            let new = (before..self.candidates.len()).next();
+            best = best.into_iter().chain(new).min_by_key(|&i| rank(&self.candidates[i]));
         }
+        best.map(|best| self.candidates.swap_remove(best))
     }
 
     fn look_at(&mut self, node: u32) {
