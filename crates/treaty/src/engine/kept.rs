@@ -176,21 +176,26 @@ impl Engine {
         missing > leaving.map(|&job| self.gpus_on(job, node)).sum()
     }
 
-    /// Nobody need leave for this claim any more. Whoever is still to free GPUs for another claim on the same node, because
-    /// others freed theirs for this one, leaves for that; everybody else stays.
+    /// Nobody need leave for this claim any more.
     pub(super) fn release_promised(&mut self, job: Job) {
         for (_, victim) in self.promised(job).into_iter().rev() {
-            let places = self.record(victim).places.clone();
-            let needed = places.iter().find(|(node, _)| self.is_needed(victim, *node));
-            let heir = needed.and_then(|(node, _)| {
-                let mut waiting =
-                    self.nodes[*node as usize].kept.iter().filter(|k| k.job != job && k.missing > 0);
-                waiting.find(|k| self.may_inherit(victim, k.job)).map(|k| k.job)
-            });
-            match heir {
-                Some(heir) => self.promise(victim, heir),
-                None => self.withdraw(victim),
-            }
+            self.let_go(victim, Some(job));
+        }
+    }
+
+    /// Whoever is still to free GPUs for another claim on the same node, because others freed theirs for the one it was
+    /// to leave for, leaves for that; everybody else stays.
+    pub(super) fn let_go(&mut self, victim: Job, left_for: Option<Job>) {
+        let places = &self.record(victim).places;
+        let needed = places.iter().find(|(node, _)| self.is_needed(victim, *node));
+        let heir = needed.and_then(|(node, _)| {
+            let waiting = self.nodes[*node as usize].kept.iter();
+            let mut waiting = waiting.filter(|k| Some(k.job) != left_for && k.missing > 0);
+            waiting.find(|k| self.may_inherit(victim, k.job)).map(|k| k.job)
+        });
+        match heir {
+            Some(heir) => self.promise(victim, heir),
+            None => self.withdraw(victim),
         }
     }
 

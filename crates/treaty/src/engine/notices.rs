@@ -110,7 +110,7 @@ impl Engine {
         };
         let idle: Vec<Job> = self.deadlines.iter().map(|(_, job)| *job).filter(|&job| passed(job)).collect();
         for job in idle {
-            self.withdraw(job);
+            self.let_go(job, None);
         }
     }
 

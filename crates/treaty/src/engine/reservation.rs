@@ -1,5 +1,7 @@
 //! GPUs that are kept for a claim inside its guarantee while the borrowers on them leave.
 
+use std::collections::BTreeSet;
+
 use super::job::JobState;
 use super::kept::Kept;
 use super::queue::Job;
@@ -67,6 +69,12 @@ impl Engine {
 
     /// Starts claims whose places are complete, and those that would fit elsewhere at once.
     pub(super) fn start_ready(&mut self) {
+        // Who is told to leave, or stopped, changes who comes first on a node.
+        let kept: BTreeSet<u32> =
+            self.reserved.iter().flat_map(|job| &self.record(*job).places).map(|(node, _)| *node).collect();
+        for node in kept {
+            self.hand_out(node);
+        }
         for job in self.reserved_by_urgency() {
             let JobState::Reserved { basis, missing } = *self.state(job) else { continue };
             if missing == 0 {
