@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use concord_treaty::document::MemberQuotaDocument;
 use concord_treaty::snapshot::{ClaimState, Phase, SharePath};
-use concord_treaty::units::MemberId;
 use proptest::prelude::*;
 
 use crate::support::pool::Pool;
 use crate::support::{document, gang};
-use crate::trees::{any_path, any_quota, limits, valid};
+use crate::trees::{any_path, any_quota, in_force, limits};
 
 const GUARANTEE: u32 = 8;
 
@@ -92,7 +91,7 @@ fn together(
     notice_seconds: i64,
 ) -> Result<BTreeMap<usize, i64>, String> {
     let mut pool = Pool::new(document(&[i64::from(GUARANTEE); 2], notice_seconds), 1, 2 * GUARANTEE);
-    pool.snapshot.quotas = vec![(MemberId(0), valid(&quotas[0])), (MemberId(1), valid(&quotas[1]))];
+    pool.snapshot.quotas = vec![in_force(0, &quotas[0]), in_force(1, &quotas[1])];
     let mut ends: BTreeMap<usize, i64> = BTreeMap::new();
     let mut arrived = 0;
     loop {
@@ -151,9 +150,10 @@ proptest! {
         }
     }
 
-    /// With a notice, by no more than that.
+    /// With a notice, by no more than two: who waits for room below a ceiling has no place yet, and meanwhile another
+    /// member's due claim may have got the place that was meant.
     #[test]
-    fn nobody_is_later_than_the_notice(quotas in (any_quota(true), any_quota(true)), all in any_work()) {
+    fn nobody_is_later_than_two_notices(quotas in (any_quota(true), any_quota(true)), all in any_work()) {
         const NOTICE_SECONDS: i64 = 1;
         let quotas = [quotas.0, quotas.1];
         let slower = |w: &Work| Work { at: w.at * 200, runtime: w.runtime * 200, ..w.clone() };
@@ -162,7 +162,7 @@ proptest! {
         for member in 0..2_u16 {
             for (i, end) in alone(&quotas[usize::from(member)], &all, member) {
                 let found = pooled.get(&i).copied();
-                prop_assert!(found.is_some_and(|found| found <= end + NOTICE_SECONDS * 1000), "{:?} ends at {found:?}, alone at {end}", all[i]);
+                prop_assert!(found.is_some_and(|found| found <= end + 2 * NOTICE_SECONDS * 1000), "{:?} ends at {found:?}, alone at {end}", all[i]);
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use concord_treaty::engine::{Action, Engine, JobSpec, Rules};
-use concord_treaty::quota::ShareTree;
+use concord_treaty::quota::{PartyShares, ShareTree};
 use concord_treaty::snapshot::{Gang, SharePath};
 use concord_treaty::units::{ClaimId, MemberId, TimestampMillis};
 
@@ -35,7 +35,8 @@ fn tree() -> Arc<ShareTree> {
 fn measure(backlog: usize, tree: Option<Arc<ShareTree>>) {
     let what = if tree.is_some() { "tree" } else { "line" };
     let guarantee = i64::try_from(NODES * 8 / 2).unwrap();
-    let rules = Rules::of(&treaty(&document(&[guarantee, guarantee], 0)), &[]).with_trees(vec![tree, None]);
+    let rules = Rules::of(&treaty(&document(&[guarantee, guarantee], 0)), &[])
+        .with_shares_inside(vec![PartyShares { tree, ..PartyShares::default() }]);
     let mut engine = Engine::new(rules, &vec![8; NODES]);
     let start = Instant::now();
     for index in 0..backlog {
