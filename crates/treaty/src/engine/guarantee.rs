@@ -99,7 +99,7 @@ impl Engine {
             && (self.exceeds_member_ceiling(job) || self.is_held_up_inside(job))
     }
 
-    fn exceeds_member_ceiling(&self, job: Job) -> bool {
+    pub(super) fn exceeds_member_ceiling(&self, job: Job) -> bool {
         let member = self.record(job).spec.member.index();
         self.members[member].used.saturating_add(self.record(job).gpus()) > self.rules.members[member].ceiling
     }

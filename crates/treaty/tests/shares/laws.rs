@@ -119,6 +119,7 @@ proptest! {
                 prop_assert!(most.is_none_or(|most| *used <= most), "{part:?} uses {used} of {most:?}");
             }
             for wait in &plan.waits {
+                prop_assert!(!matches!(wait.reason, WaitReason::CeilingReached(_)), "no member has a ceiling");
                 let (limit, for_ever) = match &wait.reason {
                     WaitReason::ShareCeilingReached(limit) => (limit, false),
                     WaitReason::ExceedsShareCeiling(limit) => (limit, true),
