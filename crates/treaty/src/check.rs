@@ -10,12 +10,11 @@ mod windows;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
-use std::sync::Arc;
 
 use index::Index;
 
 use crate::plan::Plan;
-use crate::quota::ShareTree;
+use crate::quota::PartyShares;
 use crate::reason::ReclaimReason;
 use crate::schedule::Occurrence;
 use crate::snapshot::{Basis, Claim, ClaimState, Due, Holding, Node, Phase, Reserved, Slot, Snapshot};
@@ -96,8 +95,8 @@ pub fn check(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis, plan: &
 
 fn check_pool(pool: &Pool, snapshot: &Snapshot, now: TimestampMillis, plan: &Plan) -> Vec<Violation> {
     let index = Index::of(snapshot, plan);
-    let (Pool { treaty, windows, .. }, trees) = (pool, pool.trees(snapshot));
-    let mut judge = Judge { treaty, windows, trees, snapshot, now, plan, index, found: Vec::new() };
+    let (Pool { treaty, windows, .. }, inside) = (pool, pool.shares_inside(snapshot));
+    let mut judge = Judge { treaty, windows, inside, snapshot, now, plan, index, found: Vec::new() };
     judge.every_claim_once();
     judge.admissions_are_whole_gangs();
     judge.places_are_as_asked();
@@ -116,7 +115,7 @@ struct Judge<'a> {
     treaty: &'a Treaty,
     windows: &'a [Occurrence],
     /// By party: what it allows inside itself.
-    trees: Vec<Option<Arc<ShareTree>>>,
+    inside: Vec<PartyShares>,
     snapshot: &'a Snapshot,
     now: TimestampMillis,
     plan: &'a Plan,

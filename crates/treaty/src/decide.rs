@@ -25,7 +25,7 @@ pub fn decide(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis) -> Pla
     for pool in &terms.pools {
         let mut part = pool.part(snapshot);
         plan.waits.extend(set_aside_refused(pool, &mut part));
-        let rules = Rules::of(&pool.treaty, &part.standings).with_trees(pool.trees(&part));
+        let rules = Rules::of(&pool.treaty, &part.standings).with_shares_inside(pool.shares_inside(&part));
         let mut engine = Engine::restore(rules, &part, now);
         engine.set_windows(pool.windows.iter().map(|w| NodeWindow::of(w, &part.nodes)).collect());
         engine.settle(now);

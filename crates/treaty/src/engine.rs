@@ -215,11 +215,11 @@ impl Engine {
     pub fn with_nodes(rules: Rules, nodes: &[NodeSpec]) -> Self {
         let space = Space::of_pool(nodes);
         let cell = space.cell();
-        let tree = |index: usize| rules.inside.get(index).cloned().flatten();
+        let shares = |index: usize| rules.inside.get(index).cloned().unwrap_or_default();
         let member = |(index, m): (usize, &MemberRules)| MemberState {
-            alone: alone::AloneLine::new(rules.alone_order, m.guarantee, cell).with_tree(tree(index)),
+            alone: alone::AloneLine::new(rules.alone_order, m.guarantee, cell).with_shares(shares(index)),
             queue: Queue::default(),
-            inside: tree(index).map(inside::Inside::new),
+            inside: shares(index).tree.map(inside::Inside::new),
             used: 0,
             safe: 0,
             owed: BTreeSet::new(),

@@ -15,7 +15,7 @@ mod against;
 mod checker;
 mod tree;
 
-pub use tree::{Award, Branch, LEVELS, Limits, Refusal, ShareTree};
+pub use tree::{Award, Branch, LEVELS, Limits, PartyShares, QuotaInForce, Refusal, ShareTree};
 
 /// A quota that passed every rule that needs only its own text.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::accounts::eligibility::Applicant;
 use crate::clauses::ClassId;
-use crate::quota::{Award, MemberQuota};
+use crate::quota::{Award, QuotaInForce};
 use crate::units::{ClaimId, DurationMillis, Gpus, Labels, MemberId, NodeName, TimestampMillis};
 
 /// Everything that a decision may look at, beside the treaty and the time.
@@ -20,7 +20,7 @@ pub struct Snapshot {
     /// Decisions to open a reserve; those that the treaty does not allow, or that have run out, open nothing.
     pub openings: Vec<Opened>,
     /// How members share inside themselves; members that are not here order all their claims by the line.
-    pub quotas: Vec<(MemberId, Arc<MemberQuota>)>,
+    pub quotas: Vec<QuotaInForce>,
     /// Tiers of projects in reserves.
     pub awards: Vec<Award>,
 }
@@ -307,7 +307,7 @@ impl Snapshot {
 
     /// The same with how members share inside themselves.
     #[must_use]
-    pub fn with_quotas(self, quotas: Vec<(MemberId, Arc<MemberQuota>)>) -> Self {
+    pub fn with_quotas(self, quotas: Vec<QuotaInForce>) -> Self {
         Self { quotas, ..self }
     }
 

@@ -13,7 +13,7 @@ use jiff::civil::Date;
 use crate::accounts::calendar;
 use crate::accounts::eligibility::{judge, node_labels};
 use crate::clauses::{ClassId, Opening, ReserveRule, WeightBy};
-use crate::quota::ShareTree;
+use crate::quota::{PartyShares, ShareTree};
 use crate::reason::Condition;
 use crate::schedule::{self, Occurrence};
 use crate::snapshot::{Claim, Node, Opened, Snapshot};
@@ -134,19 +134,29 @@ impl Pool {
         })
     }
 
-    /// By party: the tree inside it, seen from this pool.
+    /// By party: what holds inside it, seen from this pool.
     #[must_use]
-    pub fn trees(&self, snapshot: &Snapshot) -> Vec<Option<Arc<ShareTree>>> {
+    pub fn shares_inside(&self, snapshot: &Snapshot) -> Vec<PartyShares> {
         let class = self.class.and_then(|c| self.treaty.classes().get(usize::from(c.0)));
         let class = class.map(|c| c.name.as_str());
-        let tree = |party: MemberId| match reserve_of(&self.treaty, party) {
-            Some(rule) => ShareTree::of_reserve(rule, party, &snapshot.awards),
-            None => {
-                let quota = snapshot.quotas.iter().find(|(member, _)| *member == party);
-                quota.map(|(_, quota)| ShareTree::of_quota(quota, class))
-            }
+        let of_reserve = |rule: &ReserveRule, party: MemberId| {
+            let tree = ShareTree::of_reserve(rule, party, &snapshot.awards);
+            let awards = snapshot.awards.iter().filter(|a| a.reserve == party);
+            let since = awards.map(|a| a.since).max().unwrap_or(TimestampMillis(i64::MIN));
+            PartyShares { tree: tree.map(Arc::new), since }
         };
-        self.treaty.member_ids().map(|party| tree(party).map(Arc::new)).collect()
+        let of_member = |party: MemberId| {
+            let said = snapshot.quotas.iter().find(|q| q.member == party);
+            said.map_or_else(PartyShares::default, |said| {
+                let tree = said.quota.as_ref().map(|quota| ShareTree::of_quota(quota, class));
+                PartyShares { tree: tree.map(Arc::new), since: said.since }
+            })
+        };
+        let of = |party: MemberId| match reserve_of(&self.treaty, party) {
+            Some(rule) => of_reserve(rule, party),
+            None => of_member(party),
+        };
+        self.treaty.member_ids().map(of).collect()
     }
 }
 

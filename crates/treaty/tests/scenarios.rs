@@ -31,9 +31,9 @@ use std::sync::Arc;
 use concord_treaty::document::{
     InstitutionDocument, MemberQuotaDocument, PeopleDocument, ProjectShareDocument, QuotaGpusDocument,
 };
-use concord_treaty::quota::MemberQuota;
+use concord_treaty::quota::{MemberQuota, QuotaInForce};
 use concord_treaty::snapshot::{Level, Node};
-use concord_treaty::units::{MemberId, NodeName};
+use concord_treaty::units::{MemberId, NodeName, TimestampMillis};
 use support::pool::Pool;
 use support::{document, gang, keeping, labels, limits, nodes, told, with_ceiling};
 
@@ -98,8 +98,9 @@ fn answer(script: &str) -> String {
                 arrange(quota, command, words);
                 let valid = Arc::new(MemberQuota::validate(name, quota).expect("a sound quota"));
                 let id = MemberId(u16::try_from(index).unwrap());
-                pool.snapshot.quotas.retain(|(of, _)| *of != id);
-                pool.snapshot.quotas.push((id, valid));
+                let since = TimestampMillis(pool.now);
+                pool.snapshot.quotas.retain(|q| q.member != id);
+                pool.snapshot.quotas.push(QuotaInForce { member: id, quota: Some(valid), since });
             }
             ([command, words @ ..], Some(pool)) => run(pool, &members, command, words, &mut out),
             _ => panic!("members and nodes come first: {line}"),

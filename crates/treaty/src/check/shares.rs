@@ -15,7 +15,8 @@ impl Judge<'_> {
     /// Whatever starts, or gets GPUs kept for it, stays below every ceiling around it; what was above one before may
     /// stay. The same in the lines alone.
     pub(super) fn shares_inside_hold(&mut self) {
-        if self.trees.iter().all(Option::is_none) {
+        self.nobody_was_due_before();
+        if self.inside.iter().all(|inside| inside.tree.is_none()) {
             return;
         }
         let mut used: BTreeMap<Element, u64> = BTreeMap::new();
@@ -41,6 +42,20 @@ impl Judge<'_> {
             }));
         }
         broken.extend(self.lines_above_ceilings());
+        self.found.extend(broken);
+    }
+
+    /// What a member allows inside itself since a time makes nobody due before it.
+    fn nobody_was_due_before(&mut self) {
+        let mut broken = Vec::new();
+        for start in &self.plan.due {
+            let Some(claim) = self.claim(&start.claim).filter(|claim| claim.due.is_none()) else { continue };
+            let since = self.inside.get(claim.member.index()).map_or(start.due.since, |inside| inside.since);
+            if start.due.since < since.min(self.now) {
+                let detail = format!("{} is due since before the quota that lets it start", claim.id);
+                broken.push(Violation { rule: "DueBeforeQuota", detail });
+            }
+        }
         self.found.extend(broken);
     }
 
@@ -87,7 +102,7 @@ impl Judge<'_> {
 
     /// The claim's elements with their limits, from the outside in.
     fn elements(&self, claim: &Claim) -> Vec<(Element, Limits)> {
-        let Some(tree) = self.trees.get(claim.member.index()).and_then(Option::as_ref) else {
+        let Some(tree) = self.inside.get(claim.member.index()).and_then(|i| i.tree.as_ref()) else {
             return Vec::new();
         };
         let limits = tree.along(&claim.path);

@@ -11,13 +11,12 @@
 //! longer ago than a notice is always what would have happened. Without that lateness would add up.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::alone_shares::AloneShares;
 use super::queue::{Job, Key, NameOrder, Queue};
 use super::space::{Place, Shape, Space, WholeNodes};
 use crate::clauses::LineOrder;
-use crate::quota::ShareTree;
+use crate::quota::PartyShares;
 use crate::snapshot::SharePath;
 use crate::units::Gpus;
 
@@ -48,6 +47,8 @@ pub(crate) struct AloneLine {
     queue: Queue,
     /// Ceilings inside the member, where there are any: the same claims wait apart by element.
     shares: Option<AloneShares>,
+    /// Since when the member has these, or none.
+    shares_since: i64,
     /// What runs, and what ended so recently that the line may have to go back before that.
     runs: BTreeMap<Job, AloneRun>,
     /// Known ends to come, by time.
@@ -87,6 +88,7 @@ impl AloneLine {
             space: Space::new(&nodes, cell, WholeNodes::LowestFirst),
             queue: Queue::default(),
             shares: None,
+            shares_since: i64::MIN,
             runs: BTreeMap::new(),
             to_come: BTreeSet::new(),
             passed: BTreeSet::new(),
@@ -96,9 +98,15 @@ impl AloneLine {
         }
     }
 
-    /// The same line with the ceilings of the member's tree.
-    pub(crate) fn with_tree(self, tree: Option<Arc<ShareTree>>) -> Self {
-        Self { shares: tree.and_then(AloneShares::new), ..self }
+    /// The same line with the ceilings inside the member.
+    pub(crate) fn with_shares(self, inside: PartyShares) -> Self {
+        Self { shares: inside.tree.and_then(AloneShares::new), shares_since: inside.since.0, ..self }
+    }
+
+    /// From when on the line may be made anew: not from before the rules inside the member are as they are, or a
+    /// member that raises a ceiling would have been due before it did, and borrowers would have no notice.
+    pub(crate) fn open_from(&self, now: i64, memory_from: i64) -> i64 {
+        memory_from.max(self.shares_since.min(now))
     }
 
     /// Takes note of a claim's path; before anything else is said of it.
@@ -210,8 +218,9 @@ impl AloneLine {
     ) -> (BTreeSet<Job>, Vec<Job>) {
         let mut held = Vec::new();
         if std::mem::take(&mut self.outdated) {
-            self.go_back(memory_from);
-            held = self.startable_before(memory_from);
+            let open_from = self.open_from(now, memory_from);
+            self.go_back(open_from);
+            held = self.startable_before(open_from);
         }
         self.go_on_without(&held, now, &mut runtime_of);
         if !held.is_empty() {

@@ -99,7 +99,7 @@ impl Engine {
             && (self.exceeds_member_ceiling(job) || self.is_held_up_inside(job))
     }
 
-    fn exceeds_member_ceiling(&self, job: Job) -> bool {
+    pub(super) fn exceeds_member_ceiling(&self, job: Job) -> bool {
         let member = self.record(job).spec.member.index();
         self.members[member].used.saturating_add(self.record(job).gpus()) > self.rules.members[member].ceiling
     }
@@ -139,8 +139,9 @@ impl Engine {
         // Down a tree one element's claim without a place must not hold up the others.
         let may_pass = self.rules.shortest_first || self.members[member].inside.is_some();
         loop {
-            let room =
-                guarantee.saturating_sub(self.members[member].used).min(self.room_below_ceiling(member));
+            // What waits for room below a ceiling, also one inside the member, gets the guarantee before others.
+            let taken = self.members[member].used.saturating_add(self.held_back(member));
+            let room = guarantee.saturating_sub(taken).min(self.room_below_ceiling(member));
             if room == 0 {
                 break;
             }
@@ -181,9 +182,13 @@ impl Engine {
     /// What claims that are not due may take without standing in the way of due ones that wait for room below the
     /// ceiling.
     pub(super) fn room_below_ceiling(&self, member: usize) -> Gpus {
-        let state = &self.members[member];
-        let held_back: Gpus = state.below_ceiling.iter().map(|job| self.record(*job).gpus()).sum();
-        self.rules.members[member].ceiling.saturating_sub(state.used.saturating_add(held_back))
+        let taken = self.members[member].used.saturating_add(self.held_back(member));
+        self.rules.members[member].ceiling.saturating_sub(taken)
+    }
+
+    /// GPUs of the member's due claims that wait for room below a ceiling.
+    fn held_back(&self, member: usize) -> Gpus {
+        self.members[member].below_ceiling.iter().map(|job| self.record(*job).gpus()).sum()
     }
 
     /// The member's own work that is not due makes room below the ceiling for what is: first borrowers, then what is

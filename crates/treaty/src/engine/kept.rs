@@ -255,7 +255,7 @@ impl Engine {
     /// A due claim that counts on others who turn out to leave too late gets another place, if there is one. Tried
     /// beside the engine, so that it cannot go on for ever.
     fn reserve_sooner(&mut self, job: Job) {
-        if !self.comes_late(job) {
+        if !self.comes_late(job) || !self.could_come_in_time(job) {
             return;
         }
         let mut trial = self.clone();
@@ -264,6 +264,23 @@ impl Engine {
         if found && !trial.comes_late(job) {
             *self = trial;
         }
+    }
+
+    /// Whether a trial can succeed at all, because a copy of the engine costs as much as its backlog: nobody who is told
+    /// to leave now leaves before now, so that a claim which is late already needs GPUs that nobody holds.
+    fn could_come_in_time(&self, job: Job) -> bool {
+        let record = self.record(job);
+        let by = record.due_since.map_or(i64::MAX, |since| since.saturating_add(self.rules.notice.0));
+        let Some(shape) = record.shape.filter(|_| by < self.now) else { return true };
+        let unheld = |node: u32| {
+            let state = &self.nodes[node as usize];
+            let stays = |holder: &&Job| !matches!(self.state(**holder), JobState::Stopping { .. });
+            let held = state.holders.iter().filter(stays).map(|&holder| self.gpus_on(holder, node));
+            state.capacity.saturating_sub(held.sum())
+        };
+        let node_count = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+        let able = (0..node_count).filter(|&node| unheld(node) >= shape.gpus);
+        able.take(shape.nodes as usize).count() == shape.nodes as usize
     }
 
     fn comes_late(&self, job: Job) -> bool {

@@ -166,7 +166,7 @@ impl Engine {
             WaitReason::ExceedsCeiling(member)
         } else if let Some(never) = self.reason_inside(job, shape, true) {
             never
-        } else if state.below_ceiling.contains(&job)
+        } else if (state.below_ceiling.contains(&job) && self.exceeds_member_ceiling(job))
             || record.due_since.is_none() && shape.total() > idle.room_below_ceiling[member.index()]
         {
             WaitReason::CeilingReached(member)

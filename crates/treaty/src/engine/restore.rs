@@ -114,7 +114,7 @@ impl Engine {
         let key = alone::key(claim.submitted_at.0, record.name());
         let run = AloneRun { since: due.since.0, places: due.places.clone(), shape, key, end, stays };
         // After an amendment the line may have become too small for what it was doing.
-        (due.since.0 < memory_from || stays) && line.restore(job, run)
+        (due.since.0 < line.open_from(self.now, memory_from) || stays) && line.restore(job, run)
     }
 
     fn restore_holding(&mut self, snapshot: &Snapshot, names: &NodeNames<'_>, job: Job, holding: &Holding) {

@@ -1,9 +1,7 @@
 //! What the engine needs of a treaty, as plain numbers.
 
-use std::sync::Arc;
-
 use super::alone::AloneOrder;
-use crate::quota::ShareTree;
+use crate::quota::PartyShares;
 use crate::snapshot::Standing;
 use crate::treaty::{Closed, Treaty};
 use crate::units::{DurationMillis, Gpus};
@@ -15,7 +13,7 @@ pub struct Rules {
     pub members: Vec<MemberRules>,
     /// By member: its own tree, down which it is decided whose claim is next; without one, by its line. Members
     /// beyond the end have none.
-    pub inside: Vec<Option<Arc<ShareTree>>>,
+    pub inside: Vec<PartyShares>,
     /// Between telling a borrower and stopping it.
     pub notice: DurationMillis,
     /// The notice is shortened for a due claim that an earlier notice has made late, but never below this.
@@ -72,9 +70,9 @@ impl Rules {
         }
     }
 
-    /// The same with the members' own trees (see [`crate::terms::Pool::trees`]).
+    /// The same with what holds inside the members (see [`crate::terms::Pool::shares_inside`]).
     #[must_use]
-    pub fn with_trees(self, trees: Vec<Option<Arc<ShareTree>>>) -> Self {
-        Self { inside: trees, ..self }
+    pub fn with_shares_inside(self, inside: Vec<PartyShares>) -> Self {
+        Self { inside, ..self }
     }
 }

@@ -40,7 +40,7 @@ impl<'p> Scene<'p> {
         let cut = occurrences.get(WINDOWS_MOST).map(|first| TimestampMillis(first.told_from.0 - 1));
         occurrences.truncate(WINDOWS_MOST);
         Self {
-            rules: Rules::of(&pool.treaty, &part.standings).with_trees(pool.trees(&part)),
+            rules: Rules::of(&pool.treaty, &part.standings).with_shares_inside(pool.shares_inside(&part)),
             windows: occurrences.iter().map(|window| NodeWindow::of(window, &part.nodes)).collect(),
             until: cut.unwrap_or(ahead).max(now),
             pool,

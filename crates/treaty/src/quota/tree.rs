@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{GpusByClass, MemberQuota, Share};
 use crate::clauses::ReserveRule;
 use crate::snapshot::SharePath;
-use crate::units::{GpuHours, Gpus, MemberId};
+use crate::units::{GpuHours, Gpus, MemberId, TimestampMillis};
 
 /// Tier of one project of a reserve, as its approved application says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +17,36 @@ pub struct Award {
     pub project: Arc<str>,
     /// Name of the tier.
     pub tier: String,
+    /// Since when it has that tier.
+    pub since: TimestampMillis,
     /// GPU-hours that the project has used in the reserve until now.
     pub used_gpu_hours: GpuHours,
+}
+
+/// What one member says of its inside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuotaInForce {
+    /// The member.
+    pub member: MemberId,
+    /// Its quota; `None`: it has taken back the one that it had.
+    pub quota: Option<Arc<MemberQuota>>,
+    /// Since when: what the member's line alone did before is not judged by it.
+    pub since: TimestampMillis,
+}
+
+/// What holds inside one party in one pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartyShares {
+    /// Its tree; without one, all claims stand in its line.
+    pub tree: Option<Arc<ShareTree>>,
+    /// Since when.
+    pub since: TimestampMillis,
+}
+
+impl Default for PartyShares {
+    fn default() -> Self {
+        Self { tree: None, since: TimestampMillis(i64::MIN) }
+    }
 }
 
 /// The tree of one party in one pool.

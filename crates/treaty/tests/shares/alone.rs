@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use concord_treaty::document::MemberQuotaDocument;
 use concord_treaty::snapshot::{ClaimState, Phase, SharePath};
-use concord_treaty::units::MemberId;
 use proptest::prelude::*;
 
 use crate::support::pool::Pool;
 use crate::support::{document, gang};
-use crate::trees::{any_path, any_quota, limits, valid};
+use crate::trees::{any_path, any_quota, in_force, limits};
 
 const GUARANTEE: u32 = 8;
 
@@ -86,9 +85,13 @@ fn alone(quota: &MemberQuotaDocument, all: &[Work], member: u16) -> BTreeMap<usi
 }
 
 /// Ends in the pool. Two members on one node, so that only numbers decide and not shapes.
-fn together(quotas: &[MemberQuotaDocument; 2], all: &[Work]) -> Result<BTreeMap<usize, i64>, String> {
-    let mut pool = Pool::new(document(&[i64::from(GUARANTEE); 2], 0), 1, 2 * GUARANTEE);
-    pool.snapshot.quotas = vec![(MemberId(0), valid(&quotas[0])), (MemberId(1), valid(&quotas[1]))];
+fn together(
+    quotas: &[MemberQuotaDocument; 2],
+    all: &[Work],
+    notice_seconds: i64,
+) -> Result<BTreeMap<usize, i64>, String> {
+    let mut pool = Pool::new(document(&[i64::from(GUARANTEE); 2], notice_seconds), 1, 2 * GUARANTEE);
+    pool.snapshot.quotas = vec![in_force(0, &quotas[0]), in_force(1, &quotas[1])];
     let mut ends: BTreeMap<usize, i64> = BTreeMap::new();
     let mut arrived = 0;
     loop {
@@ -105,11 +108,18 @@ fn together(quotas: &[MemberQuotaDocument; 2], all: &[Work]) -> Result<BTreeMap<
             ClaimState::Finished { runtime } => Some(c.due.as_ref()?.since.after(runtime).0),
             _ => None,
         });
+        let deadlines = pool.snapshot.claims.iter().filter_map(|c| match c.holding()?.phase {
+            Phase::Noticed { deadline } => Some(deadline.0),
+            _ => None,
+        });
+        let next_deadline = deadlines.filter(|&at| at > pool.now).min();
         let next_alone = ended.filter(|&end| end > pool.now).min();
         if next_end.is_none() && arrival.is_none() {
             return Ok(ends);
         }
-        let Some(next) = [next_end, arrival, next_alone].into_iter().flatten().min() else { return Ok(ends) };
+        let Some(next) = [next_end, arrival, next_alone, next_deadline].into_iter().flatten().min() else {
+            return Ok(ends);
+        };
         pool.now = next;
         for (_, i) in running(&pool).into_iter().filter(|(end, _)| *end <= next) {
             ends.insert(i, next);
@@ -131,11 +141,28 @@ proptest! {
     #[test]
     fn nobody_ends_later_than_alone_below_the_same_ceilings(quotas in (any_quota(true), any_quota(true)), all in any_work()) {
         let quotas = [quotas.0, quotas.1];
-        let pooled = together(&quotas, &all).map_err(TestCaseError::fail)?;
+        let pooled = together(&quotas, &all, 0).map_err(TestCaseError::fail)?;
         for member in 0..2_u16 {
             for (i, end) in alone(&quotas[usize::from(member)], &all, member) {
                 let found = pooled.get(&i).copied();
                 prop_assert!(found.is_some_and(|found| found <= end), "{:?} ends at {found:?}, alone at {end}", all[i]);
+            }
+        }
+    }
+
+    /// With a notice, by no more than two: who waits for room below a ceiling has no place yet, and meanwhile another
+    /// member's due claim may have got the place that was meant.
+    #[test]
+    fn nobody_is_later_than_two_notices(quotas in (any_quota(true), any_quota(true)), all in any_work()) {
+        const NOTICE_SECONDS: i64 = 1;
+        let quotas = [quotas.0, quotas.1];
+        let slower = |w: &Work| Work { at: w.at * 200, runtime: w.runtime * 200, ..w.clone() };
+        let all: Vec<Work> = all.iter().map(slower).collect();
+        let pooled = together(&quotas, &all, NOTICE_SECONDS).map_err(TestCaseError::fail)?;
+        for member in 0..2_u16 {
+            for (i, end) in alone(&quotas[usize::from(member)], &all, member) {
+                let found = pooled.get(&i).copied();
+                prop_assert!(found.is_some_and(|found| found <= end + 2 * NOTICE_SECONDS * 1000), "{:?} ends at {found:?}, alone at {end}", all[i]);
             }
         }
     }

@@ -16,7 +16,7 @@ use concord_treaty::units::{MemberId, TimestampMillis};
 
 use crate::support::pool::Pool;
 use crate::support::{document, gang, nodes, treaty, waiting};
-use crate::trees::{institution, path, project, quota, valid};
+use crate::trees::{in_force, institution, path, project, quota, valid};
 
 const MEMBER: MemberId = MemberId(0);
 const RESERVE: MemberId = MemberId(1);
@@ -58,7 +58,13 @@ fn with_reserve(tiers: &[(&str, i64, i64)]) -> Document {
 }
 
 fn award(project: &str, tier: &str, used_gpu_hours: u64) -> Award {
-    Award { reserve: RESERVE, project: Arc::from(project), tier: tier.to_owned(), used_gpu_hours }
+    Award {
+        reserve: RESERVE,
+        project: Arc::from(project),
+        tier: tier.to_owned(),
+        since: TimestampMillis(0),
+        used_gpu_hours,
+    }
 }
 
 /// Claims of a reserve say who asks; this reserve asks nothing of them.
@@ -143,7 +149,7 @@ fn member_with_ceilings() -> Pool {
     let mut polar = institution("polar-institute", 1, None, Some(6));
     polar.projects = vec![project("sea-ice", 1, Some(4))];
     let mut pool = Pool::new(document(&[8, 8], 0), 2, 8);
-    pool.snapshot.quotas = vec![(MEMBER, valid(&quota(vec![polar], Some(3))))];
+    pool.snapshot.quotas = vec![in_force(0, &quota(vec![polar], Some(3)))];
     pool
 }
 
@@ -215,6 +221,23 @@ fn the_judge_sums_for_itself() {
     );
 }
 
+/// The plan of an engine that takes a quota of now for an old one.
+#[test]
+fn the_judge_lets_nobody_be_due_before_the_quota() {
+    let mut pool = member_with_ceilings();
+    submit(&mut pool, "a", MEMBER, &["polar-institute"], 2);
+    pool.now = 5000;
+    let now = TimestampMillis(pool.now);
+    let plan = decide(&pool.treaty(), &pool.snapshot, now);
+    assert_eq!(plan.due[0].due.since, TimestampMillis(1), "as long ago as it was submitted");
+    assert_eq!(check(&pool.treaty(), &pool.snapshot, now, &plan), []);
+    pool.snapshot.quotas[0].since = now;
+    let rules: Vec<&str> = check(&pool.treaty(), &pool.snapshot, now, &plan).iter().map(|v| v.rule).collect();
+    assert_eq!(rules, ["DueBeforeQuota"]);
+    let plan = decide(&pool.treaty(), &pool.snapshot, now);
+    assert_eq!(plan.due[0].due.since, now);
+}
+
 #[test]
 fn the_judge_asks_for_a_tier() {
     let mut pool = Pool::new(with_reserve(&[("small", 4, 100)]), 2, 8);
@@ -244,10 +267,10 @@ fn each_class_has_its_own_numbers() {
     text.members[0].guarantee = GuaranteeDocument { by_class, ..GuaranteeDocument::default() };
     let mut polar = institution("polar-institute", 1, None, None);
     polar.ceiling = Some(QuotaGpusDocument { gpus: None, by_class: [("fast".to_owned(), 2)].into() });
-    let quota = valid(&quota(vec![polar], None));
-    assert_eq!(quota.faults_under(&treaty(&text), None), []);
+    let quota = quota(vec![polar], None);
+    assert_eq!(valid(&quota).faults_under(&treaty(&text), None), []);
     let mut pool = Pool::new(text, 0, 8);
-    pool.snapshot.quotas = vec![(MEMBER, quota)];
+    pool.snapshot.quotas = vec![in_force(0, &quota)];
     pool.snapshot.nodes = nodes(2, 8);
     for (node, class) in pool.snapshot.nodes.iter_mut().zip(["fast", "slow"]) {
         node.labels = std::collections::BTreeMap::from([("gpu".to_owned(), class.to_owned())]).into();

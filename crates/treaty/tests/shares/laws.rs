@@ -2,6 +2,7 @@
 
 use concord_treaty::decide::decide;
 use concord_treaty::document::MemberQuotaDocument;
+use concord_treaty::quota::QuotaInForce;
 use concord_treaty::reason::WaitReason;
 use concord_treaty::snapshot::{Claim, Phase, SharePath, Snapshot};
 use concord_treaty::units::{MemberId, TimestampMillis};
@@ -9,7 +10,7 @@ use proptest::prelude::*;
 
 use crate::support::pool::Pool;
 use crate::support::{document, gang, with_ceiling};
-use crate::trees::{any_path, any_quota, limits, sums, valid};
+use crate::trees::{any_path, any_quota, in_force, limits, sums, valid};
 
 #[derive(Debug, Clone)]
 enum Event {
@@ -64,8 +65,9 @@ fn happen(pool: &mut Pool, event: &Event) {
         Event::LoseNode(_) => {}
         Event::Requota(member, quota) => {
             let member = MemberId(u16::try_from(*member).unwrap());
-            pool.snapshot.quotas.retain(|(of, _)| *of != member);
-            pool.snapshot.quotas.extend(quota.iter().map(|q| (member, valid(q))));
+            let (quota, since) = (quota.as_ref().map(valid), TimestampMillis(pool.now));
+            pool.snapshot.quotas.retain(|q| q.member != member);
+            pool.snapshot.quotas.push(QuotaInForce { member, quota, since });
         }
     }
 }
@@ -87,7 +89,7 @@ proptest! {
     #[test]
     fn every_plan_is_lawful(cells in (0..=2_i64, 0..=2_i64), ceiling in proptest::option::of(0..=4_i64), notice in 0..=2_i64, linger in any::<bool>(), quotas in (any_quota(true), any_quota(true)), events in proptest::collection::vec(any_event(), 1..50)) {
         let mut pool = start(cells, ceiling, notice, linger);
-        pool.snapshot.quotas = vec![(MemberId(0), valid(&quotas.0)), (MemberId(1), valid(&quotas.1))];
+        pool.snapshot.quotas = vec![in_force(0, &quotas.0), in_force(1, &quotas.1)];
         for event in &events {
             happen(&mut pool, event);
             let mut differing = None;
@@ -107,7 +109,7 @@ proptest! {
     #[test]
     fn ceilings_hold_and_reasons_are_true(cells in (0..=2_i64, 0..=2_i64), notice in 0..=2_i64, linger in any::<bool>(), quota in any_quota(true), events in proptest::collection::vec(any_event(), 1..50)) {
         let mut pool = start(cells, None, notice, linger);
-        pool.snapshot.quotas = vec![(MemberId(0), valid(&quota))];
+        pool.snapshot.quotas = vec![in_force(0, &quota)];
         for event in events.iter().filter(|e| !matches!(e, Event::Requota(..))) {
             happen(&mut pool, event);
             let plan = pool.settle(|_, _| ()).map_err(TestCaseError::fail)?;
@@ -117,6 +119,7 @@ proptest! {
                 prop_assert!(most.is_none_or(|most| *used <= most), "{part:?} uses {used} of {most:?}");
             }
             for wait in &plan.waits {
+                prop_assert!(!matches!(wait.reason, WaitReason::CeilingReached(_)), "no member has a ceiling");
                 let (limit, for_ever) = match &wait.reason {
                     WaitReason::ShareCeilingReached(limit) => (limit, false),
                     WaitReason::ExceedsShareCeiling(limit) => (limit, true),

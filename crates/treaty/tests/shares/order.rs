@@ -5,7 +5,7 @@ use std::sync::Arc;
 use concord_treaty::accounts::shares::{Claimant, share};
 use concord_treaty::document::MemberQuotaDocument;
 use concord_treaty::engine::{Action, Engine, JobSpec, Rules};
-use concord_treaty::quota::ShareTree;
+use concord_treaty::quota::{PartyShares, ShareTree};
 use concord_treaty::snapshot::{Claim, SharePath};
 use concord_treaty::units::{MemberId, TimestampMillis};
 use proptest::prelude::*;
@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use crate::support::pool::Pool;
 use crate::support::{document, gang, treaty, waiting};
 use crate::trees::{
-    INSTITUTIONS, any_path, any_quota, gpus, institution, limits, path, quota, sums, uses, valid,
+    INSTITUTIONS, any_path, any_quota, gpus, in_force, institution, limits, path, quota, sums, uses, valid,
 };
 
 const MEMBER: MemberId = MemberId(0);
@@ -21,7 +21,7 @@ const MEMBER: MemberId = MemberId(0);
 /// A member without a guarantee on one node, so that everything is borrowed and every free GPU fits.
 fn pool_of(quota: &MemberQuotaDocument, gpus: u32, claims: &[(SharePath, u32)]) -> Pool {
     let mut pool = Pool::new(document(&[0, 0], 0), 1, gpus);
-    pool.snapshot.quotas = vec![(MEMBER, valid(quota))];
+    pool.snapshot.quotas = vec![in_force(0, quota)];
     for (index, (path, size)) in claims.iter().enumerate() {
         let mut claim = waiting(&format!("c{index:03}"), 0, gang(1, *size), i64::try_from(index).unwrap());
         claim.path = path.clone();
@@ -107,8 +107,8 @@ proptest! {
     #[test]
     fn a_kept_engine_decides_the_same(quota in any_quota(true), capacity in 1..40_u32, claims in any_claims()) {
         let mut pool = pool_of(&quota, capacity, &claims);
-        let tree = ShareTree::of_quota(&valid(&quota), None);
-        let rules = Rules::of(&treaty(&pool.document), &[]).with_trees(vec![Some(Arc::new(tree)), None]);
+        let tree = Some(Arc::new(ShareTree::of_quota(&valid(&quota), None)));
+        let rules = Rules::of(&treaty(&pool.document), &[]).with_shares_inside(vec![PartyShares { tree, ..PartyShares::default() }]);
         let mut engine = Engine::new(rules, &[capacity]);
         let mut found = Vec::new();
         for claim in &pool.snapshot.claims {

@@ -1,11 +1,12 @@
 //! What an event costs with a long backlog, with a tree and without. `cargo test --release --test shares speed --
 //! --ignored --nocapture` prints it; nothing is asserted, because machines differ.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 use concord_treaty::engine::{Action, Engine, JobSpec, Rules};
-use concord_treaty::quota::ShareTree;
+use concord_treaty::quota::{PartyShares, ShareTree};
 use concord_treaty::snapshot::{Gang, SharePath};
 use concord_treaty::units::{ClaimId, MemberId, TimestampMillis};
 
@@ -35,7 +36,8 @@ fn tree() -> Arc<ShareTree> {
 fn measure(backlog: usize, tree: Option<Arc<ShareTree>>) {
     let what = if tree.is_some() { "tree" } else { "line" };
     let guarantee = i64::try_from(NODES * 8 / 2).unwrap();
-    let rules = Rules::of(&treaty(&document(&[guarantee, guarantee], 0)), &[]).with_trees(vec![tree, None]);
+    let rules = Rules::of(&treaty(&document(&[guarantee, guarantee], 0)), &[])
+        .with_shares_inside(vec![PartyShares { tree, ..PartyShares::default() }]);
     let mut engine = Engine::new(rules, &vec![8; NODES]);
     let start = Instant::now();
     for index in 0..backlog {
@@ -46,26 +48,48 @@ fn measure(backlog: usize, tree: Option<Arc<ShareTree>>) {
     }
     let submitted = start.elapsed();
     let mut now = i64::try_from(backlog).unwrap();
-    let mut running: std::collections::VecDeque<u32> = std::collections::VecDeque::new();
-    let starts = |actions: Vec<Action>| {
-        actions
-            .into_iter()
-            .filter_map(|a| if let Action::Start { job, .. } = a { Some(job) } else { None })
-            .collect::<Vec<u32>>()
+    let mut running: BTreeSet<(u64, u32)> = BTreeSet::new();
+    let (mut turn, mut stops) = (0, 0);
+    // Whoever was started first ends first; pods of who is stopped are gone at once.
+    let mut settle = |engine: &mut Engine, running: &mut BTreeSet<(u64, u32)>, now: i64| {
+        loop {
+            let before = stops;
+            for action in engine.settle(TimestampMillis(now)) {
+                match action {
+                    Action::Start { job, .. } => {
+                        turn += 1;
+                        running.insert((turn, job));
+                    }
+                    Action::Stop { job, .. } => {
+                        stops += 1;
+                        running.retain(|(_, other)| *other != job);
+                        engine.released(job);
+                    }
+                    _ => {}
+                }
+            }
+            if stops == before {
+                return stops;
+            }
+        }
     };
     let start = Instant::now();
-    running.extend(starts(engine.settle(TimestampMillis(now))));
+    settle(&mut engine, &mut running, now);
     let (filled, count) = (start.elapsed(), running.len());
     let start = Instant::now();
+    let mut stopped = 0;
     for _ in 0..EVENTS {
-        now += 1;
-        let Some(job) = running.pop_front() else { break };
+        now += 60_000;
+        while let Some(alarm) = engine.next_alarm().filter(|alarm| alarm.0 < now) {
+            settle(&mut engine, &mut running, alarm.0);
+        }
+        let Some((_, job)) = running.pop_first() else { break };
         engine.finish(job, TimestampMillis(now));
-        running.extend(starts(engine.settle(TimestampMillis(now))));
+        stopped = settle(&mut engine, &mut running, now);
     }
+    let an_event = start.elapsed() / EVENTS;
     println!(
-        "{what}, {backlog} claims: submitted in {submitted:?}, {count} started in {filled:?}, {:?} an event",
-        start.elapsed() / EVENTS
+        "{what}, {backlog} claims: submitted in {submitted:?}, {count} started in {filled:?}, {an_event:?} an event, {stopped} stopped"
     );
 }
 

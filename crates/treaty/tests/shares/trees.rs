@@ -6,9 +6,9 @@ use std::sync::Arc;
 use concord_treaty::document::{
     InstitutionDocument, MemberQuotaDocument, PeopleDocument, ProjectShareDocument, QuotaGpusDocument,
 };
-use concord_treaty::quota::MemberQuota;
+use concord_treaty::quota::{MemberQuota, QuotaInForce};
 use concord_treaty::snapshot::{Claim, ClaimState, SharePath};
-use concord_treaty::units::MemberId;
+use concord_treaty::units::{MemberId, TimestampMillis};
 use proptest::prelude::*;
 
 use crate::support::pool::Pool;
@@ -51,6 +51,11 @@ pub fn quota(institutions: Vec<InstitutionDocument>, person_ceiling: Option<i64>
 
 pub fn valid(document: &MemberQuotaDocument) -> Arc<MemberQuota> {
     Arc::new(MemberQuota::validate("m0", document).expect("a sound quota"))
+}
+
+/// The quota of a member since the beginning.
+pub fn in_force(member: u16, document: &MemberQuotaDocument) -> QuotaInForce {
+    QuotaInForce { member: MemberId(member), quota: Some(valid(document)), since: TimestampMillis(0) }
 }
 
 /// Some institutions are named, some are not; with floors, ceilings and projects or without.
