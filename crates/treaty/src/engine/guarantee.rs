@@ -45,8 +45,9 @@ impl Engine {
     /// Whoever has been due longest goes first, whosever it is.
     fn serve_due(&mut self, members: &[usize]) {
         let mut owed: Vec<(i64, i64, Job)> = Vec::new();
+        let mut held_back: Vec<Vec<Job>> = Vec::new();
         for &member in members {
-            self.members[member].below_ceiling.clear();
+            held_back.push(std::mem::take(&mut self.members[member].below_ceiling));
             if let Some(inside) = &mut self.members[member].inside {
                 inside.hold_back_nothing();
             }
@@ -58,6 +59,10 @@ impl Engine {
         owed.sort_unstable();
         for (_, _, job) in owed {
             self.serve_one_due(job);
+        }
+        // What others started may have taken the last place of a due claim, which then keeps its member's room no more.
+        for (&member, before) in members.iter().zip(held_back) {
+            self.members[member].touched |= self.members[member].below_ceiling != before;
         }
     }
 
