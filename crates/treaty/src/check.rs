@@ -6,6 +6,9 @@
 mod aging;
 mod index;
 mod places;
+mod reclaims;
+mod shares;
+mod starts;
 mod windows;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -15,14 +18,11 @@ use index::Index;
 
 use crate::plan::Plan;
 use crate::quota::PartyShares;
-use crate::reason::ReclaimReason;
 use crate::schedule::Occurrence;
 use crate::snapshot::{Basis, Claim, ClaimState, Due, Holding, Node, Phase, Reserved, Slot, Snapshot};
 use crate::terms::{Pool, Terms};
 use crate::treaty::Treaty;
 use crate::units::{ClaimId, MemberId, NodeName, TimestampMillis};
-
-mod shares;
 
 /// A promise that a plan would break.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +78,12 @@ pub fn check(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis, plan: &
         let here: HashSet<&ClaimId> = part.claims.iter().map(|c| &c.id).collect();
         found.extend(check_pool(pool, &part, now, &plan.part(|id| here.contains(id))));
     }
+    let known: HashSet<&ClaimId> = snapshot.claims.iter().map(|c| &c.id).collect();
+    let strangers = plan.part(|id| !known.contains(id));
+    if !strangers.is_quiet() || !strangers.waits.is_empty() {
+        let detail = format!("the plan speaks of claims that do not exist: {strangers:?}");
+        found.push(Violation { rule: "WrongState", detail });
+    }
     // Who asks no pool may only wait.
     let nowhere: Vec<&Claim> = snapshot.claims.iter().filter(|c| terms.pool_of(c).is_none()).collect();
     let ids: HashSet<&ClaimId> = nowhere.iter().map(|c| &c.id).collect();
@@ -98,7 +104,9 @@ fn check_pool(pool: &Pool, snapshot: &Snapshot, now: TimestampMillis, plan: &Pla
     let (Pool { treaty, windows, .. }, inside) = (pool, pool.shares_inside(snapshot));
     let mut judge = Judge { treaty, windows, inside, snapshot, now, plan, index, found: Vec::new() };
     judge.every_claim_once();
-    judge.admissions_are_whole_gangs();
+    judge.only_who_may_start_starts();
+    judge.places_are_whole_gangs();
+    judge.only_the_due_are_booked_so();
     judge.places_are_as_asked();
     judge.nodes_are_not_overbooked();
     judge.quotas_hold();
@@ -185,88 +193,6 @@ impl<'a> Judge<'a> {
         let anew = self.index.due.get(id).copied();
         let before = || self.claim(id)?.due.as_ref().filter(|_| !self.index.no_longer_due.contains(id));
         anew.or_else(before)
-    }
-
-    fn every_claim_once(&mut self) {
-        let mut acted: HashSet<&ClaimId> = HashSet::with_capacity(self.plan.waits.len());
-        let plan = self.plan;
-        let started = plan.admissions.iter().map(|a| &a.claim);
-        let told = plan
-            .notices
-            .iter()
-            .map(|n| &n.claim)
-            .chain(&plan.withdrawals)
-            .chain(plan.stops.iter().map(|s| &s.claim));
-        let waiting = plan.waits.iter().map(|w| &w.claim);
-        for (id, must_wait) in started.chain(waiting).map(|id| (id, true)).chain(told.map(|id| (id, false))) {
-            let is_waiting = self.claim(id).map(Claim::is_waiting);
-            if !acted.insert(id) {
-                self.report("ActedTwice", format!("{id} appears twice"));
-            } else if is_waiting != Some(must_wait) {
-                self.report("WrongState", format!("{id} is not in the state that the plan assumes"));
-            }
-        }
-        let forgotten = |c: &&Claim| c.is_waiting() && !acted.contains(&c.id);
-        let lost: Vec<&Claim> = self.snapshot.claims.iter().filter(forgotten).collect();
-        for claim in lost {
-            self.report("Forgotten", format!("{} waits without a reason", claim.id));
-        }
-    }
-
-    fn admissions_are_whole_gangs(&mut self) {
-        for admission in &self.plan.admissions {
-            let Some(claim) = self.claim(&admission.claim) else { continue };
-            let (gang, id) = (claim.gang, &claim.id);
-            if !matches!(claim.state, ClaimState::Reserved(_)) && !self.is_eligible(claim) {
-                self.report("NotEligible", format!("{id} starts, but the treaty does not admit it"));
-            }
-            if let Some(closed) = self.treaty.members().get(claim.member.index()).and_then(|m| m.closed) {
-                self.report("ClosedParty", format!("{id} starts, but its party is closed: {closed:?}"));
-            }
-            let total: u64 = admission.slots.iter().map(|s| u64::from(s.gpus)).sum();
-            if total != u64::from(gang.pods) * u64::from(gang.gpus_per_pod) {
-                self.report("PartialGang", format!("{id} asks {gang:?} and gets {total} GPUs"));
-            }
-            let distinct: BTreeSet<&NodeName> = admission.slots.iter().map(|s| &s.node).collect();
-            if distinct.len() != admission.slots.len() {
-                self.report("PartialGang", format!("{id} gets a node twice"));
-            }
-            for slot in &admission.slots {
-                match self.node(&slot.node) {
-                    None => self.report("UnknownNode", format!("{id} on {}", slot.node)),
-                    Some(n) if !n.schedulable => {
-                        self.report("UnschedulableNode", format!("{id} on {}", slot.node));
-                    }
-                    // A gang over several nodes must own them, or the scheduler could mix it with others.
-                    Some(n) if admission.slots.len() > 1 && slot.gpus != n.gpus => {
-                        self.report(
-                            "SharedGangNode",
-                            format!("{id} takes {} of {} GPUs on {}", slot.gpus, n.gpus, n.name),
-                        );
-                    }
-                    Some(_) if !slot.gpus.is_multiple_of(gang.gpus_per_pod.max(1)) => {
-                        self.report("SplitPod", format!("{id} gets {} GPUs on {}", slot.gpus, slot.node));
-                    }
-                    Some(_) => {}
-                }
-            }
-        }
-    }
-
-    /// Whether the treaty's conditions admit the claim; the lists are compared here anew.
-    fn is_eligible(&self, claim: &Claim) -> bool {
-        let Some(clause) = self.treaty.eligibility_of(claim.member) else { return true };
-        let Some(applicant) = claim.applicant.as_deref() else { return false };
-        let country = applicant.country.to_ascii_uppercase();
-        (clause.organisation_kinds.is_empty()
-            || clause.organisation_kinds.contains(&applicant.organisation_kind))
-            && (clause.countries.is_empty()
-                || clause.countries.iter().any(|c| c.to_ascii_uppercase() == country))
-            && (clause.purposes.is_empty() || clause.purposes.contains(&applicant.purpose))
-            && applicant
-                .data_class
-                .as_ref()
-                .is_none_or(|name| clause.data_classes.iter().any(|d| d.name == *name))
     }
 
     fn nodes_are_not_overbooked(&mut self) {
@@ -424,76 +350,5 @@ impl<'a> Judge<'a> {
         for detail in too_long {
             self.report("LineOverbooked", detail);
         }
-    }
-
-    /// Whether a claim booked so may be sent away for the claim that gets its place.
-    fn may_be_sent_away(&self, basis: Basis, reason: &ReclaimReason) -> bool {
-        match (basis, reason) {
-            (_, ReclaimReason::NodeLost | ReclaimReason::Window(_)) | (Basis::Borrowed, _) => true,
-            (Basis::Guaranteed, ReclaimReason::GuaranteeOf { claim, .. }) => self.due_after(claim).is_some(),
-            (Basis::Guaranteed | Basis::Due, _) => false,
-        }
-    }
-
-    /// Earliest lawful deadline of a notice given now: after the notice and the minimum run, but a window does not wait.
-    fn earliest_deadline(&self, id: &ClaimId, h: &'a Holding, reason: &ReclaimReason) -> TimestampMillis {
-        let due = match reason {
-            ReclaimReason::GuaranteeOf { claim, .. } => self.due_after(claim),
-            _ => None,
-        };
-        let told = due.map_or(self.now, |d| d.since).after(self.treaty.reclaim_notice()).max(self.now);
-        // Who was told already may be told a later time.
-        let told = match h.phase {
-            Phase::Noticed { deadline } => told.min(deadline),
-            Phase::Running | Phase::Stopping => told,
-        };
-        let ran = h.since.after(self.treaty.reclaim().minimum_run);
-        let forced = self.claim(id).and_then(|claim| self.forced_away_at(claim, h, reason));
-        match reason {
-            ReclaimReason::Window(_) => forced.unwrap_or(TimestampMillis(i64::MAX)),
-            _ => told.max(ran).min(forced.unwrap_or(TimestampMillis(i64::MAX))),
-        }
-    }
-
-    fn reclaims_are_lawful(&mut self) {
-        let node_lost = |h: &Holding| h.slots.iter().any(|s| self.node(&s.node).is_none());
-        let mut broken = Vec::new();
-        for notice in &self.plan.notices {
-            let Some(h) = self.holding(&notice.claim) else { continue };
-            if aging::overran(&notice.reason).is_some_and(|aged| !self.has_overrun(&notice.claim, h, aged)) {
-                broken.push(("SentAwayForAged", format!("{} has not overrun", notice.claim)));
-            }
-            if !self.may_be_sent_away(self.basis_after(&notice.claim, h.basis), &notice.reason) {
-                broken.push(("ReclaimedGuarantee", format!("{} runs inside its guarantee", notice.claim)));
-            }
-            let earliest = self.earliest_deadline(&notice.claim, h, &notice.reason);
-            if h.phase == Phase::Stopping || notice.deadline < earliest {
-                broken.push((
-                    "ShortNotice",
-                    format!(
-                        "{} is told to leave by {:?}, not before {earliest:?}",
-                        notice.claim, notice.deadline
-                    ),
-                ));
-            }
-        }
-        for stop in &self.plan.stops {
-            let Some(h) = self.holding(&stop.claim) else { continue };
-            if node_lost(h) {
-                continue;
-            }
-            if aging::overran(&stop.reason).is_some_and(|aged| !self.has_overrun(&stop.claim, h, aged)) {
-                broken.push(("SentAwayForAged", format!("{} has not overrun", stop.claim)));
-            }
-            if !self.may_be_sent_away(self.basis_after(&stop.claim, h.basis), &stop.reason) {
-                broken.push(("ReclaimedGuarantee", format!("{} runs inside its guarantee", stop.claim)));
-            }
-            // For a claim that is late already the notice is shorter, also one that was given before.
-            let earliest = self.earliest_deadline(&stop.claim, h, &stop.reason);
-            if h.phase == Phase::Stopping || self.now < earliest {
-                broken.push(("ShortNotice", format!("{} is stopped before {earliest:?}", stop.claim)));
-            }
-        }
-        self.found.extend(broken.into_iter().map(|(rule, detail)| Violation { rule, detail }));
     }
 }

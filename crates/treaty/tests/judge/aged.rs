@@ -1,0 +1,139 @@
+//! What is kept by age, and who overran there.
+
+use concord_treaty::reason::ReclaimReason;
+use concord_treaty::snapshot::Basis::{Borrowed, Guaranteed};
+use concord_treaty::units::{DurationMillis, TimestampMillis};
+
+use crate::scene::{NOTICE, NOW, Scene};
+use crate::support::gang;
+use crate::support::limits::aging;
+
+const HOUR: i64 = 3_600_000;
+
+/// Claims submitted at `submitted_at` are aged after an hour.
+fn aged(submitted_at: i64) -> Scene {
+    let mut scene = Scene::new();
+    scene.document = aging(scene.document, 1);
+    scene.waits("old", 0, gang(1, 8));
+    scene.claim("old").submitted_at = TimestampMillis(submitted_at);
+    scene
+}
+
+#[test]
+fn gpus_are_kept_for_the_aged_alone() {
+    for (submitted_at, lawful) in [(NOW - HOUR, true), (NOW - HOUR + 1, false)] {
+        let mut scene = aged(submitted_at);
+        scene.keeps("old", &[(0, 8)], Borrowed);
+        assert_eq!(scene.broken(), if lawful { vec![] } else { vec!["KeptForBorrower"] });
+    }
+    let mut due = aged(NOW - HOUR);
+    due.keeps("old", &[(0, 8)], Borrowed);
+    due.is_due("old", 0, &[(0, 8)]);
+    assert_eq!(due.broken(), ["KeptForBorrower"]);
+    let mut without = aged(NOW - HOUR);
+    without.document.line = None;
+    without.keeps("old", &[(0, 8)], Borrowed);
+    assert_eq!(without.broken(), ["KeptForBorrower"]);
+}
+
+#[test]
+fn one_for_each_member_and_on_nodes_of_its_own() {
+    let two = |member: u16, node: usize| {
+        let mut scene = aged(NOW - HOUR);
+        scene.keeps("old", &[(0, 8)], Borrowed);
+        scene.waits("too", member, gang(1, 8));
+        scene.claim("too").submitted_at = TimestampMillis(NOW - HOUR);
+        scene.keeps("too", &[(node, 8)], Borrowed);
+        scene.broken()
+    };
+    assert!(two(1, 1).is_empty());
+    assert_eq!(two(0, 1), ["KeptForBorrower"]);
+    assert_eq!(two(1, 0), ["KeptTwice"]);
+}
+
+#[test]
+fn a_node_that_shrank_or_closed_is_kept_no_more() {
+    let mut small = aged(NOW - HOUR);
+    small.snapshot.nodes[0].gpus = 7;
+    small.keeps("old", &[(0, 8)], Borrowed);
+    assert_eq!(small.broken(), ["KeptTwice"]);
+    let mut closed = aged(NOW - HOUR);
+    closed.snapshot.nodes[0].schedulable = false;
+    closed.keeps("old", &[(0, 8)], Borrowed);
+    assert_eq!(closed.broken(), ["UnschedulableNode", "KeptTwice"]);
+}
+
+/// An aged claim has node 0 kept, of whose 8 GPUs `held` run for another hour by what their owner states.
+fn kept(held: u32, asked: u32) -> Scene {
+    let mut scene = Scene::new();
+    scene.document = aging(scene.document, 1);
+    if held > 0 {
+        scene.runs("r", 1, &[(0, held)], Guaranteed).since = TimestampMillis(NOW);
+        scene.claim("r").expected_runtime = Some(DurationMillis(HOUR));
+    }
+    scene.has_kept("old", 0, &[(0, asked)], Borrowed);
+    scene.claim("old").submitted_at = TimestampMillis(NOW - HOUR);
+    scene
+}
+
+#[test]
+fn borrowers_leave_what_is_kept_or_end_in_time() {
+    for (runtime, lawful) in [(Some(HOUR), true), (Some(HOUR + 1), false), (None, false)] {
+        let mut scene = kept(4, 8);
+        scene.starts("s", 2, &[(0, 4)], Borrowed);
+        scene.claim("s").expected_runtime = runtime.map(DurationMillis);
+        assert_eq!(scene.broken(), if lawful { vec![] } else { vec!["TakenFromAged"] }, "{runtime:?}");
+    }
+}
+
+#[test]
+fn borrowers_may_have_what_the_aged_does_not_need() {
+    for (gpus, lawful) in [(2, true), (3, false)] {
+        let mut scene = kept(0, 6);
+        scene.starts("s", 2, &[(0, gpus)], Borrowed);
+        assert_eq!(scene.broken(), if lawful { vec![] } else { vec!["TakenFromAged"] });
+    }
+    let mut guaranteed = kept(0, 6);
+    guaranteed.starts("s", 2, &[(0, 8)], Guaranteed);
+    assert!(guaranteed.broken().is_empty());
+}
+
+/// A borrower that stated that it ends at `ends_at` runs where GPUs are kept.
+fn overrun(ends_at: i64, submitted_at: i64, on: usize) -> Scene {
+    let mut scene = Scene::new();
+    scene.document = aging(scene.document, 1);
+    scene.runs("r", 1, &[(on, 8)], Borrowed).since = TimestampMillis(NOW - HOUR);
+    let claim = scene.claim("r");
+    claim.expected_runtime = Some(DurationMillis(HOUR + ends_at));
+    claim.submitted_at = TimestampMillis(submitted_at);
+    scene.has_kept("old", 0, &[(0, 8)], Borrowed);
+    scene.claim("old").submitted_at = TimestampMillis(NOW - 2 * HOUR);
+    scene.tells("r", NOTICE, ReclaimReason::Overran { claim: "old".into() });
+    scene
+}
+
+#[test]
+fn only_who_overran_leaves_for_the_aged() {
+    let young = NOW - HOUR + 1;
+    for (ends_at, lawful) in [(-1, true), (0, true), (1, false)] {
+        let broken = overrun(ends_at, young, 0).broken();
+        assert_eq!(broken, if lawful { vec![] } else { vec!["SentAwayForAged"] }, "{ends_at}");
+    }
+    assert_eq!(overrun(0, NOW - HOUR, 0).broken(), ["SentAwayForAged"], "it has aged itself");
+    assert_eq!(overrun(0, young, 1).broken(), ["SentAwayForAged"], "it runs elsewhere");
+}
+
+#[test]
+fn who_is_stopped_for_the_aged_has_overrun() {
+    for (ends_at, lawful) in [(0, true), (1, false)] {
+        let mut scene = overrun(ends_at, NOW - HOUR + 1, 0);
+        let notice = scene.plan.notices.pop().unwrap();
+        let deadline = TimestampMillis(NOW);
+        if let Some(holding) = scene.holding_mut("r") {
+            holding.phase = concord_treaty::snapshot::Phase::Noticed { deadline };
+        }
+        scene.claim("r").submitted_at = TimestampMillis(NOW - NOTICE - HOUR + 1);
+        scene.stops("r", notice.reason);
+        assert_eq!(scene.broken(), if lawful { vec![] } else { vec!["SentAwayForAged"] }, "{ends_at}");
+    }
+}
