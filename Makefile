@@ -26,7 +26,7 @@ export PROPTEST_RNG_SEED
 
 POOL := $(CARGO_TARGET_DIR)/release/concord-pool
 
-.PHONY: help prerequisites build up down status logs replay audit crash-test test lint crds
+.PHONY: help prerequisites build up down status logs replay audit crash-test test lint crds fuzz mutants
 
 help: ## This list
 	@echo "Concord: GPUs that several members own together, shared under a treaty that software keeps."
@@ -87,3 +87,17 @@ crds: prerequisites ## Write the CRDs of helm/concord from the code
 
 # A comma inside $(or ...).
 , := ,
+
+# Seconds for each target.
+FOR_FUZZ ?= 60
+fuzz: ## Coverage-guided fuzzing of the treaty's reader and the engine: make fuzz FOR_FUZZ=3600 (nightly Rust, cargo-fuzz)
+	@cargo fuzz --version >/dev/null 2>&1 || { echo "cargo-fuzz is missing; install: cargo install cargo-fuzz --locked" >&2; exit 1; }
+	@mkdir -p $(CONCORD_CACHE)/fuzz/read $(CONCORD_CACHE)/fuzz/decide
+	cd crates/treaty && cargo +nightly fuzz run --target-dir $(CONCORD_CACHE)/fuzz/target read $(CONCORD_CACHE)/fuzz/read \
+		../../policies/examples ../../policies/broken -- -max_total_time=$(FOR_FUZZ) -max_len=65536 -timeout=10
+	cd crates/treaty && cargo +nightly fuzz run --target-dir $(CONCORD_CACHE)/fuzz/target decide $(CONCORD_CACHE)/fuzz/decide \
+		-- -max_total_time=$(FOR_FUZZ) -timeout=10
+
+mutants: ## Small mistakes put into the engine's entry and the judge, one at a time: which does no test notice? (an hour; cargo-mutants)
+	@cargo mutants --version >/dev/null 2>&1 || { echo "cargo-mutants is missing; install: cargo install cargo-mutants --locked" >&2; exit 1; }
+	PROPTEST_CASES=100 PROPTEST_MAX_SHRINK_ITERS=0 cargo mutants -p concord-treaty -o $(CONCORD_CACHE)/mutants

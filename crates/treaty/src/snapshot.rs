@@ -50,6 +50,10 @@ pub struct Standing {
     pub until: Option<TimestampMillis>,
 }
 
+/// Most GPUs of a node that are believed; the largest machines sold hold fewer than a hundred. A node that reports more
+/// is out of order and gets no work, rather than making the engine as large as the number says.
+pub const MAX_NODE_GPUS: Gpus = 1024;
+
 /// One node of the pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::bits::IndexSet;
-use crate::snapshot::{Level, Node, RACK_LABEL, ROW_LABEL};
+use crate::snapshot::{Level, MAX_NODE_GPUS, Node, RACK_LABEL, ROW_LABEL};
 use crate::units::{Gpus, Labels};
 
 /// One node, as the engine needs it.
@@ -17,13 +17,14 @@ pub struct NodeSpec {
 
 impl From<&Node> for NodeSpec {
     fn from(node: &Node) -> Self {
-        Self { gpus: node.gpus, labels: node.labels.clone() }
+        Self { labels: node.labels.clone(), ..Self::from(node.gpus) }
     }
 }
 
 impl From<Gpus> for NodeSpec {
     fn from(gpus: Gpus) -> Self {
-        Self { gpus, labels: Labels::default() }
+        let believed = if gpus > MAX_NODE_GPUS { 0 } else { gpus };
+        Self { gpus: believed, labels: Labels::default() }
     }
 }
 
