@@ -90,12 +90,13 @@ crds: prerequisites ## Write the CRDs of helm/concord from the code
 
 # Seconds for each target.
 FOR_FUZZ ?= 60
+# No sanitizer: there is no unsafe code of ours to watch.
 fuzz: ## Coverage-guided fuzzing of the treaty's reader and the engine: make fuzz FOR_FUZZ=3600 (nightly Rust, cargo-fuzz)
 	@cargo fuzz --version >/dev/null 2>&1 || { echo "cargo-fuzz is missing; install: cargo install cargo-fuzz --locked" >&2; exit 1; }
 	@mkdir -p $(CONCORD_CACHE)/fuzz/read $(CONCORD_CACHE)/fuzz/decide
-	cd crates/treaty && cargo +nightly fuzz run --target-dir $(CONCORD_CACHE)/fuzz/target read $(CONCORD_CACHE)/fuzz/read \
+	cd crates/treaty && cargo +nightly fuzz run --sanitizer none --target-dir $(CONCORD_CACHE)/fuzz/target read $(CONCORD_CACHE)/fuzz/read \
 		../../policies/examples ../../policies/broken -- -max_total_time=$(FOR_FUZZ) -max_len=65536 -timeout=10
-	cd crates/treaty && cargo +nightly fuzz run --target-dir $(CONCORD_CACHE)/fuzz/target decide $(CONCORD_CACHE)/fuzz/decide \
+	cd crates/treaty && cargo +nightly fuzz run --sanitizer none --target-dir $(CONCORD_CACHE)/fuzz/target decide $(CONCORD_CACHE)/fuzz/decide \
 		-- -max_total_time=$(FOR_FUZZ) -timeout=10
 
 mutants: ## Small mistakes put into the engine's entry and the judge, one at a time: which does no test notice? (an hour; cargo-mutants)
