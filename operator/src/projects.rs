@@ -87,7 +87,11 @@ fn namespace(project: &Project) -> Value {
         "apiVersion": "v1", "kind": "Namespace",
         "metadata": {
             "name": name,
-            "labels": {LABEL_PROJECT: name, LABEL_MEMBER: project.spec.member},
+            // A privileged container sees every GPU of its node, whoever was given them.
+            "labels": {
+                LABEL_PROJECT: name, LABEL_MEMBER: project.spec.member,
+                "pod-security.kubernetes.io/enforce": "baseline",
+            },
             "ownerReferences": [project.controller_owner_ref(&())],
         },
     })

@@ -106,6 +106,8 @@ impl Setting<'_> {
             .flag("token-auth-file", token_file.display())
             .flag("anonymous-auth", false)
             .flag("authorization-mode", "Node,RBAC")
+            // As most clusters have it, so that pod security has to do its work.
+            .flag("allow-privileged", "true")
             .flag("enable-admission-plugins", "NodeRestriction")
             .flag("service-account-issuer", issuer)
             .flag("api-audiences", issuer)

@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 
 pub const PATIENCE: Duration = Duration::from_secs(60);
 const OPERATOR: &str = "operator";
-const RESEARCHER: &str = "researcher";
+pub const RESEARCHER: &str = "researcher";
+/// Has the rights that a test gives it.
+pub const EDITOR: &str = "editor";
 
 pub struct Pool {
     plane: Option<ControlPlane>,
@@ -34,6 +36,7 @@ impl Pool {
             Identity::admin(),
             Identity::new(OPERATOR).user(account).group("system:serviceaccounts"),
             Identity::new(RESEARCHER).user("researcher"),
+            Identity::new(EDITOR).user("editor"),
         ];
         let plane = ControlPlane::start(options).await.unwrap();
         let admin = plane.client(Identity::ADMIN).await.unwrap();
@@ -50,6 +53,9 @@ impl Pool {
         pool.start_operator();
         for (member, _) in members {
             pool.wait_for_project(member).await;
+        }
+        if let Some((member, _)) = members.first() {
+            pool.wait_for_policies(&format!("{member}-lab")).await;
         }
         pool
     }
@@ -131,6 +137,17 @@ impl Pool {
 
     pub fn operator_log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("operator.log")).unwrap_or_default()
+    }
+
+    /// The API server reads policies some time after they were stored.
+    async fn wait_for_policies(&self, namespace: &str) {
+        let jobs: Api<Job> = Api::namespaced(self.researcher.clone(), namespace);
+        let trial = PostParams { dry_run: true, ..PostParams::default() };
+        self.eventually("Jobs are held", async || {
+            let held = jobs.create(&trial, &job("trial", 1, 1, 1.0)).await.ok()?;
+            (held.spec?.suspend == Some(true)).then_some(())
+        })
+        .await;
     }
 
     async fn wait_for_project(&self, member: &str) {
