@@ -71,7 +71,7 @@ pub const FAMILIES: &[Family] = &[
     family("line.shortestFirst", Enforced, |d| {
         d.line.filter(|l| l.shortest_first).map(|_| "line.shortestFirst".to_owned())
     }),
-    family("line.agingHours", SimulatorOnly("claims do not yet keep what is kept for them by age"), |d| {
+    family("line.agingHours", Enforced, |d| {
         d.line.and_then(|l| l.aging_hours).map(|_| "line.agingHours".to_owned())
     }),
     family("reclaim.minimumRunSeconds", Enforced, |d| {
@@ -169,20 +169,24 @@ mod tests {
 
     #[test]
     fn what_only_the_simulator_keeps_is_told_and_refused_in_a_cluster() {
-        let line =
-            crate::document::LineDocument { alone: None, shortest_first: false, aging_hours: Some(48) };
+        let surplus = crate::document::SurplusDocument {
+            weight_by: None,
+            usage_half_life_hours: Some(48),
+            credit_cap_gpu_hours: None,
+        };
         let member = crate::document::MemberDocument {
             name: "a".to_owned(),
             guarantee: GuaranteeDocument::of_gpus(8),
             ..MemberDocument::default()
         };
         let title = "t".to_owned();
-        let document = Document { title, members: vec![member], line: Some(line), ..Document::default() };
+        let document =
+            Document { title, members: vec![member], surplus: Some(surplus), ..Document::default() };
         let (_, found) = crate::treaty::Treaty::validate_with_warnings(&document).expect("it holds");
         assert_eq!(found.iter().map(|d| d.code).collect::<Vec<_>>(), [SIMULATOR_ONLY]);
         let refused = crate::treaty::Treaty::validate_for_cluster(&document).expect_err("not in a cluster");
-        assert_eq!(refused[0].path, "line.agingHours");
-        let plain = Document { line: None, ..document };
+        assert_eq!(refused[0].path, "surplus.usageHalfLifeHours");
+        let plain = Document { surplus: None, ..document };
         assert!(crate::treaty::Treaty::validate_for_cluster(&plain).is_ok());
     }
 }
