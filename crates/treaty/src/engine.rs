@@ -48,6 +48,7 @@ mod space;
 mod standings;
 mod surplus;
 mod topology;
+mod waits;
 mod windows;
 
 pub use alone::AloneOrder;
