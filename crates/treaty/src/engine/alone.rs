@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::alone_shares::AloneShares;
 use super::queue::{Job, Key, NameOrder, Queue};
+use super::places::Places;
 use super::space::{Place, Shape, Space, WholeNodes};
 use crate::clauses::LineOrder;
 use crate::quota::PartyShares;
@@ -67,7 +68,7 @@ pub(crate) struct AloneLine {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AloneRun {
     pub(crate) since: i64,
-    pub(crate) places: Vec<Place>,
+    pub(crate) places: Places,
     pub(crate) shape: Shape,
     pub(crate) key: Key,
     pub(crate) end: Option<i64>,

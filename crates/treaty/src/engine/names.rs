@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use super::space::Place;
+use super::places::Places;
 use crate::snapshot::{Node, Slot};
 
 /// Indices of a snapshot's nodes. Only looked up, never listed: the order of a hash map decides nothing.
@@ -16,7 +16,7 @@ impl<'s> NodeNames<'s> {
     }
 
     /// GPUs by node; fewer than `slots` if a node is gone.
-    pub(super) fn places(&self, slots: &[Slot]) -> Vec<Place> {
+    pub(super) fn places(&self, slots: &[Slot]) -> Places {
         let place = |slot: &Slot| Some((*self.0.get(&*slot.node.0)?, slot.gpus));
         slots.iter().filter_map(place).collect()
     }

@@ -34,9 +34,9 @@ impl Engine {
 
     fn note_due(&self, plan: &mut Plan, claim: &Claim, record: &Record) {
         match (&claim.due, record.due_since.map(TimestampMillis)) {
-            (Some(before), Some(since)) if before.since == since && before.places == record.places_alone => {}
+            (Some(before), Some(since)) if before.since == since && *before.places == *record.places_alone => {}
             (_, Some(since)) => {
-                let due = Due { since, places: record.places_alone.clone() };
+                let due = Due { since, places: record.places_alone.to_vec() };
                 plan.due.push(DueStart { claim: claim.id.clone(), due });
             }
             (Some(_), None) => plan.no_longer_due.push(claim.id.clone()),
@@ -83,7 +83,7 @@ fn note_holding(plan: &mut Plan, claim: &Claim, record: &Record, before: &Holdin
     let id = || claim.id.clone();
     match (&record.state, before.phase) {
         (JobState::Running { .. }, phase) if record.leaves_by.is_some() => {
-            let Some((start, window)) = record.leaves_by else { return };
+            let Some((start, window)) = record.leaves_by.as_deref().copied() else { return };
             let deadline = TimestampMillis(start);
             if phase != (Phase::Noticed { deadline }) || before.promised_to.is_some() {
                 plan.notices.push(Notice { claim: id(), deadline, reason: ReclaimReason::Window(window) });
@@ -91,16 +91,16 @@ fn note_holding(plan: &mut Plan, claim: &Claim, record: &Record, before: &Holdin
         }
         (JobState::Running { .. }, Phase::Noticed { .. }) => plan.withdrawals.push(id()),
         (JobState::Noticed { deadline, reason, .. }, phase) => {
-            let start = record.leaves_by.map_or(i64::MAX, |(start, _)| start);
+            let start = record.leaves_by.as_ref().map_or(i64::MAX, |by| by.0);
             let deadline = TimestampMillis((*deadline).min(start));
             if phase != (Phase::Noticed { deadline }) || before.promised_to.as_ref() != promised(reason) {
-                plan.notices.push(Notice { claim: id(), deadline, reason: reason.clone() });
+                plan.notices.push(Notice { claim: id(), deadline, reason: (**reason).clone() });
             }
         }
         (JobState::Stopping { reason, .. }, Phase::Running | Phase::Noticed { .. }) => {
             plan.stops.push(Stop {
                 claim: id(),
-                reason: reason.clone(),
+                reason: (**reason).clone(),
                 to_front: goes_to_front(reason, claim.member),
             });
         }

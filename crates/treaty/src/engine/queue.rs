@@ -34,8 +34,9 @@ pub(crate) struct NameOrder {
 }
 
 impl NameOrder {
-    pub(crate) fn of(rank: u32, name: &ClaimId) -> Self {
-        Self { rank, name: rank.is_multiple_of(2).then(|| name.clone()) }
+    /// `name` is that of a claim submitted later.
+    pub(crate) fn of(rank: u32, name: Option<&ClaimId>) -> Self {
+        Self { rank, name: name.cloned() }
     }
 
     /// Rank of the claim at that position of a snapshot, which is sorted by name.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::job::JobState;
 use super::kept::Kept;
 use super::queue::Job;
+use super::places::Places;
 use super::space::Place;
 use super::{Action, Engine};
 use crate::reason::ReclaimReason;
@@ -12,7 +13,7 @@ use crate::snapshot::Basis;
 
 impl Engine {
     /// Starts a claim on GPUs that are free.
-    pub(super) fn start_on(&mut self, job: Job, basis: Basis, places: Vec<Place>) {
+    pub(super) fn start_on(&mut self, job: Job, basis: Basis, places: Places) {
         for &(node, gpus) in &places {
             self.space.take(node, gpus);
         }
@@ -42,17 +43,17 @@ impl Engine {
     pub(super) fn reserve(&mut self, job: Job, basis: Basis, places: Vec<Place>, victims: Vec<Job>) {
         self.leave_line(job);
         self.jobs[job as usize].put_back = false;
-        let (member, claim) = (self.record(job).spec.member, self.record(job).spec.id.clone());
+        let (member, claim) = (self.record(job).spec.member, self.name(job).clone());
         for victim in victims {
             let reason = ReclaimReason::GuaranteeOf { member, claim: claim.clone() };
             self.tell_to_leave(victim, reason, Some(job));
         }
-        self.keep(job, basis, places);
+        self.keep(job, basis, places.into());
         self.actions.push(Action::Reserve { job });
     }
 
     /// Takes what is free of the places now; the rest is handed out as it becomes free.
-    pub(super) fn keep(&mut self, job: Job, basis: Basis, places: Vec<Place>) {
+    pub(super) fn keep(&mut self, job: Job, basis: Basis, places: Places) {
         self.jobs[job as usize].state =
             JobState::Reserved { basis, missing: places.iter().map(|(_, gpus)| gpus).sum() };
         for &(node, wanted) in &places {
@@ -107,7 +108,7 @@ impl Engine {
         }
         self.unbook(job);
         self.stop_keeping(job);
-        for (node, _) in std::mem::take(&mut self.jobs[job as usize].places) {
+        for &(node, _) in &std::mem::take(&mut self.jobs[job as usize].places) {
             self.hand_out(node);
         }
         self.release_promised(job);
@@ -117,7 +118,7 @@ impl Engine {
     fn stop_keeping(&mut self, job: Job) {
         self.reserved.remove(&job);
         self.secure_reservation(job, false);
-        for (node, _) in self.record(job).places.clone() {
+        for &(node, _) in &self.record(job).places.clone() {
             self.nodes[node as usize].kept.retain(|kept| kept.job != job);
         }
     }

@@ -1,7 +1,7 @@
 //! An engine from what a caller observed: every claim as the last decision left it.
 
 use super::alone::{self, AloneRun};
-use super::job::{JobSpec, JobState, Record};
+use super::job::{JobState, Record};
 use super::names::NodeNames;
 use super::queue::{Job, Key, NameOrder};
 use super::space::{Place, Shape};
@@ -22,18 +22,13 @@ impl Engine {
                 engine.space.close(node);
             }
         }
+        engine.restored = snapshot.claims.clone();
         engine.jobs.reserve(snapshot.claims.len());
-        let mut jobs = 0..;
-        for claims in snapshot.claims.chunks(SPECS_AT_ONCE) {
-            let specs: Vec<JobSpec> = claims.iter().map(spec).collect();
-            for (spec, job) in specs.into_iter().zip(&mut jobs) {
-                let mut record = Record::new(spec, NameOrder::rank_at(job), &mut engine.space);
-                let member = &mut engine.members[record.spec.member.index()];
-                record.element = member.introduce(job, &record.spec.path);
-                engine.jobs.push(record);
-            }
+        for (job, claim) in (0..).zip(&snapshot.claims) {
+            let mut record = Record::restored(claim, NameOrder::rank_at(job), &mut engine.space);
+            record.element = engine.members[claim.member.index()].introduce(job, &claim.path);
+            engine.jobs.push(record);
         }
-        engine.restored = engine.jobs.len();
         engine.restore_lines_alone(snapshot);
         let names = NodeNames::of(&snapshot.nodes);
         for (job, claim) in (0..).zip(&snapshot.claims) {
@@ -97,7 +92,7 @@ impl Engine {
         let (Some(shape), Some(due)) = (record.shape, &claim.due) else { return false };
         let line = &mut self.members[record.spec.member.index()].alone;
         record.due_since = Some(due.since.0);
-        record.places_alone.clone_from(&due.places);
+        record.places_alone = due.places.iter().copied().collect();
         let end = match record.state {
             JobState::Finished { runtime } => Some(due.since.0.saturating_add(runtime)),
             _ => None,
@@ -112,7 +107,7 @@ impl Engine {
             return false;
         }
         let key = alone::key(claim.submitted_at.0, record.name());
-        let run = AloneRun { since: due.since.0, places: due.places.clone(), shape, key, end, stays };
+        let run = AloneRun { since: due.since.0, places: record.places_alone.clone(), shape, key, end, stays };
         // After an amendment the line may have become too small for what it was doing.
         (due.since.0 < line.open_from(self.now, memory_from) || stays) && line.restore(job, run)
     }
@@ -162,11 +157,11 @@ impl Engine {
                 // The minimum run may have been raised since.
                 let deadline = deadline.0.max(since.saturating_add(self.rules.minimum_run.0));
                 self.deadlines.insert((deadline, job));
-                JobState::Noticed { since, basis, deadline, reason, promised_to }
+                JobState::Noticed { since, basis, deadline, reason: Box::new(reason), promised_to }
             }
             Phase::Stopping => {
                 self.stopping.insert(job);
-                JobState::Stopping { basis, reason, promised_to }
+                JobState::Stopping { basis, reason: Box::new(reason), promised_to }
             }
         };
         if lost {
@@ -186,7 +181,7 @@ impl Engine {
                 let there = places.len() == kept.slots.len()
                     && places.iter().all(|&(node, _)| !self.aging.keeps_on(node));
                 if there && self.rules.aging.is_some() {
-                    self.keep_by_age(job, places);
+                    self.keep_by_age(job, places.to_vec());
                 }
                 true
             }
@@ -228,22 +223,5 @@ impl Engine {
 
     fn is_where_wanted(&self, job: Job, places: &[Place]) -> bool {
         self.record(job).shape.is_some_and(|shape| self.space.meets_wish(shape, places))
-    }
-}
-
-/// Copying a name counts a pointer up, and before that the processor waits until everything written so far is in
-/// memory. Between large records written for the first time that is long; so a few names are copied at once.
-const SPECS_AT_ONCE: usize = 64;
-
-fn spec(claim: &Claim) -> JobSpec {
-    JobSpec {
-        id: claim.id.clone(),
-        member: claim.member,
-        gang: claim.gang,
-        submitted_at: claim.submitted_at,
-        expected_runtime: claim.expected_runtime,
-        within: claim.within,
-        node_labels: claim.node_labels.clone(),
-        path: claim.path.clone(),
     }
 }

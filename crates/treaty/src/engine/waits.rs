@@ -60,7 +60,7 @@ impl<'e> Waiting<'e> {
         };
         self.told.push(told);
         if waits && record.shape.is_none() {
-            let too_wide = record.spec.gang.gpus_per_pod > self.engine.space.cell();
+            let too_wide = self.engine.gang(job).gpus_per_pod > self.engine.space.cell();
             let reason = if too_wide { WaitReason::ExceedsPool } else { WaitReason::UnsupportedShape };
             self.in_no_line.push(Wait { claim: id.clone(), place: 0, reason });
         }
