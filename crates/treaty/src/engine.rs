@@ -328,7 +328,10 @@ impl Engine {
 /// What claims ask, which a snapshot keeps for those that it has.
 impl Engine {
     fn name(&self, job: Job) -> &ClaimId {
-        self.jobs[job as usize].later.as_ref().map_or_else(|| &self.restored[job as usize].id, |spec| &spec.id)
+        self.jobs[job as usize]
+            .later
+            .as_ref()
+            .map_or_else(|| &self.restored[job as usize].id, |spec| &spec.id)
     }
 
     fn path(&self, job: Job) -> &SharePath {

@@ -1,8 +1,8 @@
 //! Booking: on whose account a claim holds GPUs, and what changes when the member's use changes.
 
 use super::job::JobState;
-use super::queue::Job;
 use super::places::Places;
+use super::queue::Job;
 use super::{Action, Engine};
 use crate::reason::ReclaimReason;
 use crate::snapshot::{Basis, Claim};

@@ -13,8 +13,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::alone_shares::AloneShares;
-use super::queue::{Job, Key, NameOrder, Queue};
 use super::places::Places;
+use super::queue::{Job, Key, NameOrder, Queue};
 use super::space::{Place, Shape, Space, WholeNodes};
 use crate::clauses::LineOrder;
 use crate::quota::PartyShares;
@@ -138,14 +138,18 @@ impl AloneLine {
         self.outdated |= submitted_at < self.clock;
     }
 
-    /// Submits many at once to a line that has yet to begin.
-    pub(crate) fn fill(&mut self, claims: Vec<(Shape, i64, NameOrder, Job)>) {
-        let claim = |(shape, submitted_at, name, job)| (shape, key(submitted_at, name), job);
-        let claims: Vec<(Shape, Key, Job)> = claims.into_iter().map(claim).collect();
+    /// Submits a claim of a snapshot to a line that has yet to begin; [`Self::sort`] comes after the last.
+    pub(crate) fn restore_waiting(&mut self, shape: Shape, submitted_at: i64, name: NameOrder, job: Job) {
+        let key = key(submitted_at, name);
         if let Some(shares) = &mut self.shares {
-            claims.iter().for_each(|(shape, key, job)| shares.insert(*shape, key.clone(), *job));
+            shares.insert(shape, key.clone(), job);
         }
-        self.queue.fill(claims);
+        self.queue.restore(shape, key, job);
+    }
+
+    /// Puts in order what was restored.
+    pub(crate) fn sort(&mut self) {
+        self.queue.sort();
     }
 
     fn enqueue(&mut self, shape: Shape, key: Key, job: Job) {

@@ -208,7 +208,8 @@ impl Engine {
             _ => return,
         };
         self.stopping.insert(job);
-        self.jobs[job as usize].state = JobState::Stopping { basis, reason: Box::new(reason.clone()), promised_to };
+        self.jobs[job as usize].state =
+            JobState::Stopping { basis, reason: Box::new(reason.clone()), promised_to };
         self.actions.push(Action::Stop { job, reason });
     }
 }

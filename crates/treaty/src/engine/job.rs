@@ -1,8 +1,8 @@
 //! One claim as the engine keeps it.
 
 use super::inside::ElementId;
-use super::queue::{Job, Key, NameOrder};
 use super::places::Places;
+use super::queue::{Job, Key, NameOrder};
 use super::space::{Shape, Space};
 use crate::reason::ReclaimReason;
 use crate::schedule::WindowId;

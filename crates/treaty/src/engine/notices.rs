@@ -101,7 +101,9 @@ impl Engine {
                     && !self.waits_for_ceiling(*claim)
                     && !for_aged
             }
-            JobState::Noticed { promised_to: None, reason, .. } if let ReclaimReason::AboveCeiling(member) = **reason => {
+            JobState::Noticed { promised_to: None, reason, .. }
+                if let ReclaimReason::AboveCeiling(member) = **reason =>
+            {
                 self.members[member.index()].used <= self.rules.members[member.index()].ceiling
             }
             // The claim that it was promised to is gone.

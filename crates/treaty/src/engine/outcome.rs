@@ -14,7 +14,7 @@ impl Engine {
     #[must_use]
     pub fn plan_since(&self, snapshot: &Snapshot) -> Plan {
         let mut plan = Plan::default();
-        let mut waiting = Waiting::of(self);
+        let mut waiting = Waiting::of(self, &snapshot.claims);
         for (job, claim) in (0..).zip(&snapshot.claims) {
             let record = self.record(job);
             self.note_due(&mut plan, claim, record);
@@ -26,7 +26,7 @@ impl Engine {
                 ClaimState::Holding(holding) => note_holding(&mut plan, claim, record, holding),
                 ClaimState::Finished { .. } => {}
             }
-            waiting.note(job, record, &claim.id);
+            waiting.note(job, record);
         }
         plan.waits = waiting.in_order();
         plan
@@ -34,7 +34,8 @@ impl Engine {
 
     fn note_due(&self, plan: &mut Plan, claim: &Claim, record: &Record) {
         match (&claim.due, record.due_since.map(TimestampMillis)) {
-            (Some(before), Some(since)) if before.since == since && *before.places == *record.places_alone => {}
+            (Some(before), Some(since))
+                if before.since == since && *before.places == *record.places_alone => {}
             (_, Some(since)) => {
                 let due = Due { since, places: record.places_alone.to_vec() };
                 plan.due.push(DueStart { claim: claim.id.clone(), due });

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use super::Engine;
-use super::queue::Job;
 use super::places::Places;
+use super::queue::Job;
 use super::space::Shape;
 use crate::reason::WaitReason;
 use crate::units::{Gpus, MemberId, TimestampMillis};

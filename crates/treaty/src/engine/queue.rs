@@ -1,9 +1,7 @@
 //! Claims in line, apart by shape. What does not fit is skipped by shape and never claim by claim, so that the work
 //! after an event does not grow with the backlog.
 
-use std::collections::BTreeMap;
-
-use super::line::Line;
+use super::line::{Line, Restored};
 use super::space::Shape;
 use crate::units::ClaimId;
 
@@ -90,16 +88,15 @@ impl Queue {
         &mut self.by_shape[at].1
     }
 
-    /// Inserts many at once, which costs far less than one by one.
-    pub(crate) fn fill(&mut self, claims: Vec<(Shape, Key, Job)>) {
-        self.len += claims.len();
-        let mut by_shape: BTreeMap<Shape, Vec<(Key, Job)>> = BTreeMap::new();
-        for (shape, key, job) in claims {
-            by_shape.entry(shape).or_default().push((key, job));
-        }
-        for (shape, claims) in by_shape {
-            self.line_mut(shape).fill(claims.into_iter());
-        }
+    /// Inserts a claim of a snapshot, which costs far less than another; [`Self::sort`] comes after the last.
+    pub(crate) fn restore(&mut self, shape: Shape, key: Key, job: Job) {
+        self.len += 1;
+        self.line_mut(shape).restore(key, job);
+    }
+
+    /// Puts in order what was restored.
+    pub(crate) fn sort(&mut self) {
+        self.by_shape.iter_mut().for_each(|(_, line)| line.sort());
     }
 
     pub(crate) fn remove(&mut self, shape: Shape, key: Key, job: Job) {
@@ -137,8 +134,14 @@ impl Queue {
 
     /// All claims, in order.
     pub(crate) fn in_order(&self) -> Vec<Job> {
+        let restored: Option<Vec<_>> = self.by_shape.iter().map(|(_, line)| line.only_restored()).collect();
+        if let Some(lines) = restored {
+            let mut all: Vec<Restored> = lines.into_iter().flatten().copied().collect();
+            // Not the unstable sort: this one merges what is sorted already.
+            all.sort_by_key(Restored::place);
+            return all.into_iter().map(|claim| claim.job).collect();
+        }
         let mut all: Vec<(Key, Job)> = self.by_shape.iter().flat_map(|(_, line)| line.iter()).collect();
-        // Not the unstable sort: this one merges what is sorted already.
         all.sort();
         all.into_iter().map(|(_, job)| job).collect()
     }

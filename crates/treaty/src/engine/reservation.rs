@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::job::JobState;
 use super::kept::Kept;
-use super::queue::Job;
 use super::places::Places;
+use super::queue::Job;
 use super::space::Place;
 use super::{Action, Engine};
 use crate::reason::ReclaimReason;

@@ -3,8 +3,8 @@
 use super::alone::{self, AloneRun};
 use super::job::{JobState, Record};
 use super::names::NodeNames;
-use super::queue::{Job, Key, NameOrder};
-use super::space::{Place, Shape};
+use super::queue::{Job, NameOrder};
+use super::space::Place;
 use super::{Engine, NodeSpec, Rules};
 use crate::reason::ReclaimReason;
 use crate::snapshot::{Basis, Claim, ClaimState, Holding, Phase, Snapshot};
@@ -24,64 +24,79 @@ impl Engine {
         }
         engine.restored = snapshot.claims.clone();
         engine.jobs.reserve(snapshot.claims.len());
+        let mut by_due: Vec<(TimestampMillis, TimestampMillis, Job)> = Vec::new();
+        let mut others: Vec<Job> = Vec::new();
         for (job, claim) in (0..).zip(&snapshot.claims) {
-            let mut record = Record::restored(claim, NameOrder::rank_at(job), &mut engine.space);
-            record.element = engine.members[claim.member.index()].introduce(job, &claim.path);
-            engine.jobs.push(record);
-        }
-        engine.restore_lines_alone(snapshot);
-        let names = NodeNames::of(&snapshot.nodes);
-        for (job, claim) in (0..).zip(&snapshot.claims) {
-            if let ClaimState::Holding(holding) = &claim.state {
-                engine.restore_holding(snapshot, &names, job, holding);
+            engine.restore_record(job, claim);
+            match &claim.due {
+                Some(due) => by_due.push((due.since, claim.submitted_at, job)),
+                None => engine.waits_alone(job),
+            }
+            // What is known at once of those who only wait, and they are most.
+            match claim.state {
+                ClaimState::Waiting { .. } if claim.due.is_none() => engine.waits_in_line(job),
+                _ => others.push(job),
             }
         }
-        let mut in_line = vec![Vec::new(); engine.members.len()];
-        for (job, claim) in (0..).zip(&snapshot.claims) {
-            if engine.restore_waiting(&names, job, claim) {
-                engine.note_in_line(job, &mut in_line[claim.member.index()]);
-            }
-        }
-        for (member, claims) in engine.members.iter_mut().zip(in_line) {
-            member.queue.fill(claims);
+        engine.restore_due_lines(snapshot, by_due);
+        engine.restore_others(snapshot, &others);
+        for member in &mut engine.members {
+            member.alone.doubt([]);
+            member.alone.sort();
+            member.queue.sort();
         }
         engine
     }
 
+    fn restore_record(&mut self, job: Job, claim: &Claim) {
+        let mut record = Record::restored(claim, NameOrder::rank_at(job), &mut self.space);
+        record.element = self.members[claim.member.index()].introduce(job, &claim.path);
+        match claim.state {
+            ClaimState::Waiting { put_back } => record.put_back = put_back,
+            ClaimState::Finished { runtime } => record.state = JobState::Finished { runtime: runtime.0 },
+            ClaimState::Reserved(_) | ClaimState::Holding(_) => {}
+        }
+        self.jobs.push(record);
+    }
+
     /// The lines as they were as long ago as they remember; they go on from there when the engine settles.
-    fn restore_lines_alone(&mut self, snapshot: &Snapshot) {
+    fn restore_due_lines(
+        &mut self,
+        snapshot: &Snapshot,
+        mut by_due: Vec<(TimestampMillis, TimestampMillis, Job)>,
+    ) {
         let memory_from = self.now.saturating_sub(Claim::line_memory(self.rules.notice).0);
         // Where the line has become too short for all, those who have been due longest stay.
-        let mut by_due: Vec<(TimestampMillis, TimestampMillis, Job)> = Vec::new();
-        let mut in_line: Vec<Vec<Job>> = vec![Vec::new(); self.members.len()];
-        for (job, claim) in (0..).zip(&snapshot.claims) {
-            if let ClaimState::Finished { runtime } = claim.state {
-                self.jobs[job as usize].state = JobState::Finished { runtime: runtime.0 };
-            }
-            match &claim.due {
-                Some(due) => by_due.push((due.since, claim.submitted_at, job)),
-                None => in_line[claim.member.index()].push(job),
-            }
-        }
         by_due.sort_unstable();
         for (.., job) in by_due {
-            let claim = &snapshot.claims[job as usize];
-            if !self.restore_due(job, claim, memory_from) {
-                in_line[claim.member.index()].push(job);
+            if !self.restore_due(job, &snapshot.claims[job as usize], memory_from) {
+                self.waits_alone(job);
             }
         }
-        for (index, jobs) in in_line.into_iter().enumerate() {
-            let guarantee = self.rules.members[index].guarantee;
-            let (records, line) = (&self.jobs, &mut self.members[index].alone);
-            let in_line = |job: Job| {
-                let record = &records[job as usize];
-                let possible = |s: Shape| line.could_run(s, guarantee) && line.could_run_inside(job, s);
-                let shape = record.shape.filter(|&shape| possible(shape))?;
-                Some((shape, record.spec.submitted_at.0, record.name(), job))
-            };
-            let claims: Vec<_> = jobs.into_iter().filter_map(in_line).collect();
-            line.doubt([]);
-            line.fill(claims);
+    }
+
+    /// The claim waits in its member's line alone, if it could ever run there.
+    fn waits_alone(&mut self, job: Job) {
+        let record = &self.jobs[job as usize];
+        let (member, Some(shape)) = (record.spec.member.index(), record.shape) else { return };
+        let (line, guarantee) = (&mut self.members[member].alone, self.rules.members[member].guarantee);
+        if line.could_run(shape, guarantee) && line.could_run_inside(job, shape) {
+            line.restore_waiting(shape, record.spec.submitted_at.0, record.name(), job);
+        }
+    }
+
+    /// Those who have more than a place in line.
+    fn restore_others(&mut self, snapshot: &Snapshot, others: &[Job]) {
+        let names = NodeNames::of(&snapshot.nodes);
+        for &job in others {
+            if let ClaimState::Holding(holding) = &snapshot.claims[job as usize].state {
+                self.restore_holding(snapshot, &names, job, holding);
+            }
+        }
+        for &job in others {
+            if self.restore_waiting(&names, job, &snapshot.claims[job as usize]) {
+                self.waits_in_line(job);
+            }
         }
     }
 
@@ -107,7 +122,8 @@ impl Engine {
             return false;
         }
         let key = alone::key(claim.submitted_at.0, record.name());
-        let run = AloneRun { since: due.since.0, places: record.places_alone.clone(), shape, key, end, stays };
+        let run =
+            AloneRun { since: due.since.0, places: record.places_alone.clone(), shape, key, end, stays };
         // After an amendment the line may have become too small for what it was doing.
         (due.since.0 < line.open_from(self.now, memory_from) || stays) && line.restore(job, run)
     }
@@ -172,10 +188,7 @@ impl Engine {
     /// Whether the claim stands in line; false for one for which GPUs are kept.
     fn restore_waiting(&mut self, names: &NodeNames<'_>, job: Job, claim: &Claim) -> bool {
         match &claim.state {
-            ClaimState::Waiting { put_back } => {
-                self.jobs[job as usize].put_back = *put_back;
-                true
-            }
+            ClaimState::Waiting { .. } => true,
             ClaimState::Reserved(kept) if kept.basis == Basis::Borrowed => {
                 let places = names.places(&kept.slots);
                 let there = places.len() == kept.slots.len()
@@ -203,8 +216,8 @@ impl Engine {
         }
     }
 
-    /// What [`Self::line_up`] does, with the line itself left to be filled at once.
-    fn note_in_line(&mut self, job: Job, line: &mut Vec<(Shape, Key, Job)>) {
+    /// What [`Self::line_up`] does, with the line itself left to be sorted at the end.
+    fn waits_in_line(&mut self, job: Job) {
         let record = &self.jobs[job as usize];
         let Some(shape) = record.shape else { return };
         let (key, element) = (record.key(self.rules.shortest_first), record.element);
@@ -213,7 +226,7 @@ impl Engine {
         if let Some(inside) = &mut member.inside {
             inside.insert(element, shape, key.clone(), job);
         }
-        line.push((shape, key, job));
+        member.queue.restore(shape, key, job);
         if due {
             member.owed.insert((submitted_at, job));
         }

@@ -11,7 +11,7 @@ use super::site::{Site, SiteId};
 use super::space::Shape;
 use crate::plan::Wait;
 use crate::reason::{AskedPlace, WaitReason};
-use crate::snapshot::Standing;
+use crate::snapshot::{Claim, Standing};
 use crate::units::{ClaimId, Gpus};
 
 /// What reasons to wait rest on, beside the claim: worked out once for all claims.
@@ -30,8 +30,10 @@ type Kind = (Shape, ElementId, bool);
 pub(super) struct Waiting<'e> {
     engine: &'e Engine,
     idle: Idle,
-    /// By claim: its name and its reason, until it is put in its place.
-    told: Vec<Option<(ClaimId, usize)>>,
+    /// By claim: its name, until it is put in its place.
+    names: Vec<Option<ClaimId>>,
+    /// By claim: its reason.
+    told: Vec<usize>,
     reasons: Vec<WaitReason>,
     /// By member and kind.
     known: Vec<Vec<(Kind, usize)>>,
@@ -40,11 +42,15 @@ pub(super) struct Waiting<'e> {
 }
 
 impl<'e> Waiting<'e> {
-    pub(super) fn of(engine: &'e Engine) -> Self {
+    pub(super) fn of(engine: &'e Engine, claims: &[Claim]) -> Self {
+        // Copying a name counts a pointer up, and before that the processor waits until everything written so far is
+        // in memory. So nothing else is written meanwhile.
+        let name = |(record, claim): (&Record, &Claim)| waits(record).then(|| claim.id.clone());
         Self {
             engine,
             idle: engine.idle(),
-            told: Vec::with_capacity(engine.jobs.len()),
+            names: engine.jobs.iter().zip(claims).map(name).collect(),
+            told: vec![0; claims.len()],
             reasons: Vec::new(),
             known: vec![Vec::new(); engine.members.len()],
             in_no_line: Vec::new(),
@@ -52,18 +58,18 @@ impl<'e> Waiting<'e> {
     }
 
     /// Takes note of the next claim, if it waits.
-    pub(super) fn note(&mut self, job: Job, record: &Record, id: &ClaimId) {
-        let waits = matches!(record.state, JobState::Waiting | JobState::Reserved { .. });
-        let told = match record.shape {
-            Some(shape) if waits => Some((id.clone(), self.reason_of(job, record, shape))),
-            _ => None,
-        };
-        self.told.push(told);
-        if waits && record.shape.is_none() {
-            let too_wide = self.engine.gang(job).gpus_per_pod > self.engine.space.cell();
-            let reason = if too_wide { WaitReason::ExceedsPool } else { WaitReason::UnsupportedShape };
-            self.in_no_line.push(Wait { claim: id.clone(), place: 0, reason });
+    pub(super) fn note(&mut self, job: Job, record: &Record) {
+        if !waits(record) {
+            return;
         }
+        if let Some(shape) = record.shape {
+            self.told[job as usize] = self.reason_of(job, record, shape);
+            return;
+        }
+        let too_wide = self.engine.gang(job).gpus_per_pod > self.engine.space.cell();
+        let reason = if too_wide { WaitReason::ExceedsPool } else { WaitReason::UnsupportedShape };
+        let claim = self.names[job as usize].take();
+        self.in_no_line.extend(claim.map(|claim| Wait { claim, place: 0, reason }));
     }
 
     fn reason_of(&mut self, job: Job, record: &Record, shape: Shape) -> usize {
@@ -92,14 +98,19 @@ impl<'e> Waiting<'e> {
             let reserved = self.engine.reserved.iter().filter(of_member).copied();
             let in_line = reserved.chain(member.queue.in_order());
             for (place, job) in (1..).zip(in_line) {
-                if let Some((claim, reason)) = self.told[job as usize].take() {
-                    waits.push(Wait { claim, place, reason: self.reasons[reason].clone() });
+                if let Some(claim) = self.names[job as usize].take() {
+                    let reason = self.reasons[self.told[job as usize]].clone();
+                    waits.push(Wait { claim, place, reason });
                 }
             }
         }
         waits.append(&mut self.in_no_line);
         waits
     }
+}
+
+const fn waits(record: &Record) -> bool {
+    matches!(record.state, JobState::Waiting | JobState::Reserved { .. })
 }
 
 impl Engine {

@@ -229,7 +229,9 @@ impl Engine {
         {
             self.windows.leaving.pop_first();
             let holds = matches!(self.state(job), JobState::Running { .. } | JobState::Noticed { .. });
-            if let Some((_, window)) = self.record(job).leaves_by.as_deref().copied().filter(|(at, _)| holds && *at == start) {
+            if let Some((_, window)) =
+                self.record(job).leaves_by.as_deref().copied().filter(|(at, _)| holds && *at == start)
+            {
                 self.member_of(job).touched = true;
                 self.stop(job, ReclaimReason::Window(window));
             }

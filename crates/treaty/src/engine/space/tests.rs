@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::{Place, Shape, Space};
 use crate::engine::NodeSpec;
+use crate::engine::places::Places;
 use crate::snapshot::{Level, RACK_LABEL, ROW_LABEL};
 use crate::units::{Gpus, Labels};
 
