@@ -189,7 +189,7 @@ proptest! {
             (n.free, broken.then(|| (whole_in(n.place), rack)), if gpus == CELL { u32::MAX - n.node } else { n.node })
         };
         let expected = able.iter().min_by_key(|n| key(n)).map(|n| vec![(n.node, gpus)]);
-        prop_assert_eq!(&space.find(shape), &expected.map(Places::from));
+        prop_assert_eq!(&space.find(shape), &expected.clone().map(Places::from));
 
         let all_whole = usable(&drawn, &closed, false).iter().filter(|n| n.free == CELL).count();
         let breaks = |found: &Vec<Place>| able.iter().any(|n| n.node == found[0].0 && n.free == CELL);
