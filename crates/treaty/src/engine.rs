@@ -167,7 +167,7 @@ pub struct Engine {
     /// Claims that were told to leave before this decision and that it has let stay so far, with their deadlines.
     withdrawn: BTreeMap<Job, i64>,
     /// Claims that this decision has started.
-    started: BTreeSet<Job>,
+    started: Vec<Job>,
     actions: Vec<Action>,
 }
 
@@ -250,7 +250,7 @@ impl Engine {
             aging: aging::Aging::default(),
             windows: windows::Windows::default(),
             withdrawn: BTreeMap::new(),
-            started: BTreeSet::new(),
+            started: Vec::new(),
             actions: Vec::new(),
         }
     }
@@ -268,7 +268,9 @@ impl Engine {
         self.lend_surplus();
         self.carry_out_notices();
         self.withdrawn.clear();
-        self.started.clear();
+        for job in self.started.drain(..) {
+            self.jobs[job as usize].has_just_started = false;
+        }
         // What one rule did may be what another waits for.
         if self.actions.is_empty() {
             for member in &mut self.members {

@@ -61,7 +61,7 @@ pub(crate) struct AloneLine {
     /// Something is known now that the line did not know when it passed that time.
     outdated: bool,
     /// Claims whose start may have changed.
-    changed: BTreeSet<Job>,
+    changed: Vec<Job>,
 }
 
 /// A claim's run alone.
@@ -95,7 +95,7 @@ impl AloneLine {
             passed: BTreeSet::new(),
             clock: i64::MIN,
             outdated: false,
-            changed: BTreeSet::new(),
+            changed: Vec::new(),
         }
     }
 
@@ -220,7 +220,7 @@ impl AloneLine {
         now: i64,
         memory_from: i64,
         mut runtime_of: impl FnMut(Job) -> Option<i64>,
-    ) -> (BTreeSet<Job>, Vec<Job>) {
+    ) -> (Vec<Job>, Vec<Job>) {
         let mut held = Vec::new();
         if std::mem::take(&mut self.outdated) {
             let open_from = self.open_from(now, memory_from);
@@ -233,7 +233,10 @@ impl AloneLine {
             self.go_on_without(&[], now, &mut runtime_of);
         }
         let forgotten = self.forget_before(memory_from);
-        (std::mem::take(&mut self.changed), forgotten)
+        let mut changed = std::mem::take(&mut self.changed);
+        changed.sort_unstable();
+        changed.dedup();
+        (changed, forgotten)
     }
 
     /// Undoes everything from that time on.
@@ -243,7 +246,7 @@ impl AloneLine {
         for job in undone {
             if let Some(run) = self.drop_run(job) {
                 self.enqueue(run.shape, run.key, job);
-                self.changed.insert(job);
+                self.changed.push(job);
             }
         }
         for (at, job) in self.passed.split_off(&(to, Job::MIN)) {
@@ -290,7 +293,7 @@ impl AloneLine {
                 let end = runtime_of(job).map(|runtime| at.saturating_add(runtime));
                 self.to_come.extend(end.map(|end| (end, job)));
                 self.runs.insert(job, AloneRun { since: at, places, shape, key, end, stays: false });
-                self.changed.insert(job);
+                self.changed.push(job);
                 self.clock = at;
             } else {
                 return;

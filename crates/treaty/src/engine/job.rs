@@ -65,6 +65,8 @@ pub(super) struct Record {
     pub(super) places: Places,
     /// First of its member for the next idle GPUs.
     pub(super) put_back: bool,
+    /// The present decision has started it.
+    pub(super) has_just_started: bool,
     /// Start in its member's line alone.
     pub(super) due_since: Option<i64>,
     /// Where it runs in that line; empty once that is over.
@@ -141,6 +143,7 @@ impl Record {
             state: JobState::Waiting,
             places: Places::default(),
             put_back: false,
+            has_just_started: false,
             due_since: None,
             places_alone: Places::default(),
             leaves_by: None,

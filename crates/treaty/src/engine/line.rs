@@ -93,6 +93,15 @@ impl Line {
         }
     }
 
+    /// Whether its first claim stands before that of the other line.
+    pub(super) fn precedes(&self, other: &Self) -> bool {
+        let heads = (self.restored.get(self.first), other.restored.get(other.first));
+        match heads {
+            (Some(a), Some(b)) if self.later.is_empty() && other.later.is_empty() => a.place() < b.place(),
+            _ => self.first() < other.first(),
+        }
+    }
+
     /// Restored claims, in order; `None` if others came later.
     pub(super) fn only_restored(&self) -> Option<impl Iterator<Item = &Restored>> {
         self.later.is_empty().then(|| self.restored[self.first..].iter().filter(|claim| !claim.has_left))

@@ -14,21 +14,20 @@ impl Engine {
     #[must_use]
     pub fn plan_since(&self, snapshot: &Snapshot) -> Plan {
         let mut plan = Plan::default();
-        let mut waiting = Waiting::of(self, &snapshot.claims);
+        let mut waiting = Waiting::of(self);
         for (job, claim) in (0..).zip(&snapshot.claims) {
             let record = self.record(job);
             self.note_due(&mut plan, claim, record);
             match &claim.state {
-                ClaimState::Waiting { .. } => self.note_waiting(&mut plan, snapshot, claim, job, None),
-                ClaimState::Reserved(kept) => {
-                    self.note_waiting(&mut plan, snapshot, claim, job, Some(kept));
+                ClaimState::Waiting { .. } | ClaimState::Reserved(_) => {
+                    self.note_waiting(&mut plan, snapshot, claim, job);
                 }
                 ClaimState::Holding(holding) => note_holding(&mut plan, claim, record, holding),
                 ClaimState::Finished { .. } => {}
             }
             waiting.note(job, record);
         }
-        plan.waits = waiting.in_order();
+        plan.waits = waiting.in_order(&snapshot.claims);
         plan
     }
 
@@ -45,15 +44,9 @@ impl Engine {
         }
     }
 
-    fn note_waiting(
-        &self,
-        plan: &mut Plan,
-        snapshot: &Snapshot,
-        claim: &Claim,
-        job: Job,
-        before: Option<&Reserved>,
-    ) {
+    fn note_waiting(&self, plan: &mut Plan, snapshot: &Snapshot, claim: &Claim, job: Job) {
         let record = self.record(job);
+        let before = if let ClaimState::Reserved(kept) = &claim.state { Some(kept) } else { None };
         let slot =
             |&(node, gpus): &(u32, u32)| Slot { node: snapshot.nodes[node as usize].name.clone(), gpus };
         let slots = || record.places.iter().map(slot).collect();

@@ -108,8 +108,9 @@ impl Queue {
     /// The first claim in line among the shapes that are wanted.
     pub(crate) fn first(&self, mut wanted: impl FnMut(Shape) -> bool) -> Option<(Key, Job, Shape)> {
         let wanted = self.by_shape.iter().filter(|(shape, line)| !line.is_empty() && wanted(*shape));
-        let heads = wanted.filter_map(|(shape, line)| line.first().map(|(key, job)| (key, job, *shape)));
-        heads.min_by(|(a, ..), (b, ..)| a.cmp(b))
+        let (shape, line) =
+            wanted.reduce(|first, other| if other.1.precedes(&first.1) { other } else { first })?;
+        line.first().map(|(key, job)| (key, job, *shape))
     }
 
     /// The first claim in line that ends, by `end_of`, no later than its shape allows; `None`: the shape is not wanted.

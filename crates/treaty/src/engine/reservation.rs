@@ -28,6 +28,7 @@ impl Engine {
         let record = &mut self.jobs[job as usize];
         record.state = JobState::Running { since: self.now, basis };
         record.put_back = false;
+        record.has_just_started = true;
         record.leaves_by = None;
         for &(node, _) in &record.places {
             self.nodes[node as usize].holders.push(job);
@@ -35,7 +36,7 @@ impl Engine {
         self.remember_running(job, basis);
         self.release_promised(job);
         self.expect_end_before_window(job);
-        self.started.insert(job);
+        self.started.push(job);
         self.actions.push(Action::Start { job, basis });
     }
 

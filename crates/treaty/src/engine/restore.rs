@@ -8,7 +8,7 @@ use super::space::Place;
 use super::{Engine, NodeSpec, Rules};
 use crate::reason::ReclaimReason;
 use crate::snapshot::{Basis, Claim, ClaimState, Holding, Phase, Snapshot};
-use crate::units::{ClaimId, TimestampMillis};
+use crate::units::{ClaimId, MemberId, TimestampMillis};
 
 impl Engine {
     /// The engine of a snapshot; claims have the snapshot's positions as indices.
@@ -24,12 +24,12 @@ impl Engine {
         }
         engine.restored = snapshot.claims.clone();
         engine.jobs.reserve(snapshot.claims.len());
-        let mut by_due: Vec<(TimestampMillis, TimestampMillis, Job)> = Vec::new();
+        let mut by_due: Vec<(MemberId, TimestampMillis, TimestampMillis, Job)> = Vec::new();
         let mut others: Vec<Job> = Vec::new();
         for (job, claim) in (0..).zip(&snapshot.claims) {
             engine.restore_record(job, claim);
             match &claim.due {
-                Some(due) => by_due.push((due.since, claim.submitted_at, job)),
+                Some(due) => by_due.push((claim.member, due.since, claim.submitted_at, job)),
                 None => engine.waits_alone(job),
             }
             // What is known at once of those who only wait, and they are most.
@@ -63,10 +63,10 @@ impl Engine {
     fn restore_due_lines(
         &mut self,
         snapshot: &Snapshot,
-        mut by_due: Vec<(TimestampMillis, TimestampMillis, Job)>,
+        mut by_due: Vec<(MemberId, TimestampMillis, TimestampMillis, Job)>,
     ) {
         let memory_from = self.now.saturating_sub(Claim::line_memory(self.rules.notice).0);
-        // Where the line has become too short for all, those who have been due longest stay.
+        // Where a line has become too short for all, those who have been due longest stay.
         by_due.sort_unstable();
         for (.., job) in by_due {
             if !self.restore_due(job, &snapshot.claims[job as usize], memory_from) {

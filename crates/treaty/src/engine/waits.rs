@@ -30,27 +30,21 @@ type Kind = (Shape, ElementId, bool);
 pub(super) struct Waiting<'e> {
     engine: &'e Engine,
     idle: Idle,
-    /// By claim: its name, until it is put in its place.
-    names: Vec<Option<ClaimId>>,
-    /// By claim: its reason.
-    told: Vec<usize>,
+    /// By claim: its reason, if it waits.
+    told: Vec<Option<u32>>,
     reasons: Vec<WaitReason>,
     /// By member and kind.
-    known: Vec<Vec<(Kind, usize)>>,
+    known: Vec<Vec<(Kind, u32)>>,
     /// Claims that no line takes.
-    in_no_line: Vec<Wait>,
+    in_no_line: Vec<Job>,
 }
 
 impl<'e> Waiting<'e> {
-    pub(super) fn of(engine: &'e Engine, claims: &[Claim]) -> Self {
-        // Copying a name counts a pointer up, and before that the processor waits until everything written so far is
-        // in memory. So nothing else is written meanwhile.
-        let name = |(record, claim): (&Record, &Claim)| waits(record).then(|| claim.id.clone());
+    pub(super) fn of(engine: &'e Engine) -> Self {
         Self {
             engine,
             idle: engine.idle(),
-            names: engine.jobs.iter().zip(claims).map(name).collect(),
-            told: vec![0; claims.len()],
+            told: vec![None; engine.jobs.len()],
             reasons: Vec::new(),
             known: vec![Vec::new(); engine.members.len()],
             in_no_line: Vec::new(),
@@ -63,17 +57,17 @@ impl<'e> Waiting<'e> {
             return;
         }
         if let Some(shape) = record.shape {
-            self.told[job as usize] = self.reason_of(job, record, shape);
+            self.told[job as usize] = Some(self.reason_of(job, record, shape));
             return;
         }
         let too_wide = self.engine.gang(job).gpus_per_pod > self.engine.space.cell();
         let reason = if too_wide { WaitReason::ExceedsPool } else { WaitReason::UnsupportedShape };
-        let claim = self.names[job as usize].take();
-        self.in_no_line.extend(claim.map(|claim| Wait { claim, place: 0, reason }));
+        self.told[job as usize] = Some(self.add(reason));
+        self.in_no_line.push(job);
     }
 
-    fn reason_of(&mut self, job: Job, record: &Record, shape: Shape) -> usize {
-        let next = self.reasons.len();
+    fn reason_of(&mut self, job: Job, record: &Record, shape: Shape) -> u32 {
+        let next = u32::try_from(self.reasons.len()).unwrap_or(u32::MAX);
         let member = record.spec.member.index();
         let of_its_own = matches!(record.state, JobState::Reserved { .. })
             || self.engine.aging.places(job).is_some()
@@ -86,25 +80,31 @@ impl<'e> Waiting<'e> {
                 Err(at) => known.insert(at, (kind, next)),
             }
         }
-        self.reasons.push(self.engine.wait_reason(job, &self.idle));
-        next
+        self.add(self.engine.wait_reason(job, &self.idle))
+    }
+
+    fn add(&mut self, reason: WaitReason) -> u32 {
+        self.reasons.push(reason);
+        u32::try_from(self.reasons.len() - 1).unwrap_or(u32::MAX)
     }
 
     /// All of them: members one after the other, each in the order of its line; then who stands in none.
-    pub(super) fn in_order(mut self) -> Vec<Wait> {
+    pub(super) fn in_order(self, claims: &[Claim]) -> Vec<Wait> {
+        // In the order in which they lie in memory.
+        let name = |(claim, told): (&Claim, &Option<u32>)| told.map(|told| (claim.id.clone(), told));
+        let mut told: Vec<Option<(ClaimId, u32)>> = claims.iter().zip(&self.told).map(name).collect();
+        let mut wait = |job: Job, place| {
+            let (claim, told) = told[job as usize].take()?;
+            Some(Wait { claim, place, reason: self.reasons[told as usize].clone() })
+        };
         let mut waits = Vec::with_capacity(self.told.len());
         for (index, member) in self.engine.members.iter().enumerate() {
             let of_member = |job: &&Job| self.engine.record(**job).spec.member.index() == index;
             let reserved = self.engine.reserved.iter().filter(of_member).copied();
             let in_line = reserved.chain(member.queue.in_order());
-            for (place, job) in (1..).zip(in_line) {
-                if let Some(claim) = self.names[job as usize].take() {
-                    let reason = self.reasons[self.told[job as usize]].clone();
-                    waits.push(Wait { claim, place, reason });
-                }
-            }
+            waits.extend(in_line.zip(1..).filter_map(|(job, place)| wait(job, place)));
         }
-        waits.append(&mut self.in_no_line);
+        waits.extend(self.in_no_line.iter().filter_map(|job| wait(*job, 0)));
         waits
     }
 }
