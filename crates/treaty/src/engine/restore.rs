@@ -121,11 +121,14 @@ impl Engine {
         if stays && claim.is_waiting() {
             return false;
         }
+        if due.since.0 >= line.open_from(self.now, memory_from) && !stays {
+            return false;
+        }
         let key = alone::key(claim.submitted_at.0, record.name());
         let run =
             AloneRun { since: due.since.0, places: record.places_alone.clone(), shape, key, end, stays };
         // After an amendment the line may have become too small for what it was doing.
-        (due.since.0 < line.open_from(self.now, memory_from) || stays) && line.restore(job, run)
+        line.restore(job, run)
     }
 
     fn restore_holding(&mut self, snapshot: &Snapshot, names: &NodeNames<'_>, job: Job, holding: &Holding) {
