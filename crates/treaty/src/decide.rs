@@ -31,17 +31,23 @@ pub fn decide(treaty: &Treaty, snapshot: &Snapshot, now: TimestampMillis) -> Pla
         engine.settle(now);
         plan.append(engine.plan_since(&part));
     }
-    let nowhere = snapshot.claims.iter().filter(|c| c.is_waiting() && terms.pool_of(c).is_none());
-    plan.waits.extend(nowhere.map(|c| Wait {
-        claim: c.id.clone(),
-        place: 0,
-        reason: WaitReason::NoSuchClass,
-    }));
+    if terms.pools.iter().all(|pool| pool.class.is_some()) {
+        let nowhere = snapshot.claims.iter().filter(|c| c.is_waiting() && terms.pool_of(c).is_none());
+        plan.waits.extend(nowhere.map(|c| Wait {
+            claim: c.id.clone(),
+            place: 0,
+            reason: WaitReason::NoSuchClass,
+        }));
+    }
     plan
 }
 
 /// Takes out of a pool's part the waiting claims that the treaty does not admit.
 pub(crate) fn set_aside_refused(pool: &Pool, part: &mut Cow<'_, Snapshot>) -> Vec<Wait> {
+    if matches!(part, Cow::Borrowed(_)) {
+        // The treaty has no conditions.
+        return Vec::new();
+    }
     let refused = |claim: &Claim| {
         let waits = matches!(claim.state, ClaimState::Waiting { .. });
         pool.refusal(claim).filter(|_| waits)

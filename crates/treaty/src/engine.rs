@@ -37,6 +37,7 @@ mod names;
 mod notices;
 mod observe;
 mod outcome;
+mod places;
 mod placing;
 mod queue;
 mod reclaim;
@@ -48,6 +49,7 @@ mod space;
 mod standings;
 mod surplus;
 mod topology;
+mod waits;
 mod windows;
 
 pub use alone::AloneOrder;
@@ -66,8 +68,8 @@ use queue::{Job, Queue};
 use space::{Place, Space};
 
 use crate::reason::ReclaimReason;
-use crate::snapshot::Basis;
-use crate::units::{Gpus, MemberId, TimestampMillis};
+use crate::snapshot::{Basis, Claims, Gang, SharePath};
+use crate::units::{ClaimId, Gpus, MemberId, TimestampMillis};
 
 /// What the engine wants done, in the order in which it decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,8 +146,8 @@ pub struct Engine {
     nodes: Vec<NodeState>,
     leavers: LeaversByNode,
     jobs: Vec<Record>,
-    /// So many of them, the first, come from a snapshot and are sorted by name.
-    restored: usize,
+    /// The first of them come from a snapshot, which keeps what they ask; sorted by name.
+    restored: Claims,
     /// How often a claim was looked at.
     looked_at: Cell<u64>,
     members: Vec<MemberState>,
@@ -165,7 +167,7 @@ pub struct Engine {
     /// Claims that were told to leave before this decision and that it has let stay so far, with their deadlines.
     withdrawn: BTreeMap<Job, i64>,
     /// Claims that this decision has started.
-    started: BTreeSet<Job>,
+    started: Vec<Job>,
     actions: Vec<Action>,
 }
 
@@ -236,7 +238,7 @@ impl Engine {
             nodes: nodes.iter().map(node).collect(),
             leavers: LeaversByNode::new(nodes.len()),
             jobs: Vec::new(),
-            restored: 0,
+            restored: Claims::default(),
             looked_at: Cell::new(0),
             members,
             rules,
@@ -248,7 +250,7 @@ impl Engine {
             aging: aging::Aging::default(),
             windows: windows::Windows::default(),
             withdrawn: BTreeMap::new(),
-            started: BTreeSet::new(),
+            started: Vec::new(),
             actions: Vec::new(),
         }
     }
@@ -266,7 +268,9 @@ impl Engine {
         self.lend_surplus();
         self.carry_out_notices();
         self.withdrawn.clear();
-        self.started.clear();
+        for job in self.started.drain(..) {
+            self.jobs[job as usize].has_just_started = false;
+        }
         // What one rule did may be what another waits for.
         if self.actions.is_empty() {
             for member in &mut self.members {
@@ -320,6 +324,26 @@ impl Engine {
 
     fn state(&self, job: Job) -> &JobState {
         &self.record(job).state
+    }
+}
+
+/// What claims ask, which a snapshot keeps for those that it has.
+impl Engine {
+    fn name(&self, job: Job) -> &ClaimId {
+        self.jobs[job as usize]
+            .later
+            .as_ref()
+            .map_or_else(|| &self.restored[job as usize].id, |spec| &spec.id)
+    }
+
+    fn path(&self, job: Job) -> &SharePath {
+        let later = self.jobs[job as usize].later.as_ref();
+        later.map_or_else(|| &self.restored[job as usize].path, |spec| &spec.path)
+    }
+
+    fn gang(&self, job: Job) -> Gang {
+        let later = self.jobs[job as usize].later.as_ref();
+        later.map_or_else(|| self.restored[job as usize].gang, |spec| spec.gang)
     }
 }
 

@@ -137,7 +137,7 @@ impl Plan {
         self.due.extend(due);
         self.no_longer_due.extend(no_longer_due);
         self.basis_changes.extend(basis_changes);
-        self.waits.extend(waits);
+        extend(&mut self.waits, waits);
     }
 
     /// The part that concerns these claims.
@@ -182,4 +182,9 @@ impl Plan {
             && no_longer_due.is_empty()
             && basis_changes.is_empty()
     }
+}
+
+/// A first part, which is mostly the only one, is not copied.
+fn extend<T>(all: &mut Vec<T>, part: Vec<T>) {
+    if all.is_empty() { *all = part } else { all.extend(part) }
 }

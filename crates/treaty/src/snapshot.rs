@@ -1,6 +1,10 @@
 //! The immutable input of one decision: nodes and claims as the caller observed them.
 
+mod claims;
+
 use std::sync::Arc;
+
+pub use claims::Claims;
 
 use crate::accounts::eligibility::Applicant;
 use crate::clauses::ClassId;
@@ -13,7 +17,7 @@ pub struct Snapshot {
     /// Nodes sorted by name.
     pub nodes: Vec<Node>,
     /// Claims that wait or hold GPUs, and finished ones whose run alone is not over. Sorted by id.
-    pub claims: Vec<Claim>,
+    pub claims: Claims,
     /// What the books say of each party, in the order of [`MemberId`], class after class in the treaty's order (see
     /// [`crate::books::Books::standings`]); what lies beyond its end has no past.
     pub standings: Vec<Standing>,
@@ -300,7 +304,7 @@ impl Snapshot {
     pub fn new(mut nodes: Vec<Node>, mut claims: Vec<Claim>) -> Self {
         nodes.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         claims.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-        Self { nodes, claims, ..Self::default() }
+        Self { nodes, claims: claims.into(), ..Self::default() }
     }
 
     /// The same with what the accounts say of each party.

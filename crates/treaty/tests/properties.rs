@@ -159,7 +159,8 @@ proptest! {
             happen(&mut pool, event);
             let mut differing = None;
             pool.settle(|pool, plan| {
-                let Snapshot { mut nodes, mut claims, .. } = pool.snapshot.clone();
+                let Snapshot { mut nodes, claims, .. } = pool.snapshot.clone();
+                let mut claims = claims.to_vec();
                 nodes.reverse();
                 claims.reverse();
                 let again = decide(&pool.treaty(), &Snapshot::new(nodes, claims), TimestampMillis(pool.now));

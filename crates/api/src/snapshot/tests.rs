@@ -131,7 +131,7 @@ fn gpus_of_strangers_are_nobodys() {
     let nodes = ["n1", "n2"].map(node);
     let found = snapshot(&rules(), nodes, claims.iter().map(SeenClaim::from), at(50));
     assert_eq!(found.nodes.iter().map(|n| n.gpus).collect::<Vec<_>>(), [2, 8]);
-    assert_eq!(found.claims, []);
+    assert_eq!(*found.claims, []);
 }
 
 #[test]

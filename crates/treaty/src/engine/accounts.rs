@@ -1,8 +1,8 @@
 //! Booking: on whose account a claim holds GPUs, and what changes when the member's use changes.
 
 use super::job::JobState;
+use super::places::Places;
 use super::queue::Job;
-use super::space::Place;
 use super::{Action, Engine};
 use crate::reason::ReclaimReason;
 use crate::snapshot::{Basis, Claim};
@@ -52,7 +52,7 @@ impl Engine {
     fn is_no_longer_due(&mut self, job: Job) {
         let record = &mut self.jobs[job as usize];
         record.due_since = None;
-        record.places_alone.clear();
+        record.places_alone = Places::default();
         self.actions.push(Action::NoLongerDue { job });
         let record = &self.jobs[job as usize];
         let submitted_at = record.spec.submitted_at.0;
@@ -68,7 +68,7 @@ impl Engine {
     }
 
     /// From now on the pool may not let this claim wait, nor stop it.
-    fn becomes_due(&mut self, job: Job, since: i64, places: Vec<Place>) {
+    fn becomes_due(&mut self, job: Job, since: i64, places: Places) {
         let record = &mut self.jobs[job as usize];
         record.due_since = Some(since);
         record.places_alone = places;

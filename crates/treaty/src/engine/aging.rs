@@ -52,8 +52,8 @@ impl Engine {
     /// The claim stands in line from now on.
     pub(super) fn begins_to_age(&mut self, job: Job) {
         if self.rules.aging.is_some() {
-            let spec = &self.jobs[job as usize].spec;
-            let (member, entry) = (spec.member.index(), (spec.submitted_at.0, spec.id.clone(), job));
+            let spec = self.jobs[job as usize].spec;
+            let (member, entry) = (spec.member.index(), (spec.submitted_at.0, self.name(job).clone(), job));
             self.aging.waiting.resize(self.members.len(), BTreeSet::new());
             self.aging.waiting[member].insert(entry);
         }
@@ -61,9 +61,12 @@ impl Engine {
 
     /// It does not any more.
     pub(super) fn ends_to_age(&mut self, job: Job) {
-        let spec = &self.jobs[job as usize].spec;
-        if let Some(waiting) = self.aging.waiting.get_mut(spec.member.index()) {
-            waiting.remove(&(spec.submitted_at.0, spec.id.clone(), job));
+        if self.rules.aging.is_some() {
+            let spec = self.jobs[job as usize].spec;
+            let entry = (spec.submitted_at.0, self.name(job).clone(), job);
+            if let Some(waiting) = self.aging.waiting.get_mut(spec.member.index()) {
+                waiting.remove(&entry);
+            }
         }
         self.release_aged(job);
     }
@@ -93,8 +96,8 @@ impl Engine {
     fn aged_in_order(&self) -> Vec<Job> {
         let mut all: Vec<Job> = (0..self.members.len()).filter_map(|m| self.aged_of(m)).collect();
         all.sort_by_key(|&job| {
-            let spec = &self.record(job).spec;
-            (self.aging.places(job).is_none(), spec.submitted_at, spec.id.clone())
+            let submitted_at = self.record(job).spec.submitted_at;
+            (self.aging.places(job).is_none(), submitted_at, self.name(job).clone())
         });
         all
     }
@@ -267,7 +270,7 @@ impl Engine {
             JobState::Noticed { deadline, .. } => Some(deadline),
             _ => None,
         };
-        let window = record.leaves_by.map(|(start, _)| start);
+        let window = record.leaves_by.as_ref().map(|by| by.0);
         [deadline, window, record.expected_end(self.now)].into_iter().flatten().min()
     }
 
@@ -280,7 +283,7 @@ impl Engine {
                 let borrows = matches!(record.state, JobState::Running { basis: Basis::Borrowed, .. });
                 let stated = record.spec.expected_runtime.is_some();
                 if borrows && stated && record.expected_end(self.now).is_none() && !self.has_aged(holder) {
-                    let claim = self.record(job).spec.id.clone();
+                    let claim = self.name(job).clone();
                     self.tell_to_leave(holder, ReclaimReason::Overran { claim }, Some(job));
                 }
             }

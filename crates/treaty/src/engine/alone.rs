@@ -13,6 +13,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::alone_shares::AloneShares;
+use super::places::Places;
 use super::queue::{Job, Key, NameOrder, Queue};
 use super::space::{Place, Shape, Space, WholeNodes};
 use crate::clauses::LineOrder;
@@ -60,14 +61,14 @@ pub(crate) struct AloneLine {
     /// Something is known now that the line did not know when it passed that time.
     outdated: bool,
     /// Claims whose start may have changed.
-    changed: BTreeSet<Job>,
+    changed: Vec<Job>,
 }
 
 /// A claim's run alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AloneRun {
     pub(crate) since: i64,
-    pub(crate) places: Vec<Place>,
+    pub(crate) places: Places,
     pub(crate) shape: Shape,
     pub(crate) key: Key,
     pub(crate) end: Option<i64>,
@@ -94,7 +95,7 @@ impl AloneLine {
             passed: BTreeSet::new(),
             clock: i64::MIN,
             outdated: false,
-            changed: BTreeSet::new(),
+            changed: Vec::new(),
         }
     }
 
@@ -137,14 +138,18 @@ impl AloneLine {
         self.outdated |= submitted_at < self.clock;
     }
 
-    /// Submits many at once to a line that has yet to begin.
-    pub(crate) fn fill(&mut self, claims: Vec<(Shape, i64, NameOrder, Job)>) {
-        let claim = |(shape, submitted_at, name, job)| (shape, key(submitted_at, name), job);
-        let claims: Vec<(Shape, Key, Job)> = claims.into_iter().map(claim).collect();
+    /// Submits a claim of a snapshot to a line that has yet to begin; [`Self::sort`] comes after the last.
+    pub(crate) fn restore_waiting(&mut self, shape: Shape, submitted_at: i64, name: NameOrder, job: Job) {
+        let key = key(submitted_at, name);
         if let Some(shares) = &mut self.shares {
-            claims.iter().for_each(|(shape, key, job)| shares.insert(*shape, key.clone(), *job));
+            shares.insert(shape, key.clone(), job);
         }
-        self.queue.fill(claims);
+        self.queue.restore(shape, key, job);
+    }
+
+    /// Puts in order what was restored.
+    pub(crate) fn sort(&mut self) {
+        self.queue.sort();
     }
 
     fn enqueue(&mut self, shape: Shape, key: Key, job: Job) {
@@ -215,7 +220,7 @@ impl AloneLine {
         now: i64,
         memory_from: i64,
         mut runtime_of: impl FnMut(Job) -> Option<i64>,
-    ) -> (BTreeSet<Job>, Vec<Job>) {
+    ) -> (Vec<Job>, Vec<Job>) {
         let mut held = Vec::new();
         if std::mem::take(&mut self.outdated) {
             let open_from = self.open_from(now, memory_from);
@@ -228,7 +233,10 @@ impl AloneLine {
             self.go_on_without(&[], now, &mut runtime_of);
         }
         let forgotten = self.forget_before(memory_from);
-        (std::mem::take(&mut self.changed), forgotten)
+        let mut changed = std::mem::take(&mut self.changed);
+        changed.sort_unstable();
+        changed.dedup();
+        (changed, forgotten)
     }
 
     /// Undoes everything from that time on.
@@ -238,7 +246,7 @@ impl AloneLine {
         for job in undone {
             if let Some(run) = self.drop_run(job) {
                 self.enqueue(run.shape, run.key, job);
-                self.changed.insert(job);
+                self.changed.push(job);
             }
         }
         for (at, job) in self.passed.split_off(&(to, Job::MIN)) {
@@ -285,7 +293,7 @@ impl AloneLine {
                 let end = runtime_of(job).map(|runtime| at.saturating_add(runtime));
                 self.to_come.extend(end.map(|end| (end, job)));
                 self.runs.insert(job, AloneRun { since: at, places, shape, key, end, stays: false });
-                self.changed.insert(job);
+                self.changed.push(job);
                 self.clock = at;
             } else {
                 return;

@@ -64,11 +64,12 @@ impl Engine {
     /// Takes note of a new claim and returns its index: 0, 1, 2, … by call.
     pub fn submit(&mut self, spec: JobSpec) -> u32 {
         let name_rank = self.name_rank(&spec.id);
-        let mut record = Record::new(spec, name_rank, &mut self.space);
+        let path = spec.path.clone();
+        let mut record = Record::later(spec, name_rank, &mut self.space);
         let job = Job::try_from(self.jobs.len()).unwrap_or(Job::MAX);
         let guarantee = self.rules.members[record.spec.member.index()].guarantee;
         let member = &mut self.members[record.spec.member.index()];
-        record.element = member.introduce(job, &record.spec.path);
+        record.element = member.introduce(job, &path);
         let lines_up = record.shape.is_some();
         if let Some(shape) = record.shape {
             let (name, submitted_at) = (record.name(), record.spec.submitted_at.0);
@@ -86,7 +87,7 @@ impl Engine {
     }
 
     fn name_rank(&self, name: &ClaimId) -> u32 {
-        let before = self.jobs[..self.restored].partition_point(|record| record.spec.id < *name);
+        let before = self.restored.partition_point(|claim| claim.id < *name);
         NameOrder::rank_after(u32::try_from(before).unwrap_or(u32::MAX))
     }
 
@@ -176,7 +177,7 @@ impl Engine {
 
     fn give_back(&mut self, job: Job) {
         self.unbook(job);
-        for (node, _) in std::mem::take(&mut self.jobs[job as usize].places) {
+        for &(node, _) in &std::mem::take(&mut self.jobs[job as usize].places) {
             self.nodes[node as usize].holders.retain(|&holder| holder != job);
             self.hand_out(node);
         }
@@ -207,7 +208,8 @@ impl Engine {
             _ => return,
         };
         self.stopping.insert(job);
-        self.jobs[job as usize].state = JobState::Stopping { basis, reason: reason.clone(), promised_to };
+        self.jobs[job as usize].state =
+            JobState::Stopping { basis, reason: Box::new(reason.clone()), promised_to };
         self.actions.push(Action::Stop { job, reason });
     }
 }

@@ -199,7 +199,7 @@ impl Engine {
     /// The member's own work that is not due makes room below the ceiling for what is: first borrowers, then what is
     /// inside the guarantee, the newest first. What is due never exceeds the guarantee, and so not the ceiling.
     fn make_room_below_ceiling(&mut self, job: Job) {
-        let (member, id) = (self.record(job).spec.member, self.record(job).spec.id.clone());
+        let (member, id) = (self.record(job).spec.member, self.name(job).clone());
         let (state, ceiling) = (&self.members[member.index()], self.rules.members[member.index()].ceiling);
         let held_back: Gpus = state.below_ceiling.iter().map(|job| self.record(*job).gpus()).sum();
         let mut staying = state.used.saturating_sub(self.leaving_gpus(member.index()));

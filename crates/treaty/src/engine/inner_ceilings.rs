@@ -80,7 +80,7 @@ impl Engine {
     pub(super) fn make_room_inside(&mut self, job: Job) {
         let Some((inside, element)) = self.inside_of(job) else { return };
         let around: Vec<ElementId> = inside.around(element).collect();
-        let (member, id) = (self.record(job).spec.member, self.record(job).spec.id.clone());
+        let (member, id) = (self.record(job).spec.member, self.name(job).clone());
         for at in around {
             let leaving = self.leaving(member.index()).filter(|&other| self.is_inside(other, at));
             let leaving: Gpus = leaving.map(|other| self.record(other).gpus()).sum();
@@ -137,7 +137,7 @@ impl Engine {
             ShareLimit { member, path, most }
         };
         if ever {
-            let name = || record.spec.path.first().cloned();
+            let name = || self.path(job).first().cloned();
             let refused = inside.refusal(element).map(|why| WaitReason::Tier(member, name(), why));
             let exceeded = || inside.exceeded_by(element, shape.total());
             return refused.or_else(|| exceeded().map(|at| WaitReason::ExceedsShareCeiling(limit(at))));

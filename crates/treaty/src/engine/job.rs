@@ -1,11 +1,12 @@
 //! One claim as the engine keeps it.
 
 use super::inside::ElementId;
+use super::places::Places;
 use super::queue::{Job, Key, NameOrder};
-use super::space::{Place, Shape, Space};
+use super::space::{Shape, Space};
 use crate::reason::ReclaimReason;
 use crate::schedule::WindowId;
-use crate::snapshot::{Basis, Gang, Level, SharePath};
+use crate::snapshot::{Basis, Claim, Gang, Level, SharePath};
 use crate::units::{ClaimId, DurationMillis, Gpus, Labels, MemberId, TimestampMillis};
 
 /// What a claim asks.
@@ -50,7 +51,9 @@ impl JobSpec {
 /// Everything known of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Record {
-    pub(super) spec: JobSpec,
+    pub(super) spec: Brief,
+    /// What it asks, if it was submitted later; a snapshot keeps what its claims ask.
+    pub(super) later: Option<Box<JobSpec>>,
     /// Where its name stands among those of all claims; see [`NameOrder`].
     pub(super) name_rank: u32,
     /// `None`: the gang fits neither one node nor whole nodes.
@@ -59,17 +62,27 @@ pub(super) struct Record {
     pub(super) element: ElementId,
     pub(super) state: JobState,
     /// GPUs held, or kept for it.
-    pub(super) places: Vec<Place>,
+    pub(super) places: Places,
     /// First of its member for the next idle GPUs.
     pub(super) put_back: bool,
+    /// The present decision has started it.
+    pub(super) has_just_started: bool,
     /// Start in its member's line alone.
     pub(super) due_since: Option<i64>,
     /// Where it runs in that line; empty once that is over.
-    pub(super) places_alone: Vec<Place>,
+    pub(super) places_alone: Places,
     /// Start of a window by which it has to be gone from where it runs.
-    pub(super) leaves_by: Option<(i64, WindowId)>,
+    pub(super) leaves_by: Option<Box<(i64, WindowId)>>,
     /// Work until then is saved: only what came after is lost by a stop.
     pub(super) saved_at: i64,
+}
+
+/// What decides of a claim's turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Brief {
+    pub(super) member: MemberId,
+    pub(super) submitted_at: TimestampMillis,
+    pub(super) expected_runtime: Option<DurationMillis>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,13 +102,13 @@ pub(super) enum JobState {
         since: i64,
         basis: Basis,
         deadline: i64,
-        reason: ReclaimReason,
+        reason: Box<ReclaimReason>,
         promised_to: Option<Job>,
     },
     /// Stopped, its GPUs are not free yet.
     Stopping {
         basis: Basis,
-        reason: ReclaimReason,
+        reason: Box<ReclaimReason>,
         promised_to: Option<Job>,
     },
     /// Ended after running so long without interruption.
@@ -105,25 +118,34 @@ pub(super) enum JobState {
 }
 
 impl Record {
-    pub(super) fn new(spec: JobSpec, name_rank: u32, space: &mut Space) -> Self {
-        let cell = space.cell();
-        let (labels, within) = (&spec.node_labels, spec.within);
-        let shape = match spec.gang.whole_nodes(cell) {
-            // One node lies in one rack.
-            Ok(None) => Some(Shape { gpus: spec.gang.gpus(), nodes: 1, site: space.site(None, labels) }),
-            Ok(Some(nodes)) => Some(Shape { gpus: cell, nodes, site: space.site(within, labels) }),
-            Err(_) => None,
-        };
+    /// A claim of a snapshot, which goes on keeping what it asks.
+    pub(super) fn restored(claim: &Claim, name_rank: u32, space: &mut Space) -> Self {
+        let &Claim { member, submitted_at, expected_runtime, .. } = claim;
+        let shape = shape(claim.gang, claim.within, &claim.node_labels, space);
+        Self::of(Brief { member, submitted_at, expected_runtime }, name_rank, shape)
+    }
+
+    /// A claim submitted later.
+    pub(super) fn later(spec: JobSpec, name_rank: u32, space: &mut Space) -> Self {
+        let JobSpec { member, submitted_at, expected_runtime, .. } = spec;
+        let shape = shape(spec.gang, spec.within, &spec.node_labels, space);
+        let record = Self::of(Brief { member, submitted_at, expected_runtime }, name_rank, shape);
+        Self { later: Some(Box::new(spec)), ..record }
+    }
+
+    fn of(spec: Brief, name_rank: u32, shape: Option<Shape>) -> Self {
         Self {
             spec,
+            later: None,
             name_rank,
             shape,
             element: 0,
             state: JobState::Waiting,
-            places: Vec::new(),
+            places: Places::default(),
             put_back: false,
+            has_just_started: false,
             due_since: None,
-            places_alone: Vec::new(),
+            places_alone: Places::default(),
             leaves_by: None,
             saved_at: i64::MIN,
         }
@@ -145,7 +167,7 @@ impl Record {
     }
 
     pub(super) fn name(&self) -> NameOrder {
-        NameOrder::of(self.name_rank, &self.spec.id)
+        NameOrder::of(self.name_rank, self.later.as_ref().map(|spec| &spec.id))
     }
 
     /// When a claim that starts now ends by its own account; one that does not say ends in no time that can be planned.
@@ -181,5 +203,15 @@ impl Record {
             }
             _ => 0,
         }
+    }
+}
+
+fn shape(gang: Gang, within: Option<Level>, labels: &Labels, space: &mut Space) -> Option<Shape> {
+    let cell = space.cell();
+    match gang.whole_nodes(cell) {
+        // One node lies in one rack.
+        Ok(None) => Some(Shape { gpus: gang.gpus(), nodes: 1, site: space.site(None, labels) }),
+        Ok(Some(nodes)) => Some(Shape { gpus: cell, nodes, site: space.site(within, labels) }),
+        Err(_) => None,
     }
 }

@@ -45,7 +45,7 @@ impl Engine {
             Some(since) => since.saturating_add(self.rules.notice.0),
             None => self.promised(job).first().map_or(i64::MIN, |(deadline, _)| *deadline),
         };
-        (promised_by, record.spec.submitted_at.0, &record.spec.id)
+        (promised_by, record.spec.submitted_at.0, self.name(job))
     }
 
     /// Claims that are not due and whose kept places, given up, may make a place for this one, which is; whoever was to
@@ -211,7 +211,7 @@ impl Engine {
     /// It goes on having to leave, but for another claim, and no later.
     fn promise(&mut self, victim: Job, heir: Job) {
         let JobState::Noticed { since, basis, deadline: before, .. } = *self.state(victim) else { return };
-        let (member, claim) = (self.record(heir).spec.member, self.record(heir).spec.id.clone());
+        let (member, claim) = (self.record(heir).spec.member, self.name(heir).clone());
         let reason = ReclaimReason::GuaranteeOf { member, claim };
         let anew = self.earliest_deadline(since, Some(heir));
         let deadline = if self.was_told_before(victim, before) { anew.min(before) } else { anew };
@@ -219,7 +219,7 @@ impl Engine {
         self.deadlines.insert((deadline, victim));
         let promised_to = Some(heir);
         self.jobs[victim as usize].state =
-            JobState::Noticed { since, basis, deadline, reason: reason.clone(), promised_to };
+            JobState::Noticed { since, basis, deadline, reason: Box::new(reason.clone()), promised_to };
         self.actions.push(Action::Notice { job: victim, deadline: TimestampMillis(deadline), reason });
     }
 

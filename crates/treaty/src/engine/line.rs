@@ -15,12 +15,12 @@ pub(super) struct Line {
 }
 
 /// A claim from a snapshot. Its index is its rank by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Restored {
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Restored {
     class: u8,
     length: i64,
     submitted_at: i64,
-    job: Job,
+    pub(super) job: Job,
     has_left: bool,
 }
 
@@ -31,7 +31,7 @@ impl Restored {
         key.is_restored(job).then_some(Self { class, length, submitted_at, job, has_left: false })
     }
 
-    const fn place(&self) -> (u8, i64, i64, Job) {
+    pub(super) const fn place(&self) -> (u8, i64, i64, Job) {
         (self.class, self.length, self.submitted_at, self.job)
     }
 
@@ -41,17 +41,17 @@ impl Restored {
 }
 
 impl Line {
-    /// Adds many at once.
-    pub(super) fn fill(&mut self, claims: impl Iterator<Item = (Key, Job)>) {
-        for (key, job) in claims {
-            match Restored::of(&key, job) {
-                Some(restored) => self.restored.push(restored),
-                None => drop(self.later.insert((key, job))),
-            }
+    /// Adds a claim of a snapshot; [`Self::sort`] comes after the last.
+    pub(super) fn restore(&mut self, key: Key, job: Job) {
+        match Restored::of(&key, job) {
+            Some(restored) => self.restored.push(restored),
+            None => drop(self.later.insert((key, job))),
         }
-        self.restored.retain(|claim| !claim.has_left);
-        self.restored.sort_unstable();
-        self.first = 0;
+    }
+
+    /// Puts in order what was restored.
+    pub(super) fn sort(&mut self) {
+        self.restored.sort_unstable_by_key(Restored::place);
     }
 
     /// False if it was there.
@@ -71,9 +71,13 @@ impl Line {
 
     /// Where a restored claim stands that has not left.
     fn find(&self, key: &Key, job: Job) -> Option<usize> {
-        let wanted = Restored::of(key, job)?;
-        let at = self.first
-            + self.restored[self.first..].binary_search_by(|c| c.place().cmp(&wanted.place())).ok()?;
+        let wanted = Restored::of(key, job)?.place();
+        let rest = &self.restored[self.first..];
+        // Mostly it is the first.
+        let at = match rest.first() {
+            Some(first) if first.place() == wanted => self.first,
+            _ => self.first + rest.binary_search_by(|c| c.place().cmp(&wanted)).ok()?,
+        };
         (!self.restored[at].has_left).then_some(at)
     }
 
@@ -82,7 +86,25 @@ impl Line {
     }
 
     pub(super) fn first(&self) -> Option<(Key, Job)> {
-        self.iter().next()
+        let restored = self.restored.get(self.first).map(|claim| claim.entry());
+        match self.later.first() {
+            Some(later) if restored.as_ref().is_none_or(|restored| later < restored) => Some(later.clone()),
+            _ => restored,
+        }
+    }
+
+    /// Whether its first claim stands before that of the other line.
+    pub(super) fn precedes(&self, other: &Self) -> bool {
+        let heads = (self.restored.get(self.first), other.restored.get(other.first));
+        match heads {
+            (Some(a), Some(b)) if self.later.is_empty() && other.later.is_empty() => a.place() < b.place(),
+            _ => self.first() < other.first(),
+        }
+    }
+
+    /// Restored claims, in order; `None` if others came later.
+    pub(super) fn only_restored(&self) -> Option<impl Iterator<Item = &Restored>> {
+        self.later.is_empty().then(|| self.restored[self.first..].iter().filter(|claim| !claim.has_left))
     }
 
     /// In order.
@@ -106,7 +128,8 @@ mod tests {
     use crate::units::ClaimId;
 
     fn key(class: u8, submitted_at: i64, rank: u32) -> Key {
-        let name = NameOrder::of(rank, &ClaimId::from("later"));
+        let later = rank.is_multiple_of(2).then(|| ClaimId::from("later"));
+        let name = NameOrder::of(rank, later.as_ref());
         Key { class, length: 0, submitted_at, name }
     }
 
@@ -123,7 +146,8 @@ mod tests {
             };
             let all = (0..).map(entry).take(restored.len());
             let (mut line, mut oracle) = (Line::default(), all.clone().collect::<BTreeSet<_>>());
-            line.fill(all);
+            all.for_each(|(key, job)| line.restore(key, job));
+            line.sort();
             for (insert, job) in steps {
                 let (key, job) = entry(job);
                 if insert {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use super::space::Place;
+use super::places::Places;
 use crate::snapshot::{Node, Slot};
 
 /// Indices of a snapshot's nodes. Only looked up, never listed: the order of a hash map decides nothing.
@@ -16,7 +16,7 @@ impl<'s> NodeNames<'s> {
     }
 
     /// GPUs by node; fewer than `slots` if a node is gone.
-    pub(super) fn places(&self, slots: &[Slot]) -> Vec<Place> {
+    pub(super) fn places(&self, slots: &[Slot]) -> Places {
         let place = |slot: &Slot| Some((*self.0.get(&*slot.node.0)?, slot.gpus));
         slots.iter().filter_map(place).collect()
     }
@@ -26,13 +26,23 @@ impl<'s> NodeNames<'s> {
 #[derive(Default)]
 struct Multiply(u64);
 
+impl Multiply {
+    const fn mix(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
 impl Hasher for Multiply {
     fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.0 = (self.0.rotate_left(23) ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let (words, rest) = bytes.as_chunks::<8>();
+        words.iter().for_each(|word| self.mix(u64::from_le_bytes(*word)));
+        if !rest.is_empty() {
+            self.mix(rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
         }
+    }
+
+    fn write_u8(&mut self, byte: u8) {
+        self.mix(u64::from(byte));
     }
 
     fn finish(&self) -> u64 {

@@ -18,7 +18,7 @@ impl Engine {
         let deadline = self.withdrawn.get(&job).map_or(anew, |&before| anew.min(before));
         self.forget_running(job, basis);
         self.jobs[job as usize].state =
-            JobState::Noticed { since, basis, deadline, reason: reason.clone(), promised_to };
+            JobState::Noticed { since, basis, deadline, reason: Box::new(reason.clone()), promised_to };
         self.deadlines.insert((deadline, job));
         if deadline > self.now {
             self.actions.push(Action::Notice { job, deadline: TimestampMillis(deadline), reason });
@@ -44,7 +44,7 @@ impl Engine {
             self.deadlines.insert((sooner, job));
             if let JobState::Noticed { deadline, reason, .. } = &mut self.jobs[job as usize].state {
                 *deadline = sooner;
-                let (deadline, reason) = (TimestampMillis(sooner), reason.clone());
+                let (deadline, reason) = (TimestampMillis(sooner), (**reason).clone());
                 self.actions.push(Action::Notice { job, deadline, reason });
             }
         }
@@ -101,7 +101,9 @@ impl Engine {
                     && !self.waits_for_ceiling(*claim)
                     && !for_aged
             }
-            JobState::Noticed { promised_to: None, reason: ReclaimReason::AboveCeiling(member), .. } => {
+            JobState::Noticed { promised_to: None, reason, .. }
+                if let ReclaimReason::AboveCeiling(member) = **reason =>
+            {
                 self.members[member.index()].used <= self.rules.members[member.index()].ceiling
             }
             // The claim that it was promised to is gone.
@@ -121,7 +123,7 @@ impl Engine {
                 break;
             }
             let JobState::Noticed { ref reason, .. } = *self.state(job) else { break };
-            let reason = reason.clone();
+            let reason = (**reason).clone();
             self.stop(job, reason);
         }
     }

@@ -19,20 +19,11 @@ impl Engine {
         let now = TimestampMillis(self.now);
         let claims = (0..).zip(&self.jobs).filter_map(|(job, record)| {
             let claim = Claim {
-                expected_runtime: record.spec.expected_runtime,
-                within: record.spec.within,
-                node_labels: record.spec.node_labels.clone(),
-                path: record.spec.path.clone(),
                 due: record
                     .due_since
-                    .map(|since| Due { since: TimestampMillis(since), places: record.places_alone.clone() }),
+                    .map(|since| Due { since: TimestampMillis(since), places: record.places_alone.to_vec() }),
                 state: self.state_of(job, record, nodes)?,
-                ..Claim::new(
-                    record.spec.id.clone(),
-                    record.spec.member,
-                    record.spec.gang,
-                    record.spec.submitted_at,
-                )
+                ..self.asked(job)
             };
             (!claim.is_forgotten(now, self.rules.notice)).then_some(claim)
         });
@@ -44,10 +35,25 @@ impl Engine {
         Snapshot::new((0..).zip(nodes).map(closed).collect(), claims.collect()).with_standings(standings)
     }
 
+    /// The claim as it was submitted.
+    fn asked(&self, job: Job) -> Claim {
+        let Some(spec) = &self.record(job).later else {
+            let claim = &self.restored[job as usize];
+            return Claim { class: None, applicant: None, ..claim.clone() };
+        };
+        Claim {
+            expected_runtime: spec.expected_runtime,
+            within: spec.within,
+            node_labels: spec.node_labels.clone(),
+            path: spec.path.clone(),
+            ..Claim::new(spec.id.clone(), spec.member, spec.gang, spec.submitted_at)
+        }
+    }
+
     /// Why a claim was told to leave, or was stopped.
     pub(crate) fn leaving_because(&self, job: u32) -> Option<&ReclaimReason> {
         match self.state(job) {
-            JobState::Noticed { reason, .. } | JobState::Stopping { reason, .. } => Some(reason),
+            JobState::Noticed { reason, .. } | JobState::Stopping { reason, .. } => Some(&**reason),
             _ => None,
         }
     }
@@ -59,11 +65,11 @@ impl Engine {
         let slots = || slots_of(&record.places);
         // As its caller was told: the earlier of a notice and a window.
         let told = |deadline: Option<i64>| {
-            let window = record.leaves_by.map(|(start, _)| start);
+            let window = record.leaves_by.as_ref().map(|by| by.0);
             let first = deadline.into_iter().chain(window).min();
             first.map_or(Phase::Running, |at| Phase::Noticed { deadline: TimestampMillis(at) })
         };
-        let id = |job: &u32| self.record(*job).spec.id.clone();
+        let id = |job: &u32| self.name(*job).clone();
         let holding = |since: i64, basis, phase, promised: Option<&u32>| {
             ClaimState::Holding(Holding {
                 slots: slots(),

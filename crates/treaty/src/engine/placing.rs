@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 
 use super::Engine;
+use super::places::Places;
 use super::queue::Job;
-use super::space::{Place, Shape};
+use super::space::Shape;
 use crate::reason::WaitReason;
 use crate::units::{Gpus, MemberId, TimestampMillis};
 
@@ -33,7 +34,7 @@ impl Engine {
     }
 
     /// Nodes on which the claim can start now. A borrower takes nothing that is kept, unless it is done in time.
-    pub(super) fn find_place(&self, job: Job, borrows: bool) -> Option<Vec<Place>> {
+    pub(super) fn find_place(&self, job: Job, borrows: bool) -> Option<Places> {
         let record = self.record(job);
         let shape = record.shape?;
         if !self.has_limits() {
@@ -52,7 +53,7 @@ impl Engine {
 
     /// Places in one part of the pool, as the shape's wish says, that has enough of these nodes: the one with the
     /// fewest.
-    fn first_part(&self, shape: Shape, uses: Vec<Use>) -> Option<Vec<Place>> {
+    fn first_part(&self, shape: Shape, uses: Vec<Use>) -> Option<Places> {
         let wanted = shape.nodes as usize;
         let parts = self.by_part(shape, uses).into_values().filter(|part| part.len() >= wanted);
         let part = parts.min_by_key(Vec::len)?;

@@ -1,9 +1,7 @@
 //! Claims in line, apart by shape. What does not fit is skipped by shape and never claim by claim, so that the work
 //! after an event does not grow with the backlog.
 
-use std::collections::BTreeMap;
-
-use super::line::Line;
+use super::line::{Line, Restored};
 use super::space::Shape;
 use crate::units::ClaimId;
 
@@ -34,8 +32,9 @@ pub(crate) struct NameOrder {
 }
 
 impl NameOrder {
-    pub(crate) fn of(rank: u32, name: &ClaimId) -> Self {
-        Self { rank, name: rank.is_multiple_of(2).then(|| name.clone()) }
+    /// `name` is that of a claim submitted later.
+    pub(crate) fn of(rank: u32, name: Option<&ClaimId>) -> Self {
+        Self { rank, name: name.cloned() }
     }
 
     /// Rank of the claim at that position of a snapshot, which is sorted by name.
@@ -89,16 +88,15 @@ impl Queue {
         &mut self.by_shape[at].1
     }
 
-    /// Inserts many at once, which costs far less than one by one.
-    pub(crate) fn fill(&mut self, claims: Vec<(Shape, Key, Job)>) {
-        self.len += claims.len();
-        let mut by_shape: BTreeMap<Shape, Vec<(Key, Job)>> = BTreeMap::new();
-        for (shape, key, job) in claims {
-            by_shape.entry(shape).or_default().push((key, job));
-        }
-        for (shape, claims) in by_shape {
-            self.line_mut(shape).fill(claims.into_iter());
-        }
+    /// Inserts a claim of a snapshot, which costs far less than another; [`Self::sort`] comes after the last.
+    pub(crate) fn restore(&mut self, shape: Shape, key: Key, job: Job) {
+        self.len += 1;
+        self.line_mut(shape).restore(key, job);
+    }
+
+    /// Puts in order what was restored.
+    pub(crate) fn sort(&mut self) {
+        self.by_shape.iter_mut().for_each(|(_, line)| line.sort());
     }
 
     pub(crate) fn remove(&mut self, shape: Shape, key: Key, job: Job) {
@@ -110,8 +108,9 @@ impl Queue {
     /// The first claim in line among the shapes that are wanted.
     pub(crate) fn first(&self, mut wanted: impl FnMut(Shape) -> bool) -> Option<(Key, Job, Shape)> {
         let wanted = self.by_shape.iter().filter(|(shape, line)| !line.is_empty() && wanted(*shape));
-        let heads = wanted.filter_map(|(shape, line)| line.first().map(|(key, job)| (key, job, *shape)));
-        heads.min_by(|(a, ..), (b, ..)| a.cmp(b))
+        let (shape, line) =
+            wanted.reduce(|first, other| if other.1.precedes(&first.1) { other } else { first })?;
+        line.first().map(|(key, job)| (key, job, *shape))
     }
 
     /// The first claim in line that ends, by `end_of`, no later than its shape allows; `None`: the shape is not wanted.
@@ -136,8 +135,14 @@ impl Queue {
 
     /// All claims, in order.
     pub(crate) fn in_order(&self) -> Vec<Job> {
+        let restored: Option<Vec<_>> = self.by_shape.iter().map(|(_, line)| line.only_restored()).collect();
+        if let Some(lines) = restored {
+            let mut all: Vec<Restored> = lines.into_iter().flatten().copied().collect();
+            // Not the unstable sort: this one merges what is sorted already.
+            all.sort_by_key(Restored::place);
+            return all.into_iter().map(|claim| claim.job).collect();
+        }
         let mut all: Vec<(Key, Job)> = self.by_shape.iter().flat_map(|(_, line)| line.iter()).collect();
-        // Not the unstable sort: this one merges what is sorted already.
         all.sort();
         all.into_iter().map(|(_, job)| job).collect()
     }

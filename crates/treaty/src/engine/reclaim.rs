@@ -211,7 +211,7 @@ impl Engine {
 
     /// A plan cannot both start a claim and tell it to leave; the next one can.
     pub(super) fn has_just_started(&self, job: Job) -> bool {
-        self.started.contains(&job)
+        self.record(job).has_just_started
     }
 
     /// Lets every victim stay that is not needed after all, the dearest first.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::job::JobState;
 use super::kept::Kept;
+use super::places::Places;
 use super::queue::Job;
 use super::space::Place;
 use super::{Action, Engine};
@@ -12,7 +13,7 @@ use crate::snapshot::Basis;
 
 impl Engine {
     /// Starts a claim on GPUs that are free.
-    pub(super) fn start_on(&mut self, job: Job, basis: Basis, places: Vec<Place>) {
+    pub(super) fn start_on(&mut self, job: Job, basis: Basis, places: Places) {
         for &(node, gpus) in &places {
             self.space.take(node, gpus);
         }
@@ -27,6 +28,7 @@ impl Engine {
         let record = &mut self.jobs[job as usize];
         record.state = JobState::Running { since: self.now, basis };
         record.put_back = false;
+        record.has_just_started = true;
         record.leaves_by = None;
         for &(node, _) in &record.places {
             self.nodes[node as usize].holders.push(job);
@@ -34,7 +36,7 @@ impl Engine {
         self.remember_running(job, basis);
         self.release_promised(job);
         self.expect_end_before_window(job);
-        self.started.insert(job);
+        self.started.push(job);
         self.actions.push(Action::Start { job, basis });
     }
 
@@ -42,17 +44,17 @@ impl Engine {
     pub(super) fn reserve(&mut self, job: Job, basis: Basis, places: Vec<Place>, victims: Vec<Job>) {
         self.leave_line(job);
         self.jobs[job as usize].put_back = false;
-        let (member, claim) = (self.record(job).spec.member, self.record(job).spec.id.clone());
+        let (member, claim) = (self.record(job).spec.member, self.name(job).clone());
         for victim in victims {
             let reason = ReclaimReason::GuaranteeOf { member, claim: claim.clone() };
             self.tell_to_leave(victim, reason, Some(job));
         }
-        self.keep(job, basis, places);
+        self.keep(job, basis, places.into());
         self.actions.push(Action::Reserve { job });
     }
 
     /// Takes what is free of the places now; the rest is handed out as it becomes free.
-    pub(super) fn keep(&mut self, job: Job, basis: Basis, places: Vec<Place>) {
+    pub(super) fn keep(&mut self, job: Job, basis: Basis, places: Places) {
         self.jobs[job as usize].state =
             JobState::Reserved { basis, missing: places.iter().map(|(_, gpus)| gpus).sum() };
         for &(node, wanted) in &places {
@@ -107,7 +109,7 @@ impl Engine {
         }
         self.unbook(job);
         self.stop_keeping(job);
-        for (node, _) in std::mem::take(&mut self.jobs[job as usize].places) {
+        for &(node, _) in &std::mem::take(&mut self.jobs[job as usize].places) {
             self.hand_out(node);
         }
         self.release_promised(job);
@@ -117,7 +119,7 @@ impl Engine {
     fn stop_keeping(&mut self, job: Job) {
         self.reserved.remove(&job);
         self.secure_reservation(job, false);
-        for (node, _) in self.record(job).places.clone() {
+        for &(node, _) in &self.record(job).places.clone() {
             self.nodes[node as usize].kept.retain(|kept| kept.job != job);
         }
     }

@@ -1,14 +1,14 @@
 //! An engine from what a caller observed: every claim as the last decision left it.
 
 use super::alone::{self, AloneRun};
-use super::job::{JobSpec, JobState, Record};
+use super::job::{JobState, Record};
 use super::names::NodeNames;
-use super::queue::{Job, Key, NameOrder};
-use super::space::{Place, Shape};
+use super::queue::{Job, NameOrder};
+use super::space::Place;
 use super::{Engine, NodeSpec, Rules};
 use crate::reason::ReclaimReason;
 use crate::snapshot::{Basis, Claim, ClaimState, Holding, Phase, Snapshot};
-use crate::units::{ClaimId, TimestampMillis};
+use crate::units::{ClaimId, MemberId, TimestampMillis};
 
 impl Engine {
     /// The engine of a snapshot; claims have the snapshot's positions as indices.
@@ -22,71 +22,81 @@ impl Engine {
                 engine.space.close(node);
             }
         }
+        engine.restored = snapshot.claims.clone();
         engine.jobs.reserve(snapshot.claims.len());
-        let mut jobs = 0..;
-        for claims in snapshot.claims.chunks(SPECS_AT_ONCE) {
-            let specs: Vec<JobSpec> = claims.iter().map(spec).collect();
-            for (spec, job) in specs.into_iter().zip(&mut jobs) {
-                let mut record = Record::new(spec, NameOrder::rank_at(job), &mut engine.space);
-                let member = &mut engine.members[record.spec.member.index()];
-                record.element = member.introduce(job, &record.spec.path);
-                engine.jobs.push(record);
-            }
-        }
-        engine.restored = engine.jobs.len();
-        engine.restore_lines_alone(snapshot);
-        let names = NodeNames::of(&snapshot.nodes);
+        let mut by_due: Vec<(MemberId, TimestampMillis, TimestampMillis, Job)> = Vec::new();
+        let mut others: Vec<Job> = Vec::new();
         for (job, claim) in (0..).zip(&snapshot.claims) {
-            if let ClaimState::Holding(holding) = &claim.state {
-                engine.restore_holding(snapshot, &names, job, holding);
+            engine.restore_record(job, claim);
+            match &claim.due {
+                Some(due) => by_due.push((claim.member, due.since, claim.submitted_at, job)),
+                None => engine.waits_alone(job),
+            }
+            // What is known at once of those who only wait, and they are most.
+            match claim.state {
+                ClaimState::Waiting { .. } if claim.due.is_none() => engine.waits_in_line(job),
+                _ => others.push(job),
             }
         }
-        let mut in_line = vec![Vec::new(); engine.members.len()];
-        for (job, claim) in (0..).zip(&snapshot.claims) {
-            if engine.restore_waiting(&names, job, claim) {
-                engine.note_in_line(job, &mut in_line[claim.member.index()]);
-            }
-        }
-        for (member, claims) in engine.members.iter_mut().zip(in_line) {
-            member.queue.fill(claims);
+        engine.restore_due_lines(snapshot, by_due);
+        engine.restore_others(snapshot, &others);
+        for member in &mut engine.members {
+            member.alone.doubt([]);
+            member.alone.sort();
+            member.queue.sort();
         }
         engine
     }
 
-    /// The lines as they were as long ago as they remember; they go on from there when the engine settles.
-    fn restore_lines_alone(&mut self, snapshot: &Snapshot) {
-        let memory_from = self.now.saturating_sub(Claim::line_memory(self.rules.notice).0);
-        // Where the line has become too short for all, those who have been due longest stay.
-        let mut by_due: Vec<(TimestampMillis, TimestampMillis, Job)> = Vec::new();
-        let mut in_line: Vec<Vec<Job>> = vec![Vec::new(); self.members.len()];
-        for (job, claim) in (0..).zip(&snapshot.claims) {
-            if let ClaimState::Finished { runtime } = claim.state {
-                self.jobs[job as usize].state = JobState::Finished { runtime: runtime.0 };
-            }
-            match &claim.due {
-                Some(due) => by_due.push((due.since, claim.submitted_at, job)),
-                None => in_line[claim.member.index()].push(job),
-            }
+    fn restore_record(&mut self, job: Job, claim: &Claim) {
+        let mut record = Record::restored(claim, NameOrder::rank_at(job), &mut self.space);
+        record.element = self.members[claim.member.index()].introduce(job, &claim.path);
+        match claim.state {
+            ClaimState::Waiting { put_back } => record.put_back = put_back,
+            ClaimState::Finished { runtime } => record.state = JobState::Finished { runtime: runtime.0 },
+            ClaimState::Reserved(_) | ClaimState::Holding(_) => {}
         }
+        self.jobs.push(record);
+    }
+
+    /// The lines as they were as long ago as they remember; they go on from there when the engine settles.
+    fn restore_due_lines(
+        &mut self,
+        snapshot: &Snapshot,
+        mut by_due: Vec<(MemberId, TimestampMillis, TimestampMillis, Job)>,
+    ) {
+        let memory_from = self.now.saturating_sub(Claim::line_memory(self.rules.notice).0);
+        // Where a line has become too short for all, those who have been due longest stay.
         by_due.sort_unstable();
         for (.., job) in by_due {
-            let claim = &snapshot.claims[job as usize];
-            if !self.restore_due(job, claim, memory_from) {
-                in_line[claim.member.index()].push(job);
+            if !self.restore_due(job, &snapshot.claims[job as usize], memory_from) {
+                self.waits_alone(job);
             }
         }
-        for (index, jobs) in in_line.into_iter().enumerate() {
-            let guarantee = self.rules.members[index].guarantee;
-            let (records, line) = (&self.jobs, &mut self.members[index].alone);
-            let in_line = |job: Job| {
-                let record = &records[job as usize];
-                let possible = |s: Shape| line.could_run(s, guarantee) && line.could_run_inside(job, s);
-                let shape = record.shape.filter(|&shape| possible(shape))?;
-                Some((shape, record.spec.submitted_at.0, record.name(), job))
-            };
-            let claims: Vec<_> = jobs.into_iter().filter_map(in_line).collect();
-            line.doubt([]);
-            line.fill(claims);
+    }
+
+    /// The claim waits in its member's line alone, if it could ever run there.
+    fn waits_alone(&mut self, job: Job) {
+        let record = &self.jobs[job as usize];
+        let (member, Some(shape)) = (record.spec.member.index(), record.shape) else { return };
+        let (line, guarantee) = (&mut self.members[member].alone, self.rules.members[member].guarantee);
+        if line.could_run(shape, guarantee) && line.could_run_inside(job, shape) {
+            line.restore_waiting(shape, record.spec.submitted_at.0, record.name(), job);
+        }
+    }
+
+    /// Those who have more than a place in line.
+    fn restore_others(&mut self, snapshot: &Snapshot, others: &[Job]) {
+        let names = NodeNames::of(&snapshot.nodes);
+        for &job in others {
+            if let ClaimState::Holding(holding) = &snapshot.claims[job as usize].state {
+                self.restore_holding(snapshot, &names, job, holding);
+            }
+        }
+        for &job in others {
+            if self.restore_waiting(&names, job, &snapshot.claims[job as usize]) {
+                self.waits_in_line(job);
+            }
         }
     }
 
@@ -97,7 +107,7 @@ impl Engine {
         let (Some(shape), Some(due)) = (record.shape, &claim.due) else { return false };
         let line = &mut self.members[record.spec.member.index()].alone;
         record.due_since = Some(due.since.0);
-        record.places_alone.clone_from(&due.places);
+        record.places_alone = due.places.iter().copied().collect();
         let end = match record.state {
             JobState::Finished { runtime } => Some(due.since.0.saturating_add(runtime)),
             _ => None,
@@ -111,10 +121,14 @@ impl Engine {
         if stays && claim.is_waiting() {
             return false;
         }
+        if due.since.0 >= line.open_from(self.now, memory_from) && !stays {
+            return false;
+        }
         let key = alone::key(claim.submitted_at.0, record.name());
-        let run = AloneRun { since: due.since.0, places: due.places.clone(), shape, key, end, stays };
+        let run =
+            AloneRun { since: due.since.0, places: record.places_alone.clone(), shape, key, end, stays };
         // After an amendment the line may have become too small for what it was doing.
-        (due.since.0 < line.open_from(self.now, memory_from) || stays) && line.restore(job, run)
+        line.restore(job, run)
     }
 
     fn restore_holding(&mut self, snapshot: &Snapshot, names: &NodeNames<'_>, job: Job, holding: &Holding) {
@@ -162,11 +176,11 @@ impl Engine {
                 // The minimum run may have been raised since.
                 let deadline = deadline.0.max(since.saturating_add(self.rules.minimum_run.0));
                 self.deadlines.insert((deadline, job));
-                JobState::Noticed { since, basis, deadline, reason, promised_to }
+                JobState::Noticed { since, basis, deadline, reason: Box::new(reason), promised_to }
             }
             Phase::Stopping => {
                 self.stopping.insert(job);
-                JobState::Stopping { basis, reason, promised_to }
+                JobState::Stopping { basis, reason: Box::new(reason), promised_to }
             }
         };
         if lost {
@@ -177,16 +191,13 @@ impl Engine {
     /// Whether the claim stands in line; false for one for which GPUs are kept.
     fn restore_waiting(&mut self, names: &NodeNames<'_>, job: Job, claim: &Claim) -> bool {
         match &claim.state {
-            ClaimState::Waiting { put_back } => {
-                self.jobs[job as usize].put_back = *put_back;
-                true
-            }
+            ClaimState::Waiting { .. } => true,
             ClaimState::Reserved(kept) if kept.basis == Basis::Borrowed => {
                 let places = names.places(&kept.slots);
                 let there = places.len() == kept.slots.len()
                     && places.iter().all(|&(node, _)| !self.aging.keeps_on(node));
                 if there && self.rules.aging.is_some() {
-                    self.keep_by_age(job, places);
+                    self.keep_by_age(job, places.to_vec());
                 }
                 true
             }
@@ -208,8 +219,8 @@ impl Engine {
         }
     }
 
-    /// What [`Self::line_up`] does, with the line itself left to be filled at once.
-    fn note_in_line(&mut self, job: Job, line: &mut Vec<(Shape, Key, Job)>) {
+    /// What [`Self::line_up`] does, with the line itself left to be sorted at the end.
+    fn waits_in_line(&mut self, job: Job) {
         let record = &self.jobs[job as usize];
         let Some(shape) = record.shape else { return };
         let (key, element) = (record.key(self.rules.shortest_first), record.element);
@@ -218,7 +229,7 @@ impl Engine {
         if let Some(inside) = &mut member.inside {
             inside.insert(element, shape, key.clone(), job);
         }
-        line.push((shape, key, job));
+        member.queue.restore(shape, key, job);
         if due {
             member.owed.insert((submitted_at, job));
         }
@@ -228,22 +239,5 @@ impl Engine {
 
     fn is_where_wanted(&self, job: Job, places: &[Place]) -> bool {
         self.record(job).shape.is_some_and(|shape| self.space.meets_wish(shape, places))
-    }
-}
-
-/// Copying a name counts a pointer up, and before that the processor waits until everything written so far is in
-/// memory. Between large records written for the first time that is long; so a few names are copied at once.
-const SPECS_AT_ONCE: usize = 64;
-
-fn spec(claim: &Claim) -> JobSpec {
-    JobSpec {
-        id: claim.id.clone(),
-        member: claim.member,
-        gang: claim.gang,
-        submitted_at: claim.submitted_at,
-        expected_runtime: claim.expected_runtime,
-        within: claim.within,
-        node_labels: claim.node_labels.clone(),
-        path: claim.path.clone(),
     }
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::bits::IndexSet;
 use super::counts::Counts;
 use super::gather::gather;
+use super::places::Places;
 use super::site::{SiteId, Sites};
 use super::topology::{NodeSpec, Topology};
 use crate::snapshot::Level;
@@ -155,11 +156,11 @@ impl Space {
     }
 
     /// Best fit: the fullest node with room; whole nodes, gathered, for a gang that needs several.
-    pub(crate) fn find(&self, shape: Shape) -> Option<Vec<Place>> {
+    pub(crate) fn find(&self, shape: Shape) -> Option<Places> {
         let site = self.wish(shape);
         let allowed = site.and_then(|site| site.allowed.as_ref());
         if shape.nodes == 1 {
-            return self.best_fit(shape.gpus, allowed).map(|node| vec![(node, shape.gpus)]);
+            return self.best_fit(shape.gpus, allowed).map(|node| Places::One((node, shape.gpus)));
         }
         let whole = (shape.gpus == self.cell).then(|| self.with_free(self.cell, allowed))?;
         let nodes = self.whole_nodes(&whole, allowed, shape.nodes, site.and_then(|site| site.within))?;

@@ -199,7 +199,7 @@ impl Engine {
             self.expect_end_before_window(job);
             return;
         };
-        self.jobs[job as usize].leaves_by = Some((limit.start, limit.window));
+        self.jobs[job as usize].leaves_by = Some(Box::new((limit.start, limit.window)));
         self.windows.leaving.insert((limit.start, job));
         match *self.state(job) {
             // As a caller remembers what this wrote: told, and by a deadline that is the window's.
@@ -216,7 +216,7 @@ impl Engine {
 
     /// Writes down the notice of a window.
     pub(super) fn announce_window(&mut self, job: Job) {
-        if let Some((start, window)) = self.record(job).leaves_by {
+        if let Some((start, window)) = self.record(job).leaves_by.as_deref().copied() {
             let (deadline, reason) = (TimestampMillis(start), ReclaimReason::Window(window));
             self.actions.push(Action::Notice { job, deadline, reason });
         }
@@ -229,7 +229,9 @@ impl Engine {
         {
             self.windows.leaving.pop_first();
             let holds = matches!(self.state(job), JobState::Running { .. } | JobState::Noticed { .. });
-            if let Some((_, window)) = self.record(job).leaves_by.filter(|(at, _)| holds && *at == start) {
+            if let Some((_, window)) =
+                self.record(job).leaves_by.as_deref().copied().filter(|(at, _)| holds && *at == start)
+            {
                 self.member_of(job).touched = true;
                 self.stop(job, ReclaimReason::Window(window));
             }

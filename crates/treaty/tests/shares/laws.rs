@@ -94,7 +94,8 @@ proptest! {
             happen(&mut pool, event);
             let mut differing = None;
             pool.settle(|pool, plan| {
-                let Snapshot { mut nodes, mut claims, quotas, .. } = pool.snapshot.clone();
+                let Snapshot { mut nodes, claims, quotas, .. } = pool.snapshot.clone();
+                let mut claims = claims.to_vec();
                 nodes.reverse();
                 claims.reverse();
                 let seen = Snapshot::new(nodes, claims).with_quotas(quotas.into_iter().rev().collect());
