@@ -300,6 +300,12 @@ impl Engine {
         &self.jobs[job as usize].places
     }
 
+    /// Number of nodes.
+    #[must_use]
+    pub const fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// GPUs in use, by member.
     #[must_use]
     pub fn used(&self, member: MemberId) -> Gpus {

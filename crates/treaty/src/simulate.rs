@@ -8,15 +8,21 @@
 //! What came of it is a [`Trial`], the same for a treaty and for the policies of [`crate::baseline`]; [`report`] makes
 //! figures for people of it, and [`floor`] checks the guarantees from the starts and ends alone.
 
+mod course;
 pub mod floor;
 mod observe;
 mod past;
 pub mod pools;
 pub mod report;
+mod setting;
+mod tiers;
+
+pub use setting::{Ask, Setting};
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use course::Course;
 use past::Past;
 
 use crate::clauses::ClassId;
@@ -158,6 +164,8 @@ pub struct Replay<'a> {
     /// and since when it runs.
     attempts: Vec<(u32, Option<TimestampMillis>)>,
     past: Option<Past>,
+    /// What holds, where it is more than rules that stay.
+    course: Option<Course<'a>>,
     trial: Trial,
     notices: u64,
     withdrawals: u64,
@@ -188,13 +196,22 @@ impl<'a> Replay<'a> {
     /// without pool never starts.
     #[must_use]
     pub fn of_pools(pools: Vec<SimulatedPool>, jobs: &'a [TraceJob]) -> Self {
+        let engine = |pool: SimulatedPool| {
+            (pool.class, pool.rules.members.len(), Engine::new(pool.rules, &pool.capacities))
+        };
+        Self::of_engines(pools.into_iter().map(engine), jobs)
+    }
+
+    /// By pool: class, number of parties, engine.
+    fn of_engines(
+        pools: impl IntoIterator<Item = (Option<ClassId>, usize, Engine)>,
+        jobs: &'a [TraceJob],
+    ) -> Self {
         let mut first_node = 0;
-        let mut pool = |pool: SimulatedPool| {
-            let parties = pool.rules.members.len();
-            let engine = Engine::new(pool.rules, &pool.capacities);
+        let mut pool = |(class, parties, engine): (Option<ClassId>, usize, Engine)| {
             let first = first_node;
-            first_node += u32::try_from(pool.capacities.len()).unwrap_or(u32::MAX);
-            Pool { class: pool.class, engine, first_node: first, jobs: Vec::new(), held: vec![0; parties] }
+            first_node += u32::try_from(engine.node_count()).unwrap_or(u32::MAX);
+            Pool { class, engine, first_node: first, jobs: Vec::new(), held: vec![0; parties] }
         };
         Self {
             pools: pools.into_iter().map(&mut pool).collect(),
@@ -205,6 +222,7 @@ impl<'a> Replay<'a> {
             ends: BinaryHeap::new(),
             attempts: vec![(0, None); jobs.len()],
             past: None,
+            course: None,
             trial: Trial::new(jobs.len()),
             notices: 0,
             withdrawals: 0,
@@ -249,6 +267,7 @@ impl<'a> Replay<'a> {
             self.arrive(self.arrived);
             self.arrived += 1;
         }
+        self.pass_stage();
         Some(self.now)
     }
 
@@ -256,10 +275,12 @@ impl<'a> Replay<'a> {
         let job = &self.jobs[index];
         let several = self.pools.len() > 1;
         let Some(at) = self.pools.iter().position(|pool| !several || pool.class == job.class) else { return };
-        let number = self.pools[at].engine.submit(JobSpec {
+        let plain = JobSpec {
             expected_runtime: self.stated.get(index).map_or(Some(job.runtime), |stated| *stated),
             ..JobSpec::new(job.id.clone(), job.member, job.gang, job.submitted_at)
-        });
+        };
+        let Some(spec) = self.asked(index, at, plain) else { return };
+        let number = self.pools[at].engine.submit(spec);
         self.pools[at].jobs.push(u32::try_from(index).unwrap_or(u32::MAX));
         self.whereabouts[index] = Some((at, number));
     }
@@ -273,6 +294,7 @@ impl<'a> Replay<'a> {
                 again = true;
             }
         }
+        self.note_decision(again);
         again
     }
 
@@ -298,6 +320,7 @@ impl<'a> Replay<'a> {
         *run = (run.0 + 1, Some(self.now));
         self.ends.push(Reverse((self.now.after(traced.runtime), job, run.0)));
         self.pools[pool].held[traced.member.index()] += traced.gang.gpus();
+        self.note_use(job, self.now, |held| held.saturating_add(traced.gang.gpus()));
         self.trial.outcomes[job as usize].borrowed |= basis == Basis::Borrowed;
     }
 
@@ -305,13 +328,21 @@ impl<'a> Replay<'a> {
         let (count, since) = self.attempts[job as usize];
         self.attempts[job as usize] = (count + 1, None);
         let Some((pool, number)) = self.whereabouts[job as usize] else { return };
-        let pool = &mut self.pools[pool];
         let traced = &self.jobs[job as usize];
+        self.note_use(job, ended_at, |held| held.saturating_sub(traced.gang.gpus()));
+        let pool = &mut self.pools[pool];
         let held = &mut pool.held[traced.member.index()];
         *held = held.saturating_sub(traced.gang.gpus());
         let place = |&(node, gpus): &NodeGpus| (node + pool.first_node, gpus);
         let places = pool.engine.places(number).iter().map(place).collect();
         self.trial.record(Run { job, started_at: since.unwrap_or(ended_at), ended_at, places, completed });
+    }
+
+    fn note_use(&mut self, job: u32, now: TimestampMillis, change: impl Fn(Gpus) -> Gpus) {
+        let Some(project) = self.project_of(job) else { return };
+        if let Some(course) = &mut self.course {
+            course.tiers.change(project, now, change);
+        }
     }
 
     /// Due claims for which there is no place now whoever leaves: what is due to others lies across all nodes.

@@ -4,6 +4,8 @@
 //! decision. A [`Pool`] is the treaty seen from one class: its parties are the members, then the reserves, and every
 //! number is that class's. [`crate::decide`] and [`crate::check`] know only pools.
 
+mod changes;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -110,7 +112,7 @@ impl Pool {
     }
 
     /// The claim with the labels that its data need.
-    fn confined(&self, claim: &Claim) -> Claim {
+    pub(crate) fn confined(&self, claim: &Claim) -> Claim {
         let data_class = claim.applicant.as_ref().and_then(|a| a.data_class.as_deref());
         let clause = self.treaty.eligibility_of(claim.member);
         let needed = clause.and_then(|clause| node_labels(clause, data_class)).filter(|l| !l.is_empty());

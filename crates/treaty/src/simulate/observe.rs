@@ -24,7 +24,8 @@ impl<'a> Replay<'a> {
         }
         let end = self.ends.peek().map(|Reverse((at, ..))| *at);
         let alarms = self.pools.iter().filter_map(|pool| pool.engine.next_alarm());
-        alarms.chain(arrival).chain(end).chain(self.next_standings()).min()
+        let happens = alarms.chain(arrival).chain(end).chain(self.next_standings());
+        happens.chain(self.next_stage()).min()
     }
 
     /// Since when the job holds GPUs; `None` while it does not.

@@ -22,6 +22,13 @@ impl Past {
         matters.then_some(Self { terms, books, begin: DurationMillis(begin.0) })
     }
 
+    /// The treaty says something else from now on; what happened until now is booked already.
+    pub(super) fn amend(&mut self, terms: &Terms) -> Vec<Standing> {
+        self.terms = terms.clone();
+        self.books.amended(&self.terms);
+        self.books.standings(&self.terms)
+    }
+
     /// New standings, if something was settled on the way.
     fn advance(&mut self, held: &[Vec<Gpus>], now: TimestampMillis) -> Option<Vec<Standing>> {
         let settles_at = self.books.settles_at();
