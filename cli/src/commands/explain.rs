@@ -35,6 +35,9 @@ pub struct Arguments {
     kubectl: kubectl::KubectlOptions,
     #[command(flatten)]
     trace: trace::TraceOptions,
+    /// How a member shares inside itself: a file or folder of kind `MemberQuota`; may be repeated
+    #[arg(long, value_name = "FILE")]
+    quota: Vec<PathBuf>,
     /// Time to explain: a second of the trace, or of a cluster a time such as 2027-01-31T12:00:00Z, now if not given
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
@@ -110,7 +113,7 @@ fn of_trace(arguments: &Arguments) -> Result<Explained> {
         at.parse().ok().filter(|s| trace::SECONDS.contains(s)).with_context(|| {
             format!("--at {at:?} is not a second of a trace; write a whole number from 0 on")
         })?;
-    trace::explain(&arguments.trace, &arguments.claim, at_s)
+    trace::explain(&arguments.trace, &arguments.quota, &arguments.claim, at_s)
 }
 
 fn of_cluster(arguments: &Arguments) -> Result<Explained> {

@@ -4,6 +4,8 @@
 //! to [`trials`], and showing the result to [`table`] and [`chart`].
 
 mod chart;
+pub(super) mod decided;
+pub(super) mod notes;
 pub(super) mod pool;
 mod svg;
 mod table;
@@ -25,10 +27,13 @@ use trials::Question;
 
 /// Replay a trace of jobs under a treaty, and compare with policies without one
 ///
-/// The trace is a CSV file, plain or gzipped, with the columns job, member, `submit_s`, `runtime_s` and gpus, and class where
-/// the treaty has several: one line for each gang. A member may be a reserve. Jobs that arrive in the same second keep the
-/// order of the file. Shares are worked out once, on the day on which the trace begins; budgets and what the past counts
-/// for follow the clock.
+/// The trace is a CSV file, plain or gzipped, with a line for each gang. It begins with the line
+/// job,member,`submit_s`,`runtime_s`,gpus
+/// and may have more columns, in any order; docs/simulate.md tells what each means:
+/// class (of GPUs), within (rack or row), `node_labels`, institution, project and person (or path), `organisation_kind`,
+/// country, purpose, `data_class`.
+/// A member may be a reserve. Jobs that arrive in the same second keep the order of the file. Everything that the treaty
+/// says follows the clock of the trace: shares, suspensions, reserves, budgets, windows.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Treaty, as a YAML file
@@ -44,10 +49,20 @@ pub struct Arguments {
     /// GPUs of each of these nodes
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     gpus_per_node: u32,
-    /// CSV file of nodes with the columns name, gpus and labels (a=b;c=d)
+    /// CSV file of nodes with the columns name, gpus and labels (a=b;c=d), of which topology.concord.dev/rack and /row say
+    /// where a node stands
     #[arg(long, value_name = "FILE")]
     node_file: Option<PathBuf>,
-    /// Day on which the trace begins and shares are worked out, YYYY-MM-DD
+    /// How a member shares inside itself: a file or folder of kind `MemberQuota`; may be repeated
+    #[arg(long, value_name = "FILE")]
+    quota: Vec<PathBuf>,
+    /// CSV file of projects' tiers in reserves with the columns reserve, project, tier and `used_gpu_hours`
+    #[arg(long, value_name = "FILE")]
+    awards: Option<PathBuf>,
+    /// A member's decision to open a reserve, at a second of the trace; may be repeated
+    #[arg(long, value_name = "RESERVE=MEMBER@SECOND", value_parser = decided::parse_opening)]
+    open: Vec<decided::OpeningArgument>,
+    /// Day on which the trace begins, YYYY-MM-DD
     #[arg(long, value_name = "DAY")]
     on: Option<Date>,
     /// When second 0 of the trace happens, YYYY-MM-DDTHH:MM in the treaty's time zone; otherwise the first instant of the
@@ -126,36 +141,38 @@ pub(super) fn parse_pair(text: &str) -> Result<(String, String), String> {
 /// # Errors
 /// A file that cannot be read or written, a faulty treaty, or a faulty trace: up to 20 faults of it at once.
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let treaty = treaty_file::read(&arguments.treaty)?;
+    let file = treaty_file::read(&arguments.treaty)?;
     let nodes = NodeArguments {
         nodes: arguments.nodes.clone(),
         gpus_per_node: arguments.gpus_per_node,
         node_file: arguments.node_file.clone(),
         on: arguments.on,
     };
-    let pool = Pool::new(&treaty, &nodes, arguments.start)?;
+    let decided = decided::Decided {
+        quotas: arguments.quota.clone(),
+        awards: arguments.awards.clone(),
+        openings: arguments.open.clone(),
+    };
+    let pool = Pool::new(&file, &nodes, arguments.start, &decided)?;
     let wanted = trace::Wanted {
-        treaty: &treaty,
+        treaty: &file.treaty,
         members: &arguments.members,
         pool: &pool,
         from_s: arguments.from,
         until_s: arguments.until,
     };
     let trace = trace::read(&arguments.trace, &wanted)?;
-    for note in &pool.notes {
-        eprintln!("note: {}: {note}", arguments.treaty.display());
-    }
-    let last = trace.jobs.last().map(|job| job.submitted_at);
-    let changes = last.and_then(|last| pool.changes_until(&treaty, &nodes, last));
-    for note in trace.notes.iter().chain(&changes) {
+    let notes: Vec<String> = pool.notes.iter().cloned().chain(notes::of_trace(&pool, &trace)).collect();
+    for note in &notes {
         eprintln!("note: {note}");
     }
     let question = Question {
-        treaty: &treaty,
+        treaty: &file.treaty,
         trace: &trace,
         pool: &pool,
         notice_seconds: arguments.notice_seconds,
         alone: arguments.alone,
+        notes: &notes,
     };
     let answer = trials::run(&question, arguments.policy, arguments.partition)?;
     let mut out = std::io::stdout().lock();

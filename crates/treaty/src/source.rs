@@ -210,6 +210,12 @@ fn find_places(diagnostics: &mut Vec<Diagnostic>, spec: &tree::Node) {
 }
 
 impl TreatyText {
+    /// Where the field at that path stands, or the nearest field around it that is in the text.
+    #[must_use]
+    pub fn place_of(&self, path: &str) -> Place {
+        places::find(&self.spec, path)
+    }
+
     /// Adds diagnostics of later checks (against nodes, for example) and finds their places.
     pub fn add(&mut self, diagnostics: Vec<Diagnostic>) {
         self.diagnostics.extend(diagnostics);

@@ -1,16 +1,18 @@
 //! A job of a trace at some second: the trace is replayed under the treaty until then.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 use concord_treaty::explain::near_names;
-use concord_treaty::simulate::{Replay, TraceJob};
+use concord_treaty::simulate::{Ask, Replay, TraceJob};
 use concord_treaty::snapshot::{Claim, ClaimState, Phase, Snapshot};
 use concord_treaty::units::{ClaimId, DurationMillis, TimestampMillis};
 
 use super::Explained;
 use super::words::Clock;
 use crate::commands::nodes::NodeArguments;
+use crate::commands::simulate::decided::{Decided, OpeningArgument, parse_opening};
 use crate::commands::simulate::pool::Pool;
 use crate::commands::simulate::{parse_pair, trace, treaty_file};
 
@@ -29,50 +31,69 @@ pub struct TraceOptions {
     treaty: Option<PathBuf>,
     #[command(flatten)]
     nodes: NodeArguments,
+    #[command(flatten)]
+    decided: DecidedArguments,
     /// Names in the trace that differ from the treaty's: TRACE=TREATY,...
     #[arg(long, value_name = "MAP", value_delimiter = ',', value_parser = parse_pair)]
     members: Vec<(String, String)>,
 }
 
+/// What people decide beside the treaty.
+#[derive(Debug, clap::Args)]
+struct DecidedArguments {
+    /// CSV file of projects' tiers in reserves with the columns reserve, project, tier and `used_gpu_hours`
+    #[arg(long, value_name = "FILE")]
+    awards: Option<PathBuf>,
+    /// A member's decision to open a reserve, at a second of the trace; may be repeated
+    #[arg(long, value_name = "RESERVE=MEMBER@SECOND", value_parser = parse_opening)]
+    open: Vec<OpeningArgument>,
+}
+
 impl TraceOptions {
     /// Whether anything was said of a trace.
     pub fn is_used(&self) -> bool {
-        self.trace.is_some() || self.treaty.is_some() || self.nodes.stated() || !self.members.is_empty()
+        let decided = self.decided.awards.is_some() || !self.decided.open.is_empty();
+        self.trace.is_some()
+            || self.treaty.is_some()
+            || self.nodes.stated()
+            || !self.members.is_empty()
+            || decided
     }
 }
 
-/// Explains the job of that name at that second.
+/// Explains the job of that name at that second, with how members share inside themselves.
 ///
 /// # Errors
-/// A faulty treaty or trace, or a job that is not there then.
-pub fn explain(options: &TraceOptions, name: &str, at_s: i64) -> Result<Explained> {
+/// A faulty treaty, quota or trace, or a job that is not there then.
+pub fn explain(options: &TraceOptions, quotas: &[PathBuf], name: &str, at_s: i64) -> Result<Explained> {
     let path = options.trace.as_ref().context("name a trace: --trace CSV")?;
-    let treaty = treaty_file::read(options.treaty.as_ref().context("name a treaty: --treaty FILE")?)?;
-    let pool = Pool::new(&treaty, &options.nodes, None)?;
-    let wanted =
-        trace::Wanted { treaty: &treaty, members: &options.members, pool: &pool, from_s: 0, until_s: None };
+    let file = treaty_file::read(options.treaty.as_ref().context("name a treaty: --treaty FILE")?)?;
+    let treaty = &file.treaty;
+    let decided = Decided {
+        quotas: quotas.to_vec(),
+        awards: options.decided.awards.clone(),
+        openings: options.decided.open.clone(),
+    };
+    let pool = Pool::new(&file, &options.nodes, None, &decided)?;
+    let wanted = trace::Wanted { treaty, members: &options.members, pool: &pool, from_s: 0, until_s: None };
     let trace = trace::read(path, &wanted)?;
-    for note in &trace.notes {
+    for note in pool.notes.iter().chain(&trace.notes) {
         eprintln!("note: {note}");
     }
-    let job = find(&trace, name, at_s)?;
-    let snapshot = replay(&pool, &trace.jobs, job, TimestampMillis(at_s * 1000));
-    let zero = pool.begin();
+    let asked = find(&trace, name, at_s)?;
+    let snapshot = replay(&pool, &trace, asked, TimestampMillis(at_s * 1000));
+    let zero = pool.setting.begin;
     let now = zero.after(DurationMillis::from_seconds(at_s));
-    let id = &trace.jobs[job].id;
-    let explanation = concord_treaty::explain::explain(&treaty, &snapshot, id, now)
+    let explanation = concord_treaty::explain::explain(treaty, &snapshot, &asked.0.id, now)
         .with_context(|| format!("job {name} is not in the replay"))?;
     let by_id = trace.names();
     let mut explanation =
         explanation.with_names(|id| by_id.get(id).map_or_else(|| id.clone(), |name| ClaimId::from(*name)));
     explanation.notes.push("the run times of the trace are taken as stated limits".to_owned());
-    if !treaty.windows().is_empty() {
-        explanation.notes.push("the replay until then knows no windows".to_owned());
-    }
     Ok(Explained { explanation, clock: Clock::Seconds { zero } })
 }
 
-fn find(trace: &trace::Trace, name: &str, at_s: i64) -> Result<usize> {
+fn find<'t>(trace: &'t trace::Trace, name: &str, at_s: i64) -> Result<(&'t TraceJob, &'t Ask)> {
     let Some(id) = trace.id_of(name) else {
         let names = trace.names();
         let near = near_names(name, names.values().copied());
@@ -81,35 +102,46 @@ fn find(trace: &trace::Trace, name: &str, at_s: i64) -> Result<usize> {
             near => bail!("the trace has no job {name}; did you mean {}?", near.join(" or ")),
         }
     };
-    let Some(at) = trace.jobs.iter().position(|job| job.id == id) else {
+    let mut admitted = trace.jobs.iter().zip(&trace.asks);
+    let mut others = trace.not_eligible.iter().map(|(job, ask)| (job, ask));
+    let is_asked = |(job, _): &(&TraceJob, &Ask)| job.id == id;
+    let Some(found) = admitted.find(is_asked).or_else(|| others.find(is_asked)) else {
         bail!("job {name} is refused: a gang larger than one node must fill whole nodes");
     };
-    let arrives_s = trace.jobs[at].submitted_at.0 / 1000;
+    let arrives_s = found.0.submitted_at.0 / 1000;
     ensure!(arrives_s <= at_s, "job {name} arrives at second {arrives_s}, after --at {at_s}");
-    Ok(at)
+    Ok(found)
 }
 
 /// The pool at that time of the trace, by the clock of the treaty. The job that is asked for stays in sight also when
-/// nothing of it matters any more.
-fn replay(pool: &Pool, jobs: &[TraceJob], asked: usize, at: TimestampMillis) -> Snapshot {
-    let replay = Replay::of_pools(pool.simulated(|rules| rules), jobs);
-    let mut replay = replay.with_past(pool.terms.clone(), pool.begin());
+/// nothing of it matters any more, or the treaty does not admit it.
+fn replay(pool: &Pool, trace: &trace::Trace, (job, ask): (&TraceJob, &Ask), at: TimestampMillis) -> Snapshot {
+    let setting = &pool.setting;
+    let mut replay = Replay::under(setting, &trace.jobs, &trace.asks);
     while replay.peek().is_some_and(|next| next <= at) {
         replay.next_instant();
         while replay.decide() {}
     }
-    let mut snapshot = replay.observe(&pool.all_nodes());
-    let job = &jobs[asked];
+    let awards = replay.awards();
+    let mut snapshot = replay.observe(&pool.nodes_by_class.concat());
+    let asks: BTreeMap<&ClaimId, &Ask> = trace.jobs.iter().map(|job| &job.id).zip(&trace.asks).collect();
+    for claim in &mut snapshot.claims {
+        claim.applicant = asks.get(&claim.id).and_then(|ask| ask.applicant.clone());
+    }
     if let Err(at) = snapshot.claims.binary_search_by(|c| c.id.cmp(&job.id)) {
-        let state = ClaimState::Finished { runtime: job.runtime };
-        let claim = Claim::new(job.id.clone(), job.member, job.gang, job.submitted_at);
-        let (expected_runtime, class) = (Some(job.runtime), job.class);
-        snapshot.claims.insert(at, Claim { state, expected_runtime, class, ..claim });
+        let claim = ask.claim(job);
+        let finished = ClaimState::Finished { runtime: job.runtime };
+        let is_admitted = asks.contains_key(&job.id);
+        let state = if is_admitted { finished } else { claim.state.clone() };
+        snapshot.claims.insert(at, Claim { state, ..claim });
     }
     for claim in &mut snapshot.claims {
-        begin_later(claim, DurationMillis(pool.begin().0));
+        begin_later(claim, DurationMillis(setting.begin.0));
     }
-    snapshot
+    Snapshot {
+        openings: setting.openings.clone(),
+        ..snapshot.with_quotas(setting.quotas.clone()).with_awards(awards)
+    }
 }
 
 /// From the clock of the trace to that of the treaty.

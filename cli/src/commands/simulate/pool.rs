@@ -1,25 +1,23 @@
-//! The simulated nodes, and what the treaty promises on them when the trace begins.
+//! The simulated nodes under the treaty, with what people decide beside it.
 
 use anyhow::{Context, ensure};
 use concord_treaty::accounts::calendar;
-use concord_treaty::clauses::Eligibility;
-use concord_treaty::engine::{NodeWindow, Rules};
-use concord_treaty::schedule::occurrences;
 use concord_treaty::simulate::pools::{self, Part};
-use concord_treaty::simulate::{SimulatedPool, TraceJob};
+use concord_treaty::simulate::{Setting, TraceJob};
 use concord_treaty::snapshot::Node;
 use concord_treaty::terms::{self, Terms};
-use concord_treaty::treaty::{ClassCapacity, Treaty};
-use concord_treaty::units::{Gpus, Labels, NodeName, TimestampMillis};
+use concord_treaty::treaty::Treaty;
+use concord_treaty::units::{Gpus, TimestampMillis};
 use jiff::civil::{Date, DateTime};
 use serde::Serialize;
 
+use super::decided::Decided;
+use super::notes;
+use super::treaty_file::TreatyFile;
 use crate::commands::nodes::NodeArguments;
 
 /// Far more than any trace; keeps the size of a pool in memory bounded.
 const NODES_MAX: u64 = 100_000;
-/// Windows are looked up so long after the last arrival: 366 days.
-const WINDOWS_AFTER_MILLIS: i64 = 366 * 86_400_000;
 /// When nothing else is said.
 const DEFAULT_DAY: Date = jiff::civil::date(2026, 1, 1);
 /// Years in which a trace may begin; one of a thousand years still ends in the calendar.
@@ -39,22 +37,21 @@ pub struct Pool {
     pub classes: Vec<ClassNodes>,
     /// When second 0 of the trace happens, as the treaty's people read it.
     pub begins: String,
-    #[serde(skip)]
-    begin: TimestampMillis,
     /// By class in the treaty's order.
     #[serde(skip)]
     pub capacities: Vec<Vec<Gpus>>,
     /// What the treaty says at the beginning.
     #[serde(skip)]
     pub terms: Terms,
+    /// Under what the trace is replayed.
+    #[serde(skip)]
+    pub setting: Setting,
     /// What the reader should know.
     #[serde(skip)]
     pub notes: Vec<String>,
-    #[serde(skip)]
-    stood: Vec<Node>,
     /// By class, as windows look at them.
     #[serde(skip)]
-    nodes_by_class: Vec<Vec<Node>>,
+    pub nodes_by_class: Vec<Vec<Node>>,
 }
 
 /// Nodes of one class.
@@ -73,15 +70,19 @@ impl Pool {
     /// when the treaty begins.
     ///
     /// # Errors
-    /// No nodes, too many, or none that fit the treaty's classes.
-    pub fn new(treaty: &Treaty, stated: &NodeArguments, start: Option<DateTime>) -> anyhow::Result<Self> {
+    /// No nodes, too many, none that fit the treaty's classes, or decisions that the treaty does not know.
+    pub fn new(
+        file: &TreatyFile,
+        stated: &NodeArguments,
+        start: Option<DateTime>,
+        decided: &Decided,
+    ) -> anyhow::Result<Self> {
+        let treaty = &file.treaty;
         ensure!(
             stated.stated(),
             "state the nodes of the pool: --nodes 185, --nodes h100=32,a100=64 or --node-file FILE"
         );
-        let capacity = stated.capacity(treaty)?;
-        let count: u64 = capacity.iter().map(|c| u64::from(c.nodes)).sum();
-        ensure!((1..=NODES_MAX).contains(&count), "{count} nodes: state 1 to {NODES_MAX}");
+        let all_nodes = stated.all_nodes(treaty, NODES_MAX)?;
         let day = stated.on.or_else(|| treaty.effective().map(|e| e.from)).unwrap_or(DEFAULT_DAY);
         let start = start.unwrap_or_else(|| day.at(0, 0, 0, 0));
         ensure!(
@@ -90,13 +91,14 @@ impl Pool {
             YEARS.start(),
             YEARS.end()
         );
-        let begin = instant(treaty, start)?;
-        let nodes = nodes(treaty, &capacity);
-        let terms = Terms::of(treaty, &nodes, begin);
-        let of_class = |pool: &terms::Pool| -> Vec<Node> {
-            nodes.iter().filter(|n| treaty.class_of(n) == pool.class).cloned().collect()
-        };
-        let nodes_by_class: Vec<Vec<Node>> = terms.pools.iter().map(of_class).collect();
+        let capacity = stated.capacity(treaty)?;
+        let entitlements = treaty.resolve(&capacity, start.date());
+        let mut setting = Setting::new(treaty.clone(), all_nodes, instant(treaty, start)?);
+        setting.quotas = decided.quotas(treaty, Some(&entitlements))?;
+        setting.awards = decided.awards(treaty)?;
+        setting.openings = decided.openings(treaty, setting.begin)?;
+        let terms = setting.terms(TimestampMillis(0));
+        let nodes_by_class: Vec<Vec<Node>> = terms.pools.iter().map(|pool| setting.nodes_of(pool)).collect();
         let gpus = |nodes: &Vec<Node>| nodes.iter().map(|n| n.gpus).collect();
         let capacities: Vec<Vec<Gpus>> = nodes_by_class.iter().map(gpus).collect();
         let classes = treaty.classes().iter().zip(&capacities).map(|(class, capacities)| ClassNodes {
@@ -104,29 +106,19 @@ impl Pool {
             nodes: capacities.len(),
             gpus_per_node: largest(capacities),
         });
+        let notes = notes::of_pool(file, &setting, (&entitlements, &capacity));
         Ok(Self {
-            nodes: nodes.len(),
+            nodes: setting.nodes.len(),
             gpus_per_node: largest(&capacities.concat()),
-            gpus: nodes.iter().map(|n| u64::from(n.gpus)).sum(),
+            gpus: setting.nodes.iter().map(|n| u64::from(n.gpus)).sum(),
             classes: classes.collect(),
-            begins: calendar::written(treaty.time_zone(), begin),
-            begin,
+            begins: calendar::written(treaty.time_zone(), setting.begin),
             capacities,
             terms,
-            notes: faults(treaty, &capacity, start.date()),
-            stood: nodes,
+            setting,
+            notes,
             nodes_by_class,
         })
-    }
-
-    /// When second 0 of the trace happens.
-    pub const fn begin(&self) -> TimestampMillis {
-        self.begin
-    }
-
-    /// The nodes themselves, in the order of their names.
-    pub fn all_nodes(&self) -> Vec<Node> {
-        self.stood.clone()
     }
 
     /// Members, then reserves.
@@ -135,7 +127,7 @@ impl Pool {
         parties.iter().map(|party| party.name.clone()).collect()
     }
 
-    /// Guaranteed GPUs by party in one class.
+    /// Guaranteed GPUs by party in one class when the trace begins.
     pub fn guarantees(&self, class: usize) -> Vec<Gpus> {
         self.terms.pools[class].treaty.members().iter().map(|party| party.guarantee).collect()
     }
@@ -151,36 +143,9 @@ impl Pool {
         total
     }
 
-    /// A pool for each class, under rules that `change` may change.
-    pub fn simulated(&self, change: impl Fn(Rules) -> Rules) -> Vec<SimulatedPool> {
-        let pool = |(pool, capacities): (&terms::Pool, &Vec<Gpus>)| SimulatedPool {
-            class: pool.class,
-            rules: change(Rules::of(&pool.treaty, &[])),
-            capacities: capacities.clone(),
-        };
-        self.terms.pools.iter().zip(&self.capacities).map(pool).collect()
-    }
-
-    /// The treaty's windows by class, in the time of the trace, until a year after the last job has arrived.
-    pub fn windows(&self, treaty: &Treaty, last: TimestampMillis) -> Vec<Vec<NodeWindow>> {
-        if treaty.windows().is_empty() {
-            return Vec::new();
-        }
-        let until = TimestampMillis(self.begin.0.saturating_add(last.0).saturating_add(WINDOWS_AFTER_MILLIS));
-        let occurrences = occurrences(treaty, self.begin, until);
-        let shifted = |at: TimestampMillis| TimestampMillis(at.0.saturating_sub(self.begin.0));
-        let of_class = |nodes: &Vec<Node>| {
-            let windows =
-                occurrences.iter().map(|o| NodeWindow::of(o, nodes)).filter(|w| !w.nodes.is_empty());
-            let in_trace = |w: NodeWindow| NodeWindow {
-                told_from: shifted(w.told_from),
-                start: shifted(w.start),
-                end: shifted(w.end),
-                ..w
-            };
-            windows.map(in_trace).collect()
-        };
-        self.nodes_by_class.iter().map(of_class).collect()
+    /// The pool's terms of a class.
+    pub fn of_class(&self, class: usize) -> &terms::Pool {
+        &self.terms.pools[class]
     }
 
     /// The trace cut by class; `capacities` are the nodes of each.
@@ -193,21 +158,6 @@ impl Pool {
     pub fn cell(&self, class: usize) -> Gpus {
         self.capacities.get(class).map_or(0, |capacities| largest(capacities))
     }
-
-    /// A note if the treaty says something else when the last job arrives: the first day's numbers hold throughout.
-    pub fn changes_until(
-        &self,
-        treaty: &Treaty,
-        capacity: &NodeArguments,
-        last: TimestampMillis,
-    ) -> Option<String> {
-        let last = TimestampMillis(self.begin.0.saturating_add(last.0));
-        let later = Terms::of(treaty, &nodes(treaty, &capacity.capacity(treaty).ok()?), last);
-        (later != self.terms).then(|| {
-            let end = calendar::written(treaty.time_zone(), last);
-            format!("the treaty's numbers change until the last job arrives, {end}; those of the beginning are used throughout")
-        })
-    }
 }
 
 fn largest(capacities: &[Gpus]) -> Gpus {
@@ -218,38 +168,4 @@ fn instant(treaty: &Treaty, start: DateTime) -> anyhow::Result<TimestampMillis> 
     let zone = calendar::time_zone(treaty.time_zone())?;
     let start = zone.to_timestamp(start).with_context(|| format!("{start} does not exist"))?;
     Ok(TimestampMillis(start.as_millisecond()))
-}
-
-/// Nodes with the labels of their class, in the treaty's order of classes.
-fn nodes(treaty: &Treaty, capacity: &[ClassCapacity]) -> Vec<Node> {
-    let mut by_class: Vec<&ClassCapacity> = capacity.iter().collect();
-    by_class.sort_by_key(|c| c.class);
-    let of_class = |c: &&ClassCapacity| {
-        let labels = c.class.and_then(|class| treaty.classes().get(usize::from(class.0)));
-        let labels = labels.map_or_else(Labels::default, |class| Labels::from(class.node_labels.clone()));
-        std::iter::repeat_n((c.gpus_per_node, labels), c.nodes as usize)
-    };
-    let node = |(index, (gpus, labels)): (usize, (Gpus, Labels))| Node {
-        name: NodeName::from(format!("{index:06}").as_str()),
-        gpus,
-        schedulable: true,
-        labels,
-    };
-    by_class.iter().flat_map(of_class).enumerate().map(node).collect()
-}
-
-/// Promises that these nodes cannot keep, and what will surprise.
-fn faults(treaty: &Treaty, capacity: &[ClassCapacity], day: Date) -> Vec<String> {
-    let entitlements = treaty.resolve(capacity, day);
-    let mut found = entitlements.diagnostics.clone();
-    if !found.iter().any(concord_treaty::diagnostic::Diagnostic::is_error) {
-        found.extend(treaty.shape_faults(&entitlements, capacity));
-    }
-    let mut notes: Vec<String> = found.iter().map(ToString::to_string).collect();
-    if treaty.eligibility().is_some()
-        || treaty.reserves().iter().any(|r| r.eligibility != Eligibility::default())
-    {
-        notes.push("a trace says nothing of applicants: everybody counts as eligible".to_owned());
-    }
-    notes
 }

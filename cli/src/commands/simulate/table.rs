@@ -7,10 +7,13 @@ use super::trials::{Answer, Nodes, Row};
 
 /// All tables.
 pub fn tables(answer: &Answer) -> String {
-    let Answer { pool, jobs, refused_jobs, notice_s, .. } = answer;
+    let Answer { pool, jobs, refused_jobs, not_eligible_jobs, notice_s, .. } = answer;
     let mut text = format!("{}: {jobs} jobs on {}, notice {notice_s} s", answer.treaty, nodes(pool));
     if *refused_jobs > 0 {
         text += &format!(", {refused_jobs} jobs refused");
+    }
+    if *not_eligible_jobs > 0 {
+        text += &format!(", {not_eligible_jobs} jobs not eligible");
     }
     text += &format!("; second 0 is {}", pool.begins);
     text += "\n\n";

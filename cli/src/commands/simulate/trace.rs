@@ -8,13 +8,16 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use concord_treaty::clauses::ClassId;
-use concord_treaty::simulate::TraceJob;
+use concord_treaty::simulate::{Ask, TraceJob};
 use concord_treaty::snapshot::Gang;
 use concord_treaty::treaty::Treaty;
 use concord_treaty::units::{ClaimId, DurationMillis, Gpus, MemberId, TimestampMillis};
 use csv::StringRecord;
 
 use super::pool::Pool;
+use columns::Columns;
+
+mod columns;
 
 const COLUMNS: [&str; 5] = ["job", "member", "submit_s", "runtime_s", "gpus"];
 /// Needed only where the treaty has several classes.
@@ -44,6 +47,10 @@ pub struct Wanted<'a> {
 pub struct Trace {
     /// By arrival; equals in the order of the file.
     pub jobs: Vec<TraceJob>,
+    /// What each of them asks beside GPUs.
+    pub asks: Vec<Ask>,
+    /// Jobs that the treaty's conditions do not admit, with what their applicants state.
+    pub not_eligible: Vec<(TraceJob, Ask)>,
     /// Jobs that no pool of such nodes could run.
     pub refused: usize,
     /// What the reader should know.
@@ -95,7 +102,9 @@ fn parse(source: impl Read, name: &str, wanted: &Wanted<'_>) -> anyhow::Result<T
     let mut lines = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(source);
     let header = lines.headers().with_context(|| format!("{name}:1: cannot read the header"))?.clone();
     let columns = find_columns(&header, name)?;
-    let mut reading = Reading::new(wanted, columns);
+    let optional =
+        Columns::of(&header, wanted.treaty).map_err(|fault| anyhow::anyhow!("{name}:1: {fault}"))?;
+    let mut reading = Reading::new(wanted, columns, optional);
     if !wanted.treaty.classes().is_empty() {
         reading.class_column = header.iter().position(|found| found == CLASS_COLUMN);
     }
@@ -120,8 +129,11 @@ fn parse(source: impl Read, name: &str, wanted: &Wanted<'_>) -> anyhow::Result<T
             reading.faults.iter().take(FAULTS_SHOWN_MAX).map(|fault| format!("{name}:{fault}")).collect();
         bail!("the trace has faults{more}:\n{}", shown.join("\n"));
     }
-    let used =
-        |column: &&str| COLUMNS.contains(column) || reading.class_column.is_some() && *column == CLASS_COLUMN;
+    let used = |column: &&str| {
+        COLUMNS.contains(column)
+            || reading.class_column.is_some() && *column == CLASS_COLUMN
+            || reading.optional.uses(column)
+    };
     let ignored: Vec<&str> = header.iter().filter(|column| !used(column)).collect();
     reading.finish(name, &ignored)
 }
@@ -151,9 +163,10 @@ struct Reading<'a> {
     wanted: &'a Wanted<'a>,
     columns: [usize; 5],
     class_column: Option<usize>,
+    optional: Columns,
     renamed: BTreeMap<&'a str, &'a str>,
     line: u64,
-    jobs: Vec<TraceJob>,
+    jobs: Vec<(TraceJob, Ask)>,
     /// Line of each job's name.
     names: BTreeMap<String, u64>,
     unknown_names: BTreeSet<(&'static str, String)>,
@@ -165,11 +178,12 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(wanted: &'a Wanted<'a>, columns: [usize; 5]) -> Self {
+    fn new(wanted: &'a Wanted<'a>, columns: [usize; 5], optional: Columns) -> Self {
         Self {
             wanted,
             columns,
             class_column: None,
+            optional,
             renamed: wanted.members.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect(),
             line: 1,
             jobs: Vec::new(),
@@ -204,8 +218,15 @@ impl<'a> Reading<'a> {
         );
         let runtime_s = self.number("runtime_s", &runtime, 0..=SECONDS_MAX, "write whole seconds");
         let gpus = self.number("gpus", &gpus, 1..=GPUS_MAX, "write the GPUs of the whole gang");
-        let stated = (member, class, submit_s, runtime_s, gpus);
-        let (Some(member), Some(class), Some(submit_s), Some(runtime_s), Some(gpus)) = stated else { return };
+        let ask = member.map(|member| self.optional.ask(record, self.wanted.treaty, member));
+        for (column, what, fix) in ask.iter().filter_map(|ask| ask.as_ref().err()).flatten() {
+            self.fault(column, what, fix);
+        }
+        let stated = (member, class, submit_s, runtime_s, gpus, ask);
+        let (Some(member), Some(class), Some(submit_s), Some(runtime_s), Some(gpus), Some(Ok(ask))) = stated
+        else {
+            return;
+        };
         if submit_s < self.wanted.from_s || self.wanted.until_s.is_some_and(|until| submit_s >= until) {
             self.left_out += 1;
             return;
@@ -218,14 +239,15 @@ impl<'a> Reading<'a> {
             self.first_refused.get_or_insert((self.line, gpus, per_node));
             return;
         }
-        self.jobs.push(TraceJob {
+        let job = TraceJob {
             id: id(self.line),
             member,
             gang: Gang { pods: gpus.div_ceil(per_node), gpus_per_pod: gpus.min(per_node) },
             class,
             submitted_at: TimestampMillis(submit_s * 1000),
             runtime: DurationMillis::from_seconds(runtime_s),
-        });
+        };
+        self.jobs.push((job, ask));
     }
 
     fn check_name(&mut self, job: String) {
@@ -284,14 +306,22 @@ impl<'a> Reading<'a> {
     }
 
     fn finish(mut self, name: &str, ignored: &[&str]) -> anyhow::Result<Trace> {
+        let terms = &self.wanted.pool.terms;
+        let refused = |(job, ask): &(TraceJob, Ask)| {
+            let claim = ask.claim(job);
+            terms.pool_of(&claim).and_then(|pool| pool.refusal(&claim)).is_some()
+        };
+        let not_eligible: Vec<(TraceJob, Ask)> = self.jobs.extract_if(.., |job| refused(job)).collect();
         if self.jobs.is_empty() {
             bail!(
-                "{name}: no job to replay: {} lines left out by --from and --until, {} refused",
+                "{name}: no job to replay: {} lines left out by --from and --until, {} refused, {} not admitted by the \
+                 treaty's conditions",
                 self.left_out,
-                self.refused
+                self.refused,
+                not_eligible.len()
             );
         }
-        let mut notes = Vec::new();
+        let mut notes = self.notes(name, &not_eligible);
         if !ignored.is_empty() {
             notes.push(format!("{name}: columns not used: {}", ignored.join(", ")));
         }
@@ -302,8 +332,41 @@ impl<'a> Reading<'a> {
                 self.refused
             ));
         }
-        self.jobs.sort_by_key(|job| job.submitted_at);
-        Ok(Trace { jobs: self.jobs, refused: self.refused, notes, lines: self.names })
+        self.jobs.sort_by_key(|(job, _)| job.submitted_at);
+        let (jobs, asks) = self.jobs.into_iter().unzip();
+        Ok(Trace { jobs, asks, not_eligible, refused: self.refused, notes, lines: self.names })
+    }
+
+    /// What the columns say that nothing here uses, or do not say.
+    fn notes(&self, name: &str, not_eligible: &[(TraceJob, Ask)]) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.optional.take_all_as_eligible() {
+            notes.push(format!(
+                "{name}: the trace says nothing of applicants: everybody counts as eligible; add the columns \
+                 organisation_kind, country, purpose, data_class"
+            ));
+        }
+        if let Some((first, _)) = not_eligible.first() {
+            let line = first.id.0.trim_start_matches('0');
+            notes.push(format!(
+                "{name}: {} jobs never start: the treaty's conditions do not admit them (first on line {line}); they are \
+                 left out",
+                not_eligible.len()
+            ));
+        }
+        let setting = &self.wanted.pool.setting;
+        let has_shares = !setting.quotas.is_empty() || !setting.awards.is_empty();
+        match (has_shares, self.optional.have_paths()) {
+            (true, false) => notes.push(format!(
+                "{name}: no column says institution, project and person: all work belongs to the member itself; add the \
+                 columns institution, project, person, or path"
+            )),
+            (false, true) => notes.push(format!(
+                "{name}: institutions, projects and persons have no effect without shares inside members; add --quota FILE"
+            )),
+            _ => {}
+        }
+        notes
     }
 }
 

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use concord_treaty::baseline::{Policy, own_nodes, replay, replay_partitioned};
-use concord_treaty::engine::{AloneOrder, Rules};
-use concord_treaty::simulate::floor::{self, FloorAccount};
+use concord_treaty::engine::AloneOrder;
+use concord_treaty::simulate::floor::{self, Circumstances, FloorAccount};
 use concord_treaty::simulate::pools::{Part, join};
 use concord_treaty::simulate::report::{Comparison, Figures, Report, Spread, gpus_in_use};
-use concord_treaty::simulate::{Outcome, Replay, Trial};
+use concord_treaty::simulate::{Outcome, Replay, Setting, Trial};
 use concord_treaty::treaty::Treaty;
 use concord_treaty::units::{DurationMillis, Gpus, TimestampMillis};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -33,6 +33,8 @@ pub struct Question<'a> {
     pub notice_seconds: Option<i64>,
     /// Order of the line alone.
     pub alone: Option<AloneArgument>,
+    /// What the reader should know.
+    pub notes: &'a [String],
 }
 
 /// What was found out.
@@ -48,6 +50,10 @@ pub struct Answer<'a> {
     pub jobs: usize,
     /// Jobs refused, because no such nodes can run them.
     pub refused_jobs: usize,
+    /// Jobs left out, because the treaty's conditions do not admit them.
+    pub not_eligible_jobs: usize,
+    /// What the reader should know.
+    pub notes: &'a [String],
     /// One for each policy.
     pub policies: Vec<Row>,
     /// Most memory of this program so far; absent where the system does not say.
@@ -146,6 +152,8 @@ pub fn run<'a>(
         pool: question.pool,
         jobs: question.trace.jobs.len(),
         refused_jobs: question.trace.refused,
+        not_eligible_jobs: question.trace.not_eligible.len(),
+        notes: question.notes,
         policies: rows,
         peak_memory_bytes: peak_memory_bytes(),
     })
@@ -154,6 +162,11 @@ pub fn run<'a>(
 impl Question<'_> {
     fn notice(&self) -> DurationMillis {
         self.notice_seconds.map_or(self.treaty.reclaim_notice(), DurationMillis::from_seconds)
+    }
+
+    fn setting(&self) -> Setting {
+        let (notice, alone) = (Some(self.notice()), Some(self.alone_order()));
+        Setting { notice, alone, ..self.pool.setting.clone() }
     }
 
     fn alone_order(&self) -> AloneOrder {
@@ -196,18 +209,10 @@ impl Question<'_> {
             AloneOrder::FirstFit => Policy::FirstFit,
         };
         let alone = self.baseline(alone_policy, Nodes::Own);
-        let pools = self.pool.simulated(|rules| Rules {
-            notice: self.notice(),
-            alone_order: self.alone_order(),
-            ..rules
-        });
         let begin = Instant::now();
         let progress = Progress::new(begin, self.trace.jobs.len());
-        let replay = Replay::of_pools(pools, &self.trace.jobs);
-        let last = self.trace.jobs.last().map_or(TimestampMillis(0), |job| job.submitted_at);
-        let mut replay = replay
-            .with_past(self.pool.terms.clone(), self.pool.begin())
-            .with_windows(self.pool.windows(self.treaty, last));
+        let setting = self.setting();
+        let mut replay = Replay::under(&setting, &self.trace.jobs, &self.trace.asks);
         let mut decision_times: Vec<f64> = Vec::new();
         while replay.next_instant().is_some() {
             loop {
@@ -283,18 +288,48 @@ impl Question<'_> {
 impl Question<'_> {
     /// Floors of all classes together.
     fn floors(&self, nodes: Nodes, trial: &Trial, alone: &Trial) -> FloorAccount {
-        let of_part = |(class, part): (usize, &Part)| {
-            floor::measure(&Comparison {
-                jobs: &part.jobs,
-                trial: &part.of_trial(trial),
-                alone,
-                guarantees: &self.pool.guarantees(class),
-                capacities: &part.capacities,
-                notice: self.notice(),
-            })
+        let parts = self.parts(nodes);
+        parts
+            .iter()
+            .enumerate()
+            .map(|part| self.floor(part, nodes, trial, alone))
+            .fold(FloorAccount::default(), |sum, floor| sum + floor)
+    }
+
+    fn floor(
+        &self,
+        (class, part): (usize, &Part),
+        nodes: Nodes,
+        trial: &Trial,
+        alone: &Trial,
+    ) -> FloorAccount {
+        let (setting, pool) = (&self.pool.setting, self.pool.of_class(class));
+        let last = trial.runs.iter().map(|run| run.ended_at).max().unwrap_or(TimestampMillis(0));
+        let changes = setting.guarantees_until(last);
+        let guarantees: Vec<(TimestampMillis, Vec<Gpus>)> =
+            changes.into_iter().skip(1).map(|(at, mut by_class)| (at, by_class.swap_remove(class))).collect();
+        let asks = setting.asks_with_data(&self.trace.jobs, &self.trace.asks);
+        let windows = setting.windows(&self.pool.nodes_by_class[class], TimestampMillis(0), last);
+        let inside = setting.inside(pool);
+        let circumstances = match nodes {
+            Nodes::Own => Circumstances::default(),
+            Nodes::Pool => Circumstances {
+                guarantees: &guarantees,
+                asks: &part.of_jobs(&asks),
+                nodes: &self.pool.nodes_by_class[class],
+                windows: &windows,
+                inside: &inside,
+            },
         };
-        let floors = self.parts(nodes);
-        floors.iter().enumerate().map(of_part).fold(FloorAccount::default(), |sum, floor| sum + floor)
+        let comparison = Comparison {
+            jobs: &part.jobs,
+            trial: &part.of_trial(trial),
+            alone,
+            guarantees: &self.pool.guarantees(class),
+            capacities: &part.capacities,
+            notice: self.notice(),
+        };
+        floor::measure_in(&comparison, &circumstances)
     }
 }
 

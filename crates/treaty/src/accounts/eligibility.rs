@@ -58,6 +58,17 @@ pub fn judge(clause: &Eligibility, applicant: &Applicant) -> Result<(), Vec<Refu
     if refusals.is_empty() { Ok(()) } else { Err(refusals) }
 }
 
+/// An applicant whom the clause admits, for what says nothing of applicants: with public data.
+#[must_use]
+pub fn admitted(clause: &Eligibility) -> Applicant {
+    Applicant {
+        organisation_kind: clause.organisation_kinds.first().copied().unwrap_or(OrganisationKind::Academic),
+        country: clause.countries.first().cloned().unwrap_or_default(),
+        purpose: clause.purposes.first().copied().unwrap_or(Purpose::Civil),
+        data_class: None,
+    }
+}
+
 /// Labels that a node must all have to process data of that class; empty for public data and for classes that may go
 /// anywhere. `None` when the clause does not admit the class at all.
 #[must_use]

@@ -6,7 +6,13 @@
 //! no longer inside: as a violation if a place of its shape could be had, and apart, as fragmentation, if none could
 //! even if everybody left who uses more than the own guarantee.
 //!
-//! Shares no code with [`crate::engine`]: that is the point.
+//! What the treaty says beside guarantees that stay is in [`Circumstances`]: a job that a ceiling inside its member holds
+//! up is not inside, and a node before and in a window is no place. Shares no code with [`crate::engine`]: that is the
+//! point.
+
+mod circumstances;
+
+pub use circumstances::Circumstances;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,17 +42,26 @@ impl std::ops::Add for FloorAccount {
     }
 }
 
-/// Measures a trial on one pool.
+/// Measures a trial on one pool, where guarantees stay and jobs ask for GPUs alone.
 #[must_use]
 pub fn measure(comparison: &Comparison<'_>) -> FloorAccount {
+    measure_in(comparison, &Circumstances::default())
+}
+
+/// Measures a trial on one pool.
+#[must_use]
+pub fn measure_in(comparison: &Comparison<'_>, circumstances: &Circumstances<'_>) -> FloorAccount {
     let mut changes: Vec<(TimestampMillis, Change<'_>)> = Vec::new();
     changes.extend((0..).zip(comparison.jobs).map(|(job, j)| (j.submitted_at, Change::Arrived(job))));
     for run in &comparison.trial.runs {
         changes.push((run.started_at, Change::Started(run)));
         changes.push((run.ended_at, Change::Ended(run)));
     }
+    changes.extend(circumstances.guarantees.iter().map(|(at, gpus)| (*at, Change::Guaranteed(gpus))));
+    let edges = circumstances.windows.iter().flat_map(|w| [w.told_from, w.start, w.end]);
+    changes.extend(edges.map(|at| (at, Change::Window)));
     changes.sort_by_key(|(at, _)| *at);
-    let mut watch = Watch::new(comparison);
+    let mut watch = Watch::new(comparison, circumstances);
     for group in changes.chunk_by(|a, b| a.0 == b.0) {
         watch.pass_time_until(group[0].0);
         for (_, change) in group {
@@ -66,10 +81,15 @@ enum Change<'a> {
     Arrived(u32),
     Started(&'a Run),
     Ended(&'a Run),
+    Guaranteed(&'a [Gpus]),
+    /// A window begins to be told of, opens or closes.
+    Window,
 }
 
 struct Watch<'a> {
     comparison: &'a Comparison<'a>,
+    circumstances: &'a Circumstances<'a>,
+    guarantees: &'a [Gpus],
     cell: Gpus,
     now: TimestampMillis,
     jobs: Vec<Standing>,
@@ -77,8 +97,10 @@ struct Watch<'a> {
     nodes: FirmNodes,
     /// When jobs that are inside become overdue.
     limits: BTreeSet<(TimestampMillis, u32)>,
-    /// GPUs of overdue jobs, by shape.
+    /// GPUs of overdue jobs that insist on no place, by shape.
     overdue: BTreeMap<NodeShape, u64>,
+    /// All overdue jobs.
+    overdue_jobs: BTreeSet<u32>,
     violation_gpu_millis: u64,
     fragmentation_gpu_millis: u64,
 }
@@ -114,10 +136,12 @@ struct Member<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn new(comparison: &'a Comparison<'a>) -> Self {
+    fn new(comparison: &'a Comparison<'a>, circumstances: &'a Circumstances<'a>) -> Self {
         let cell = comparison.capacities.iter().copied().max().unwrap_or(0);
         Self {
             comparison,
+            circumstances,
+            guarantees: comparison.guarantees,
             cell,
             now: TimestampMillis(i64::MIN),
             jobs: vec![Standing::default(); comparison.jobs.len()],
@@ -125,6 +149,7 @@ impl<'a> Watch<'a> {
             nodes: FirmNodes::new(comparison.capacities, cell),
             limits: BTreeSet::new(),
             overdue: BTreeMap::new(),
+            overdue_jobs: BTreeSet::new(),
             violation_gpu_millis: 0,
             fragmentation_gpu_millis: 0,
         }
@@ -138,6 +163,12 @@ impl<'a> Watch<'a> {
         let job = match change {
             Change::Arrived(job) => *job,
             Change::Started(run) | Change::Ended(run) => run.job,
+            Change::Window => return,
+            Change::Guaranteed(gpus) => {
+                self.guarantees = gpus;
+                self.members.iter_mut().for_each(|member| (member.touched, member.stale) = (true, true));
+                return;
+            }
         };
         let Some(shape) = self.job(job).shape(self.cell) else { return };
         let standing = &mut self.jobs[job as usize];
@@ -158,6 +189,7 @@ impl<'a> Watch<'a> {
                     member.running.remove(&job);
                 }
             }
+            Change::Guaranteed(_) | Change::Window => {}
         }
         let line = member.waiting.entry(shape.total()).or_default();
         if standing.arrived && standing.runs == 0 && !standing.ended {
@@ -174,7 +206,7 @@ impl<'a> Watch<'a> {
             if !std::mem::take(&mut self.members[index].touched) {
                 continue;
             }
-            let inside = self.members[index].find_inside(self.comparison.guarantees[index]);
+            let inside = self.find_inside(index);
             let before = std::mem::replace(&mut self.members[index].inside, inside.clone());
             let kept: BTreeSet<u32> = inside.iter().copied().collect();
             for job in before {
@@ -192,18 +224,37 @@ impl<'a> Watch<'a> {
         }
     }
 
+    /// Waiting jobs for which the guarantee has room, by arrival, without those that a ceiling inside the member holds up.
+    fn find_inside(&self, index: usize) -> Vec<u32> {
+        let (member, guarantee) = (&self.members[index], self.guarantees[index]);
+        let running = member.running.iter().map(|(job, run)| (*job, run.gpus()));
+        match self.circumstances.uses_inside(index, running) {
+            None => member.find_inside(guarantee, |_, _| true),
+            Some(mut uses) => member.find_inside(guarantee, |job, gpus| {
+                let has_room = uses.have_room(job, gpus);
+                if has_room {
+                    uses.take(job, gpus);
+                }
+                has_room
+            }),
+        }
+    }
+
     fn leave(&mut self, job: u32) {
         match std::mem::take(&mut self.jobs[job as usize].inside) {
             Inside::No => {}
             Inside::Until(limit) => {
                 self.limits.remove(&(limit, job));
             }
-            Inside::Overdue => self.count_overdue(job, |all, gpus| all - gpus),
+            Inside::Overdue => {
+                self.overdue_jobs.remove(&job);
+                self.count_overdue(job, |all, gpus| all - gpus);
+            }
         }
     }
 
     fn count_overdue(&mut self, job: u32, change: impl Fn(u64, u64) -> u64) {
-        if let Some(shape) = self.job(job).shape(self.cell) {
+        if let Some(shape) = self.job(job).shape(self.cell).filter(|_| self.circumstances.is_plain(job)) {
             let all = self.overdue.entry(shape).or_default();
             *all = change(*all, u64::from(shape.total()));
         }
@@ -214,25 +265,38 @@ impl<'a> Watch<'a> {
             self.limits.pop_first();
             self.book_until(limit);
             self.jobs[job as usize].inside = Inside::Overdue;
+            self.overdue_jobs.insert(job);
             self.count_overdue(job, |all, gpus| all + gpus);
         }
         self.book_until(at);
     }
 
     fn book_until(&mut self, at: TimestampMillis) {
-        let passed_millis = at.since(self.now).0.unsigned_abs();
+        let (since, passed_millis) = (self.now, at.since(self.now).0.unsigned_abs());
         self.now = at;
-        if passed_millis == 0 || self.overdue.values().all(|gpus| *gpus == 0) {
+        if passed_millis == 0 || self.overdue_jobs.is_empty() {
             return;
         }
         self.bring_firm_nodes_up_to_date();
-        for (shape, gpus) in &self.overdue {
-            let gpu_millis = gpus * passed_millis;
-            if self.nodes.could_hold(*shape) {
-                self.violation_gpu_millis += gpu_millis;
-            } else {
-                self.fragmentation_gpu_millis += gpu_millis;
+        let in_window = self.circumstances.windows.iter().any(|w| w.told_from <= since && since < w.end);
+        let mut book = |gpus: u64, could_hold: bool| {
+            let of =
+                if could_hold { &mut self.violation_gpu_millis } else { &mut self.fragmentation_gpu_millis };
+            *of += gpus * passed_millis;
+        };
+        if !in_window {
+            for (shape, gpus) in self.overdue.iter().filter(|(_, gpus)| **gpus > 0) {
+                book(*gpus, self.nodes.could_hold(*shape));
             }
+        }
+        for number in &self.overdue_jobs {
+            if !in_window && self.circumstances.is_plain(*number) {
+                continue;
+            }
+            let job = &self.comparison.jobs[*number as usize];
+            let Some(shape) = job.shape(self.cell) else { continue };
+            let holds = self.circumstances.could_hold((*number, job), shape, &self.nodes.free, since);
+            book(u64::from(shape.total()), holds);
         }
     }
 
@@ -243,7 +307,7 @@ impl<'a> Watch<'a> {
                 self.nodes.set(node, self.nodes.free[node as usize] + gpus);
             }
         }
-        for (member, guarantee) in self.members.iter_mut().zip(self.comparison.guarantees) {
+        for (member, guarantee) in self.members.iter_mut().zip(self.guarantees) {
             if std::mem::take(&mut member.stale) {
                 member.firm = member.find_firm(*guarantee);
                 for &(node, gpus) in &member.firm {
@@ -255,8 +319,8 @@ impl<'a> Watch<'a> {
 }
 
 impl Member<'_> {
-    /// Waiting jobs for which the guarantee has room, by arrival.
-    fn find_inside(&self, guarantee: Gpus) -> Vec<u32> {
+    /// Waiting jobs for which the guarantee has room, by arrival, and that `may` be among them.
+    fn find_inside(&self, guarantee: Gpus, mut may: impl FnMut(u32, Gpus) -> bool) -> Vec<u32> {
         let mut room = Gpus::try_from(i64::from(guarantee) - self.used).unwrap_or(0);
         let (mut inside, mut from) = (Vec::new(), 0);
         loop {
@@ -264,9 +328,11 @@ impl Member<'_> {
             let first =
                 heads.filter_map(|(gpus, line)| line.range(from..).next().map(|job| (*job, *gpus))).min();
             let Some((job, gpus)) = first else { return inside };
-            inside.push(job);
-            room -= gpus;
             from = job + 1;
+            if may(job, gpus) {
+                inside.push(job);
+                room -= gpus;
+            }
         }
     }
 

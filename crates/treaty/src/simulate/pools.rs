@@ -50,6 +50,12 @@ pub fn join(parts: &[Part], trials: Vec<Trial>, jobs: usize) -> Trial {
 }
 
 impl Part {
+    /// Its part of something that is said of every job of the whole; of jobs beyond its end, nothing.
+    #[must_use]
+    pub fn of_jobs<T: Clone>(&self, whole: &[T]) -> Vec<T> {
+        self.numbers.iter().filter_map(|number| whole.get(*number as usize).cloned()).collect()
+    }
+
     /// Its part of what became of the whole.
     #[must_use]
     pub fn of_trial(&self, whole: &Trial) -> Trial {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::accounts::eligibility::Applicant;
 use crate::engine::{AloneOrder, NodeSpec, NodeWindow, Rules};
-use crate::quota::{Award, QuotaInForce};
+use crate::quota::{Award, QuotaInForce, ShareTree};
 use crate::schedule::occurrences;
 use crate::snapshot::{Claim, Level, Node, Opened, SharePath, Snapshot};
 use crate::terms::{Pool, Terms};
@@ -144,6 +144,25 @@ impl Setting {
             alone_order: self.alone.unwrap_or(rules.alone_order),
             ..rules
         }
+    }
+
+    /// What the jobs ask, with the labels that their data need.
+    #[must_use]
+    pub fn asks_with_data(&self, jobs: &[TraceJob], asks: &[Ask]) -> Vec<Ask> {
+        let terms = self.terms(TimestampMillis(0));
+        let confined = |(job, ask): (&TraceJob, &Ask)| {
+            let claim = ask.claim(job);
+            let claim = terms.pool_of(&claim).map_or(claim.clone(), |pool| pool.confined(&claim));
+            Ask { node_labels: claim.node_labels, ..ask.clone() }
+        };
+        jobs.iter().zip(asks).map(confined).collect()
+    }
+
+    /// Shares inside the parties of a pool when the trace begins.
+    #[must_use]
+    pub fn inside(&self, pool: &Pool) -> Vec<Option<ShareTree>> {
+        let rules = self.rules(pool, &self.awards);
+        rules.inside.iter().map(|shares| shares.tree.as_deref().cloned()).collect()
     }
 
     /// Windows that act at any time from `from` to `to`, on nodes of one pool, by the clock of the trace.
