@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use concord_treaty::document::Document;
 use concord_treaty::source::read;
-use concord_treaty::treaty::Treaty;
+use concord_treaty::treaty::{Entitlements, Treaty};
 use serde::Serialize;
 
 use super::files;
@@ -14,6 +14,8 @@ use super::nodes::NodeArguments;
 use super::render::{Colour, Drawing};
 
 mod clauses;
+mod numbers;
+mod pool_words;
 mod words;
 
 /// Arguments of `concord diff`.
@@ -43,6 +45,8 @@ enum Output {
 pub struct Side {
     document: Document,
     treaty: Treaty,
+    /// What shares come to, by class.
+    entitlements: Entitlements,
 }
 
 /// What happens to one member.
@@ -67,10 +71,11 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     let new = side(&arguments.new, &arguments.nodes)?;
     let (Some(old), Some(new)) = (old, new) else { return Ok(false) };
     let members = words::members(&old, &new);
+    let of_pool = pool_words::sentences(&old, &new);
     let changes = clauses::changes(&old.document, &new.document)?;
     let mut out = std::io::stdout().lock();
     if arguments.output == Output::Json {
-        let report = serde_json::json!({ "members": members, "clauses": changes });
+        let report = serde_json::json!({ "members": members, "pool": of_pool, "clauses": changes });
         writeln!(out, "{report:#}")?;
         return Ok(true);
     }
@@ -87,7 +92,7 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
         writeln!(out, "{:<24} {before:>9} {after:>9} {:>9}", member.name, words::signed(change))?;
     }
     let sentences = members.iter().flat_map(|m| m.sentences.iter().map(move |s| format!("{} {s}", m.name)));
-    let sentences: Vec<String> = sentences.chain(words::pool(&old, &new)).collect();
+    let sentences: Vec<String> = sentences.chain(of_pool).collect();
     if !sentences.is_empty() {
         writeln!(out, "\nin words")?;
     }
@@ -124,11 +129,11 @@ fn side(path: &Path, nodes: &NodeArguments) -> Result<Option<Side>> {
     let treaty = found.treaty.context("a treaty without errors is valid")?;
     let Some(entitlements) = entitlements else {
         ensure!(!treaty.needs_capacity(), "shares of {} depend on the pool: add --nodes N", text.name);
-        return Ok(Some(Side { document, treaty }));
+        let entitlements = treaty.resolve(&[], nodes.day());
+        return Ok(Some(Side { document, treaty, entitlements }));
     };
     for warning in &found.diagnostics {
         eprintln!("{}", super::render::line(&text.name, warning));
     }
-    let treaty = treaty.in_pool(&entitlements);
-    Ok(Some(Side { document, treaty }))
+    Ok(Some(Side { document, treaty, entitlements }))
 }
