@@ -32,13 +32,20 @@ fn of_trace(job: &str, at: &str, more: &[&str]) -> Output {
     concord(&[&[job], &trace[..], more].concat())
 }
 
+/// A trace that names institutions and projects.
+fn of_paths(job: &str, at: &str, more: &[&str]) -> Output {
+    let trace = ["--treaty", "two-states.yaml", "--trace", "paths.csv", "--nodes", "4", "--at", at];
+    concord(&[&[job], &trace[..], more].concat())
+}
+
 fn of_cluster(claim: &str, more: &[&str]) -> Output {
     concord(&[&[claim, "--from", "cluster.json", "--at", NOW], more].concat())
 }
 
 #[test]
 fn explanations_read_as_reviewed() {
-    let cases: [(&str, Output); 10] = [
+    let quota = ["--quota", "north-quota.yaml"];
+    let cases: [(&str, Output); 12] = [
         ("trace-behind-ceiling", of_trace("large", "50", &[])),
         ("trace-waits-for-borrower", of_trace("owner", "50", &[])),
         ("trace-told-to-leave", of_trace("lent", "50", &[])),
@@ -48,6 +55,8 @@ fn explanations_read_as_reviewed() {
         ("cluster-no-run-times", of_cluster("climate/train", &[])),
         ("cluster-waits-for-borrower", of_cluster("job/fold", &[])),
         ("cluster-second-in-line", of_cluster("train-2", &["-n", "climate"])),
+        ("cluster-share-ceiling", of_cluster("climate/train", &quota)),
+        ("trace-share-ceiling", of_paths("b", "50", &quota)),
         ("cluster-ended", of_cluster("gpuclaim/old", &[])),
     ];
     let mut wrong = Vec::new();
@@ -80,6 +89,37 @@ fn json_says_the_same_in_milliseconds() {
     assert_eq!(millis(&json["start"]["earliest"]["atMillis"]), 100_000);
     assert_eq!(json["reason"]["code"], "WaitingForReclaim");
     assert_eq!(json["whatIfs"][0]["ask"]["pods"], 1);
+}
+
+/// What the list does not have is said, and a quota in the list counts like one on the command line.
+#[test]
+fn a_cluster_is_explained_with_what_is_in_the_list_and_the_rest_is_told() {
+    let list = fs::read_to_string(folder().join("cluster.json")).unwrap();
+    let mut list: Value = serde_json::from_str(&list).unwrap();
+    let spec = &mut list["items"][0]["spec"];
+    spec["budget"] = serde_json::json!({"period": "month", "gpuHours": {"north": 10}});
+    spec["eligibility"] = serde_json::json!({"countries": ["FI"]});
+    let quota = serde_json::json!({
+        "kind": "MemberQuota", "metadata": {"name": "north", "creationTimestamp": "2027-01-01T00:00:00Z"},
+        "spec": {"institutions": [{"name": "polar-institute", "ceiling": {"gpus": 24}, "projects": [{"name": "climate"}]}]},
+    });
+    list["items"].as_array_mut().unwrap().push(quota);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), list.to_string()).unwrap();
+    let from = file.path().to_str().unwrap();
+    let output = concord(&["climate/train", "--from", from, "--at", NOW]);
+    let told = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(told.contains("[ShareCeilingReached; clause quota/north/polar-institute]"), "{told}");
+    for note in
+        ["the books of the past are not in the list", "everybody counts as eligible", "shares inside north"]
+    {
+        assert!(told.contains(note), "{told}");
+    }
+    let output = concord(&["climate/train", "--from", from, "--at", NOW, "--quota", "north-quota.yaml"]);
+    assert!(text(&output.stderr).contains("and --quota another; keep one of the two"));
+    let output = of_cluster("climate/train", &["--open", "emergency=north@60"]);
+    assert!(text(&output.stderr).contains("\"emergency\" is no reserve of the treaty"));
 }
 
 #[test]

@@ -17,6 +17,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use concord_treaty::explain::Explanation;
 
+use super::simulate::decided::{Decided, OpeningArgument, parse_opening};
 use words::Clock;
 
 /// Arguments of `concord explain`.
@@ -38,6 +39,12 @@ pub struct Arguments {
     /// How a member shares inside itself: a file or folder of kind `MemberQuota`; may be repeated
     #[arg(long, value_name = "FILE")]
     quota: Vec<PathBuf>,
+    /// CSV file of projects' tiers in reserves with the columns reserve, project, tier and `used_gpu_hours`
+    #[arg(long, value_name = "FILE")]
+    awards: Option<PathBuf>,
+    /// A member's decision to open a reserve, at a second of the trace or a time; may be repeated
+    #[arg(long, value_name = "RESERVE=MEMBER@TIME", value_parser = parse_opening)]
+    open: Vec<OpeningArgument>,
     /// Time to explain: a second of the trace, or of a cluster a time such as 2027-01-31T12:00:00Z, now if not given
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
@@ -87,6 +94,12 @@ impl Explained {
     }
 }
 
+impl Arguments {
+    fn decided(&self) -> Decided {
+        Decided { quotas: self.quota.clone(), awards: self.awards.clone(), openings: self.open.clone() }
+    }
+}
+
 /// Explains the claim.
 ///
 /// # Errors
@@ -113,7 +126,7 @@ fn of_trace(arguments: &Arguments) -> Result<Explained> {
         at.parse().ok().filter(|s| trace::SECONDS.contains(s)).with_context(|| {
             format!("--at {at:?} is not a second of a trace; write a whole number from 0 on")
         })?;
-    trace::explain(&arguments.trace, &arguments.quota, &arguments.claim, at_s)
+    trace::explain(&arguments.trace, &arguments.decided(), &arguments.claim, at_s)
 }
 
 fn of_cluster(arguments: &Arguments) -> Result<Explained> {
@@ -131,5 +144,5 @@ fn of_cluster(arguments: &Arguments) -> Result<Explained> {
         None => ("kubectl get".to_owned(), kubectl::get(&arguments.kubectl)?),
     };
     let wanted = cluster::Wanted::parse(&arguments.claim, arguments.namespace.as_deref())?;
-    cluster::explain(&name, &text, &wanted, now)
+    cluster::explain((&name, &text), &wanted, &arguments.decided(), now)
 }

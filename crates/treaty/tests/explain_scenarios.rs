@@ -266,6 +266,24 @@ fn what_a_budget_forbids_it_forbids_until_its_period_ends() {
     assert_eq!(e.start.unwrap().range, Range::exactly(TimestampMillis(90_000)));
 }
 
+/// Both steps of the ladder are named: the limit as the reason, the last place as a note.
+#[test]
+fn every_step_of_a_ladder_that_is_reached_is_told() {
+    let mut pool = pool(document(&[8, 0], 60), 1, &[]);
+    pool.snapshot = snapshot(&nodes(1, 8), &[waiting("b1", 1, gang(1, 8), 0)]);
+    let until = Some(TimestampMillis(90_000));
+    let of = |most_borrowed| Standing { last: true, most_borrowed, until, ..Standing::default() };
+    pool.snapshot.standings = vec![Standing::default(), of(Some(4))];
+    let e = told(&pool, "b1");
+    assert_eq!(code(&e), "BorrowingLimited");
+    let note = "m1 has overdrawn its budget and borrows only after members within theirs until its period ends at \
+                1970-01-01 00:01 UTC";
+    assert_eq!(e.notes, [note]);
+    // Who borrows nothing stands in no order.
+    pool.snapshot.standings[1] = of(Some(0));
+    assert_eq!(told(&pool, "b1").notes, [""; 0]);
+}
+
 #[test]
 fn wishes_for_nodes_cost_time() {
     let mut pool = Pool::new(document(&[16], 60), 2, 8);

@@ -17,6 +17,7 @@
 //! window NAME at MINUTE for MINUTES [member=M] [rack=R] [announce=HOURS]   maintenance, or reserved for a member
 //! rack NODE-INDEX NAME                                a label of the node
 //! aging HOURS | minimum-run SECONDS                   clauses of line and reclaim
+//! standing MEMBER [last] [most=GPUS] [past=GPUS]      what the books say: behind the others, a limit, past borrowing
 //! decide                                              the engine decides until nothing changes
 //! ```
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
@@ -32,7 +33,7 @@ use concord_treaty::document::{
     InstitutionDocument, MemberQuotaDocument, PeopleDocument, ProjectShareDocument, QuotaGpusDocument,
 };
 use concord_treaty::quota::{MemberQuota, QuotaInForce};
-use concord_treaty::snapshot::{Level, Node};
+use concord_treaty::snapshot::{Level, Node, Standing};
 use concord_treaty::units::{MemberId, NodeName, TimestampMillis};
 use support::pool::Pool;
 use support::{document, gang, keeping, labels, limits, nodes, told, with_ceiling};
@@ -189,6 +190,19 @@ fn run(pool: &mut Pool, members: &[String], command: &str, words: &[&str], out: 
         ("aging", [hours]) => pool.document = limits::aging(pool.document.clone(), hours.parse().unwrap()),
         ("minimum-run", [seconds]) => {
             pool.document.reclaim.minimum_run_seconds = Some(seconds.parse().unwrap());
+        }
+        ("standing", [name, said @ ..]) => {
+            let mut standing = Standing { last: said.contains(&"last"), ..Standing::default() };
+            for (what, gpus) in said.iter().filter_map(|word| word.split_once('=')) {
+                let gpus: u32 = gpus.parse().unwrap();
+                match what {
+                    "most" => standing.most_borrowed = Some(gpus),
+                    "past" => standing.handicap_thousandths = i64::from(gpus) * 1000,
+                    other => panic!("unknown standing {other:?}"),
+                }
+            }
+            pool.snapshot.standings.resize(members.len(), Standing::default());
+            pool.snapshot.standings[member(name)] = standing;
         }
         ("decide", []) => {
             let mut lines = Vec::new();

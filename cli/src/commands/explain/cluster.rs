@@ -1,6 +1,7 @@
 //! A cluster as `kubectl get treaties,gpuclaims,nodes -A -o json` prints it: the treaty in force, and the snapshot that
 //! the operator decides on. Only the fields that decide are read.
 
+mod beside;
 mod claim;
 mod node;
 mod treaty;
@@ -11,7 +12,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use concord_treaty::explain::near_names;
-use concord_treaty::snapshot::Snapshot;
+use concord_treaty::snapshot::{Claim, Snapshot};
 use concord_treaty::treaty::Treaty;
 use concord_treaty::units::{ClaimId, Gpus, TimestampMillis};
 use serde_json::Value;
@@ -19,6 +20,8 @@ use serde_json::Value;
 use super::Explained;
 use super::object::Object;
 use super::words::Clock;
+use crate::commands::simulate::decided::Decided;
+use beside::Beside;
 use claim::ClaimObject;
 
 /// Largest list that is read: 100,000 claims of 4 KiB are 400 MiB.
@@ -103,11 +106,16 @@ pub fn read(path: &Path) -> Result<(String, Vec<u8>)> {
     Ok((path.display().to_string(), bytes))
 }
 
-/// Explains a claim of the list.
+/// Explains a claim of the list, with what people decided beside the treaty and the list does not have.
 ///
 /// # Errors
 /// When the list is faulty, has no treaty, or not exactly one such claim.
-pub fn explain(file: &str, text: &[u8], wanted: &Wanted, now: jiff::Timestamp) -> Result<Explained> {
+pub fn explain(
+    (file, text): (&str, &[u8]),
+    wanted: &Wanted,
+    decided: &Decided,
+    now: jiff::Timestamp,
+) -> Result<Explained> {
     let list: Value = serde_json::from_slice(text).with_context(|| {
         format!("{file}: is no JSON; make it by kubectl get treaties,gpuclaims,nodes -A -o json")
     })?;
@@ -121,10 +129,12 @@ pub fn explain(file: &str, text: &[u8], wanted: &Wanted, now: jiff::Timestamp) -
     }
     let (treaty, notes) = treaty::in_force(file, &parts.treaties, now)?;
     let id = parts.find(file, wanted, &treaty)?;
-    let snapshot = parts.snapshot(&treaty, &id, now);
+    let beside = Beside::of(file, &parts.quotas, decided, &treaty)?;
+    let snapshot = beside.added_to(parts.snapshot(&treaty, &id, now, &beside), &treaty);
     let mut explanation = concord_treaty::explain::explain(&treaty, &snapshot, &id, now)
         .with_context(|| format!("{file}: {id} is being deleted and waits for nothing"))?;
     explanation.notes.extend(notes);
+    explanation.notes.extend(beside.notes(&treaty));
     Ok(Explained { explanation, clock: Clock::Utc })
 }
 
@@ -134,6 +144,7 @@ struct Parts<'v> {
     treaties: Vec<Object<'v>>,
     claims: Vec<ClaimObject>,
     nodes: Vec<concord_treaty::snapshot::Node>,
+    quotas: Vec<Object<'v>>,
 }
 
 impl<'v> Parts<'v> {
@@ -141,6 +152,7 @@ impl<'v> Parts<'v> {
         match object.text("kind")? {
             "Treaty" => self.treaties.push(object),
             "GpuClaim" => self.claims.push(ClaimObject::read(&object)?),
+            "MemberQuota" => self.quotas.push(object),
             "Node" => self.nodes.extend(node::read(&object)?),
             _ => {}
         }
@@ -151,7 +163,7 @@ impl<'v> Parts<'v> {
         let found: Vec<&ClaimObject> = self.claims.iter().filter(|c| wanted.is(c)).collect();
         match found.as_slice() {
             [claim] => {
-                if treaty.member_id(&claim.member).is_none() {
+                if treaty.party_id(&claim.member).is_none() {
                     let members: Vec<&str> = treaty.members().iter().map(|m| m.name.as_str()).collect();
                     bail!(
                         "{file}: GpuClaim {}: spec.member: {:?} is not in the treaty {:?}; its members: {}",
@@ -180,13 +192,14 @@ impl<'v> Parts<'v> {
 
     /// The engine's input, as the operator makes it. GPUs of claims whose member is not in the treaty are taken off
     /// their nodes. The claim that is asked for stays in sight also when nothing of it matters any more.
-    fn snapshot(self, treaty: &Treaty, asked: &ClaimId, now: TimestampMillis) -> Snapshot {
+    fn snapshot(self, treaty: &Treaty, asked: &ClaimId, now: TimestampMillis, beside: &Beside) -> Snapshot {
         let mut foreign: BTreeMap<String, Gpus> = BTreeMap::new();
         let mut claims = Vec::new();
         for object in self.claims {
-            match treaty.member_id(&object.member) {
+            match treaty.party_id(&object.member) {
                 Some(member) if !object.is_going() => {
-                    let claim = object.claim(member, treaty);
+                    let path = beside.path(member, object.project.as_deref());
+                    let claim = Claim { path, ..object.claim(member, treaty) };
                     if claim.id == *asked || !claim.is_forgotten(now, treaty.reclaim_notice()) {
                         claims.push(claim);
                     }

@@ -12,7 +12,7 @@ use concord_treaty::units::{ClaimId, DurationMillis, TimestampMillis};
 use super::Explained;
 use super::words::Clock;
 use crate::commands::nodes::NodeArguments;
-use crate::commands::simulate::decided::{Decided, OpeningArgument, parse_opening};
+use crate::commands::simulate::decided::Decided;
 use crate::commands::simulate::pool::Pool;
 use crate::commands::simulate::{parse_pair, trace, treaty_file};
 
@@ -31,50 +31,27 @@ pub struct TraceOptions {
     treaty: Option<PathBuf>,
     #[command(flatten)]
     nodes: NodeArguments,
-    #[command(flatten)]
-    decided: DecidedArguments,
     /// Names in the trace that differ from the treaty's: TRACE=TREATY,...
     #[arg(long, value_name = "MAP", value_delimiter = ',', value_parser = parse_pair)]
     members: Vec<(String, String)>,
 }
 
-/// What people decide beside the treaty.
-#[derive(Debug, clap::Args)]
-struct DecidedArguments {
-    /// CSV file of projects' tiers in reserves with the columns reserve, project, tier and `used_gpu_hours`
-    #[arg(long, value_name = "FILE")]
-    awards: Option<PathBuf>,
-    /// A member's decision to open a reserve, at a second of the trace; may be repeated
-    #[arg(long, value_name = "RESERVE=MEMBER@SECOND", value_parser = parse_opening)]
-    open: Vec<OpeningArgument>,
-}
-
 impl TraceOptions {
     /// Whether anything was said of a trace.
     pub fn is_used(&self) -> bool {
-        let decided = self.decided.awards.is_some() || !self.decided.open.is_empty();
-        self.trace.is_some()
-            || self.treaty.is_some()
-            || self.nodes.stated()
-            || !self.members.is_empty()
-            || decided
+        self.trace.is_some() || self.treaty.is_some() || self.nodes.stated() || !self.members.is_empty()
     }
 }
 
-/// Explains the job of that name at that second, with how members share inside themselves.
+/// Explains the job of that name at that second, with what people decided beside the treaty.
 ///
 /// # Errors
 /// A faulty treaty, quota or trace, or a job that is not there then.
-pub fn explain(options: &TraceOptions, quotas: &[PathBuf], name: &str, at_s: i64) -> Result<Explained> {
+pub fn explain(options: &TraceOptions, decided: &Decided, name: &str, at_s: i64) -> Result<Explained> {
     let path = options.trace.as_ref().context("name a trace: --trace CSV")?;
     let file = treaty_file::read(options.treaty.as_ref().context("name a treaty: --treaty FILE")?)?;
     let treaty = &file.treaty;
-    let decided = Decided {
-        quotas: quotas.to_vec(),
-        awards: options.decided.awards.clone(),
-        openings: options.decided.open.clone(),
-    };
-    let pool = Pool::new(&file, &options.nodes, None, &decided)?;
+    let pool = Pool::new(&file, &options.nodes, None, decided)?;
     let wanted = trace::Wanted { treaty, members: &options.members, pool: &pool, from_s: 0, until_s: None };
     let trace = trace::read(path, &wanted)?;
     for note in pool.notes.iter().chain(&trace.notes) {

@@ -35,23 +35,40 @@ pub struct Decided {
 pub struct OpeningArgument {
     reserve: String,
     by: String,
-    second: i64,
+    at: When,
 }
 
-/// Reads `RESERVE=MEMBER@SECOND`.
+/// When something was decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// At that second of the trace.
+    Second(i64),
+    /// At that time.
+    Time(TimestampMillis),
+}
+
+/// Reads `RESERVE=MEMBER@SECOND`, or with a time such as `2027-01-31T12:00:00Z` instead of the second.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn parse_opening(text: &str) -> Result<OpeningArgument, String> {
     let parts = text.split_once('=').and_then(|(reserve, rest)| Some((reserve, rest.split_once('@')?)));
-    let second = |text: &str| text.parse().ok().filter(|second| (0..=SECONDS_MAX).contains(second));
     match parts {
-        Some((reserve, (by, at))) if !reserve.is_empty() && !by.is_empty() => match second(at) {
-            Some(second) => Ok(OpeningArgument { reserve: reserve.to_owned(), by: by.to_owned(), second }),
-            None => Err(format!("{at:?} is not a second of the trace")),
-        },
+        Some((reserve, (by, at))) if !reserve.is_empty() && !by.is_empty() => {
+            let at = when(at).ok_or_else(|| {
+                format!("{at:?} is neither a second of the trace nor a time such as 2027-01-31T12:00:00Z")
+            })?;
+            Ok(OpeningArgument { reserve: reserve.to_owned(), by: by.to_owned(), at })
+        }
         _ => Err(format!("{text:?} is not RESERVE=MEMBER@SECOND")),
     }
+}
+
+fn when(text: &str) -> Option<When> {
+    let second = text.parse().ok().filter(|second| (0..=SECONDS_MAX).contains(second)).map(When::Second);
+    let time =
+        || text.parse::<jiff::Timestamp>().ok().map(|at| When::Time(TimestampMillis(at.as_millisecond())));
+    second.or_else(time)
 }
 
 impl Decided {
@@ -107,18 +124,18 @@ impl Decided {
         Ok(awards)
     }
 
-    /// Decisions to open reserves, by the clock of the treaty; second 0 happens at `begin`.
+    /// Decisions to open reserves, by the clock of the treaty; second 0 of a trace happens at `begin`.
     ///
     /// # Errors
-    /// One that names no such reserve, or a member that may not decide it.
-    pub fn openings(&self, treaty: &Treaty, begin: TimestampMillis) -> Result<Vec<Opened>> {
+    /// One that names no such reserve, or a member that may not decide it, or a second where there is no trace.
+    pub fn openings(&self, treaty: &Treaty, begin: Option<TimestampMillis>) -> Result<Vec<Opened>> {
         self.openings.iter().map(|argument| argument.opened(treaty, begin)).collect()
     }
 }
 
 impl OpeningArgument {
-    fn opened(&self, treaty: &Treaty, begin: TimestampMillis) -> Result<Opened> {
-        let Self { reserve, by, second } = self;
+    fn opened(&self, treaty: &Treaty, begin: Option<TimestampMillis>) -> Result<Opened> {
+        let Self { reserve, by, at } = self;
         let names: Vec<&str> = treaty.reserves().iter().map(|r| r.name.as_str()).collect();
         let rule = treaty.reserves().iter().find(|r| r.name == *reserve);
         let rule = rule.with_context(|| {
@@ -135,7 +152,14 @@ impl OpeningArgument {
         );
         let party = treaty.party_id(reserve).with_context(|| format!("no party {reserve}"))?;
         let by = treaty.member_id(by).with_context(|| format!("no member {by}"))?;
-        Ok(Opened { reserve: party, by, at: begin.after(DurationMillis::from_seconds(*second)) })
+        let at = match (*at, begin) {
+            (When::Time(at), _) => at,
+            (When::Second(second), Some(begin)) => begin.after(DurationMillis::from_seconds(second)),
+            (When::Second(second), None) => {
+                bail!("--open: {second} is a second of a trace; write a time such as 2027-01-31T12:00:00Z")
+            }
+        };
+        Ok(Opened { reserve: party, by, at })
     }
 }
 

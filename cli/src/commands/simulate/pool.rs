@@ -96,7 +96,7 @@ impl Pool {
         let mut setting = Setting::new(treaty.clone(), all_nodes, instant(treaty, start)?);
         setting.quotas = decided.quotas(treaty, Some(&entitlements))?;
         setting.awards = decided.awards(treaty)?;
-        setting.openings = decided.openings(treaty, setting.begin)?;
+        setting.openings = decided.openings(treaty, Some(setting.begin))?;
         let terms = setting.terms(TimestampMillis(0));
         let nodes_by_class: Vec<Vec<Node>> = terms.pools.iter().map(|pool| setting.nodes_of(pool)).collect();
         let gpus = |nodes: &Vec<Node>| nodes.iter().map(|n| n.gpus).collect();

@@ -7,6 +7,7 @@ use super::case::{Case, could_host};
 use super::forecast::median_run;
 use super::range::Range;
 use super::{Ahead, Expected, Explanation, Held, Holders, Leaving, Line, Place, Promise, Reason, State};
+use crate::accounts::calendar;
 use crate::engine::Engine;
 use crate::plan::{Plan, Wait};
 use crate::reason::{ReclaimReason, WaitReason};
@@ -350,5 +351,21 @@ fn notes(case: &Case<'_>, waits: bool) -> Vec<String> {
             "{stopping} stopped claims still have GPUs; the forecast takes them to be gone now"
         ));
     }
+    notes.extend(behind_others(case).filter(|_| waits));
     notes
+}
+
+/// Every step of a budget's ladder that is reached holds: beside a limit, which is the reason of a wait, the last place
+/// when idle GPUs are lent.
+fn behind_others(case: &Case<'_>) -> Option<String> {
+    let (member, treaty) = (case.claim().member, &case.scene.pool.treaty);
+    let standing = case.scene.rules.members.get(member.index())?.standing;
+    if !standing.last || standing.most_borrowed == Some(0) {
+        return None;
+    }
+    let until = standing.until.map_or_else(String::new, |until| {
+        format!(" until its period ends at {}", calendar::written(treaty.time_zone(), until))
+    });
+    let name = name(treaty, member);
+    Some(format!("{name} has overdrawn its budget and borrows only after members within theirs{until}"))
 }

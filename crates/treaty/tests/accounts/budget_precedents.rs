@@ -65,7 +65,7 @@ impl<'a> Story<'a> {
     }
 
     fn effect(&self) -> Option<OveruseEffect> {
-        standing(self.terms, &self.account).effect()
+        standing(self.terms, &self.account).effects().last().copied()
     }
 }
 
@@ -196,15 +196,49 @@ fn people_are_told_what_applies_and_when_it_ends() {
          borrows at most 8 GPUs at once until 2026-04-01 00:00 Europe/Brussels; work inside the guarantee is not touched."
     );
     let before = seen("2026-01-31T23:59:59Z");
-    assert_eq!((before.effect(), before.balance.used.0), (None, 0));
+    assert_eq!((before.effects(), before.balance.used.0), (vec![], 0));
     let after = seen("2026-04-01T00:00:00Z");
-    assert_eq!((after.effect(), after.balance.unused.whole_hours()), (None, 900));
+    assert_eq!((after.effects(), after.balance.unused.whole_hours()), (vec![], 900));
     assert_eq!(
         after.sentence,
         "0 of 1100 GPU-hours used, 200 of them in advance of the next period; within the budget of the period that \
          ends at 2026-07-01 00:00 Europe/Brussels."
     );
     assert_eq!(effect_at(terms, MemberId(1), opened, &history, opened), None);
+}
+
+/// Every step that is reached holds, so all of them are named; of two limits the lower one counts.
+#[test]
+fn people_are_told_of_every_step() {
+    let ladder = vec![
+        step(100, OveruseEffect::LowPriority),
+        step(110, OveruseEffect::MostBorrowed(8)),
+        step(120, OveruseEffect::MostBorrowed(24)),
+        step(150, OveruseEffect::NoBorrowing),
+    ];
+    let rule = BudgetRule { overuse: ladder, ..rule(Period::Year) };
+    let calendar = utc();
+    let terms = Terms { rule: &rule, calendar: &calendar };
+    let told = |hours: u64| {
+        let story = Story::from(terms, "2026-01-01T00:00:00Z").uses(hours);
+        let sentence = standing(terms, &story.account).sentence;
+        let (_, what) = sentence.split_once(" used, the ").unwrap();
+        what.split_once(" until ").unwrap().0.to_owned()
+    };
+    assert_eq!(told(1_000), "step at 100.00 % is reached: borrows only after members within their budget");
+    assert_eq!(
+        told(1_100),
+        "steps at 100.00 % and 110.00 % are reached: borrows only after members within their budget and at most 8 GPUs at once"
+    );
+    assert_eq!(
+        told(1_200),
+        "steps at 100.00 %, 110.00 % and 120.00 % are reached: borrows only after members within their budget and at most \
+         8 GPUs at once"
+    );
+    assert_eq!(
+        told(1_500),
+        "steps at 100.00 %, 110.00 %, 120.00 % and 150.00 % are reached: borrows nothing"
+    );
 }
 
 #[test]
@@ -226,7 +260,7 @@ fn a_budget_of_nothing_is_passed_by_any_use() {
     let calendar = utc();
     let terms = Terms { rule: &rule, calendar: &calendar };
     let mut account = Account::open(terms, 0, at("2026-01-01T00:00:00Z"));
-    assert_eq!(standing(terms, &account).effect(), None);
+    assert_eq!(standing(terms, &account).effects(), []);
     account.book(GpuMillis(1));
-    assert_eq!(standing(terms, &account).effect(), Some(OveruseEffect::NoBorrowing));
+    assert_eq!(standing(terms, &account).effects(), [OveruseEffect::LowPriority, OveruseEffect::NoBorrowing]);
 }

@@ -15,6 +15,8 @@ pub struct ClaimObject {
     pub namespace: String,
     pub name: String,
     pub member: String,
+    /// Name of its Project.
+    pub project: Option<String>,
     /// Name of its Job.
     pub job: Option<String>,
     deleting: bool,
@@ -34,6 +36,7 @@ impl ClaimObject {
             namespace: object.text("metadata.namespace")?.to_owned(),
             name: object.text("metadata.name")?.to_owned(),
             member: object.text("spec.member")?.to_owned(),
+            project: object.text_if("spec.project")?.map(str::to_owned),
             job: object.text_if("spec.job.name")?.map(str::to_owned),
             gang: Gang { pods: object.gpus("spec.pods")?, gpus_per_pod: object.gpus("spec.gpusPerPod")? },
             node_selector: object.labels("spec.nodeSelector")?,
