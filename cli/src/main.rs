@@ -50,9 +50,14 @@ enum Command {
     Man,
 }
 
-/// What a trace would have seen under a treaty; `simulate pack`: how well a rule fills nodes of many kinds
+/// Replay a trace of jobs under a treaty, and compare with policies without one
 #[derive(Debug, clap::Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    long_about = commands::simulate::ABOUT,
+    after_long_help = commands::simulate::EXAMPLES
+)]
 struct Simulate {
     #[command(subcommand)]
     part: Option<Part>,

@@ -17,7 +17,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use concord_treaty::explain::Explanation;
 
-use super::simulate::decided::{Decided, OpeningArgument, parse_opening};
+use super::simulate::decided::{self, Decided, OpeningArgument, parse_opening};
 use words::Clock;
 
 /// Arguments of `concord explain`.
@@ -32,15 +32,9 @@ pub struct Arguments {
     /// Output of `kubectl get treaties,gpuclaims,nodes -A -o json`; - is standard input. Without it kubectl is asked
     #[arg(long, value_name = "FILE", conflicts_with = "trace")]
     from: Option<PathBuf>,
-    #[command(flatten)]
-    kubectl: kubectl::KubectlOptions,
-    #[command(flatten)]
-    trace: trace::TraceOptions,
-    /// How a member shares inside itself: a file or folder of kind `MemberQuota`; may be repeated
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = decided::QUOTA)]
     quota: Vec<PathBuf>,
-    /// CSV file of projects' tiers in reserves with the columns reserve, project, tier and `used_gpu_hours`
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = decided::AWARDS)]
     awards: Option<PathBuf>,
     /// A member's decision to open a reserve, at a second of the trace or a time; may be repeated
     #[arg(long, value_name = "RESERVE=MEMBER@TIME", value_parser = parse_opening)]
@@ -51,6 +45,10 @@ pub struct Arguments {
     /// How the result is printed
     #[arg(long, short, value_enum, default_value_t = Output::Table)]
     output: Output,
+    #[command(flatten)]
+    kubectl: kubectl::KubectlOptions,
+    #[command(flatten)]
+    trace: trace::TraceOptions,
 }
 
 const EXAMPLES: &str = "\
@@ -131,7 +129,7 @@ fn of_trace(arguments: &Arguments) -> Result<Explained> {
 
 fn of_cluster(arguments: &Arguments) -> Result<Explained> {
     if arguments.trace.is_used() {
-        bail!("--treaty, --nodes and --members are for a trace; name it: --trace CSV");
+        bail!("--treaty, --nodes, --start and --members are for a trace; name it: --trace CSV");
     }
     let now = match &arguments.at {
         None => jiff::Timestamp::now(),

@@ -22,7 +22,7 @@ pub struct NodeArguments {
     /// CSV file of nodes with the columns name, gpus and labels (a=b;c=d)
     #[arg(long, value_name = "FILE")]
     pub node_file: Option<PathBuf>,
-    /// Day on which shares are worked out, YYYY-MM-DD; today if not given
+    /// Day on which shares are worked out, YYYY-MM-DD; today if not given, and for a trace the treaty's first day
     #[arg(long, value_name = "DAY")]
     pub on: Option<Date>,
 }

@@ -25,15 +25,37 @@ use super::nodes::NodeArguments;
 use pool::Pool;
 use trials::Question;
 
-/// Replay a trace of jobs under a treaty, and compare with policies without one
-///
-/// The trace is a CSV file, plain or gzipped, with a line for each gang. It begins with the line
-/// job,member,`submit_s`,`runtime_s`,gpus
-/// and may have more columns, in any order; docs/simulate.md tells what each means:
-/// class (of GPUs), within (rack or row), `node_labels`, institution, project and person (or path), `organisation_kind`,
-/// country, purpose, `data_class`.
-/// A member may be a reserve. Jobs that arrive in the same second keep the order of the file. Everything that the treaty
-/// says follows the clock of the trace: shares, suspensions, reserves, budgets, windows.
+/// What `concord simulate --help` begins with.
+pub const ABOUT: &str = "\
+Replay a trace of jobs under a treaty, and compare with policies without one
+
+The trace is a CSV file, plain or gzipped, with one line for each gang. It begins with the line
+  job,member,submit_s,runtime_s,gpus
+and may have more columns, in any order:
+  class                   of GPUs, where the treaty has several
+  within                  rack or row in which all of the gang's nodes must lie
+  node_labels             that its nodes must have: a=b;c=d
+  institution, project, person
+                          on whose behalf inside its member, for --quota and --awards;
+                          or all three in one column, path: a/b/c
+  organisation_kind, country, purpose, data_class
+                          what its applicant states, where the treaty has conditions
+A member may be a reserve. Jobs that arrive in the same second keep the order of the file.
+
+Everything that the treaty says follows the clock of the trace: shares, suspensions, reserves,
+budgets, windows. What acts on nothing is told as a note.";
+
+/// What it ends with.
+pub const EXAMPLES: &str = "\
+Examples:
+  concord simulate --treaty t.yaml --trace jobs.csv --nodes 185
+  concord simulate --treaty t.yaml --trace jobs.csv.gz --nodes h100=32,a100=64 --on 2027-03-30
+  concord simulate --treaty t.yaml --trace jobs.csv --node-file nodes.csv --quota north.yaml
+  concord simulate --treaty t.yaml --trace jobs.csv --nodes 185 --policy all --svg all.svg
+
+docs/simulate.md tells what each column, figure and note means.";
+
+/// Arguments of `concord simulate`.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Treaty, as a YAML file
@@ -53,11 +75,9 @@ pub struct Arguments {
     /// where a node stands
     #[arg(long, value_name = "FILE")]
     node_file: Option<PathBuf>,
-    /// How a member shares inside itself: a file or folder of kind `MemberQuota`; may be repeated
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = decided::QUOTA)]
     quota: Vec<PathBuf>,
-    /// CSV file of projects' tiers in reserves with the columns reserve, project, tier and `used_gpu_hours`
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help = decided::AWARDS)]
     awards: Option<PathBuf>,
     /// A member's decision to open a reserve, at a second of the trace; may be repeated
     #[arg(long, value_name = "RESERVE=MEMBER@SECOND", value_parser = decided::parse_opening)]

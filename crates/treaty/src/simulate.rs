@@ -167,6 +167,8 @@ pub struct Replay<'a> {
     /// What holds, where it is more than rules that stay.
     course: Option<Course<'a>>,
     trial: Trial,
+    /// Complete runs.
+    complete: usize,
     notices: u64,
     withdrawals: u64,
     /// What the jobs' owners state as run times; empty: the real ones.
@@ -224,6 +226,7 @@ impl<'a> Replay<'a> {
             past: None,
             course: None,
             trial: Trial::new(jobs.len()),
+            complete: 0,
             notices: 0,
             withdrawals: 0,
             stated: &[],
@@ -335,6 +338,7 @@ impl<'a> Replay<'a> {
         *held = held.saturating_sub(traced.gang.gpus());
         let place = |&(node, gpus): &NodeGpus| (node + pool.first_node, gpus);
         let places = pool.engine.places(number).iter().map(place).collect();
+        self.complete += usize::from(completed);
         self.trial.record(Run { job, started_at: since.unwrap_or(ended_at), ended_at, places, completed });
     }
 

@@ -167,6 +167,32 @@ fn shares_inside_a_member_places_and_conditions_count() {
     assert_eq!(runs(&setting, &jobs, &asks), ["u1 0-2", "health 0-9", "u2 2-4", "rack 2-5"]);
 }
 
+/// A job that is longer than the time between two windows never ends, and the replay does not go on for ever; windows of
+/// later years still act.
+#[test]
+fn windows_act_for_as_long_as_anything_is_done() {
+    let treaty = treaty(
+        "members: [{name: a, guarantee: {gpus: 8}}]\nwindows: [{name: w, purpose: maintenance, start: 2026-03-02T00:00, lengthMinutes: 60, repeats: weekly}]\nreclaim: {noticeSeconds: 0}\n",
+    );
+    let setting = Setting::new(treaty, nodes(1, 8), BEGIN);
+    let mut jobs = vec![job("short", 0, 1, 0, 2), job("long", 0, 1, 1, 200)];
+    let all = runs(&setting, &jobs, &[]);
+    assert_eq!(all.first().map(String::as_str), Some("short 0-2"));
+    assert_eq!(all.get(1).map(String::as_str), Some("long 2-24!"));
+    assert!(all.len() > 50 && all.iter().skip(1).all(|run| run.ends_with('!')), "{all:?}");
+    // Four years later: the window opens every Monday, 168 hours after the one before.
+    let monday = 24 + 168 * 208;
+    jobs[1] = job("late", 0, 1, monday - 5, 10);
+    assert_eq!(
+        runs(&setting, &jobs, &[]),
+        [
+            "short 0-2".to_owned(),
+            format!("late {}-{monday}!", monday - 5),
+            format!("late {}-{}", monday + 1, monday + 11),
+        ]
+    );
+}
+
 /// A day of March 2026 and days after it.
 fn any_day() -> impl Strategy<Value = String> {
     (1..=9_i64).prop_map(|day| format!("2026-03-{day:02}"))

@@ -9,6 +9,8 @@ use concord_treaty::simulate::{Ask, Replay, TraceJob};
 use concord_treaty::snapshot::{Claim, ClaimState, Phase, Snapshot};
 use concord_treaty::units::{ClaimId, DurationMillis, TimestampMillis};
 
+use jiff::civil::DateTime;
+
 use super::Explained;
 use super::words::Clock;
 use crate::commands::nodes::NodeArguments;
@@ -31,6 +33,10 @@ pub struct TraceOptions {
     treaty: Option<PathBuf>,
     #[command(flatten)]
     nodes: NodeArguments,
+    /// When second 0 of the trace happens, YYYY-MM-DDTHH:MM in the treaty's time zone; otherwise the first instant of the
+    /// day given by --on, of the treaty's first day, or of 2026-01-01
+    #[arg(long, value_name = "TIME", conflicts_with = "on")]
+    start: Option<DateTime>,
     /// Names in the trace that differ from the treaty's: TRACE=TREATY,...
     #[arg(long, value_name = "MAP", value_delimiter = ',', value_parser = parse_pair)]
     members: Vec<(String, String)>,
@@ -51,7 +57,7 @@ pub fn explain(options: &TraceOptions, decided: &Decided, name: &str, at_s: i64)
     let path = options.trace.as_ref().context("name a trace: --trace CSV")?;
     let file = treaty_file::read(options.treaty.as_ref().context("name a treaty: --treaty FILE")?)?;
     let treaty = &file.treaty;
-    let pool = Pool::new(&file, &options.nodes, None, decided)?;
+    let pool = Pool::new(&file, &options.nodes, options.start, decided)?;
     let wanted = trace::Wanted { treaty, members: &options.members, pool: &pool, from_s: 0, until_s: None };
     let trace = trace::read(path, &wanted)?;
     for note in pool.notes.iter().chain(&trace.notes) {

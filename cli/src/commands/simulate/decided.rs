@@ -16,6 +16,12 @@ use concord_treaty::units::{DurationMillis, GpuHours, MemberId, TimestampMillis}
 use crate::commands::files;
 use crate::commands::render::{Colour, Drawing};
 
+/// What `--quota` is.
+pub const QUOTA: &str =
+    "How a member shares inside itself: a file or folder of kind MemberQuota; may be repeated";
+/// What `--awards` is.
+pub const AWARDS: &str = "Tiers of projects in reserves: CSV file with the columns reserve, project, tier and, if wanted, used_gpu_hours";
+
 /// Seconds of a trace.
 const SECONDS_MAX: i64 = 31_557_600_000;
 

@@ -100,11 +100,14 @@ pub fn read(path: &Path, wanted: &Wanted<'_>) -> anyhow::Result<Trace> {
 
 fn parse(source: impl Read, name: &str, wanted: &Wanted<'_>) -> anyhow::Result<Trace> {
     let mut lines = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(source);
-    let header = lines.headers().with_context(|| format!("{name}:1: cannot read the header"))?.clone();
+    let header = lines.headers().with_context(|| {
+        format!("{name}:1: cannot read the header; a trace is a CSV file in UTF-8, plain or gzipped")
+    })?;
+    let header = header.clone();
     let columns = find_columns(&header, name)?;
     let optional =
         Columns::of(&header, wanted.treaty).map_err(|fault| anyhow::anyhow!("{name}:1: {fault}"))?;
-    let mut reading = Reading::new(wanted, columns, optional);
+    let mut reading = Reading::new(wanted, columns, optional, header.len());
     if !wanted.treaty.classes().is_empty() {
         reading.class_column = header.iter().position(|found| found == CLASS_COLUMN);
     }
@@ -148,13 +151,15 @@ fn find_columns(header: &StringRecord, name: &str) -> anyhow::Result<[usize; 5]>
         }
     }
     if !missing.is_empty() {
+        let begin = format!("begin the file with the line {}", COLUMNS.join(","));
         let found: Vec<&str> = header.iter().collect();
-        bail!(
-            "{name}:1: no column {}; found {}; begin the file with the line {}",
-            missing.join(", "),
-            found.join(", "),
-            COLUMNS.join(",")
-        );
+        match found.as_slice() {
+            [] | [""] => bail!("{name}: is empty; {begin}"),
+            [one] if one.contains([';', '\t']) => {
+                bail!("{name}:1: the columns are not separated by commas; {begin}")
+            }
+            _ => bail!("{name}:1: no column {}; found {}; {begin}", missing.join(", "), found.join(", ")),
+        }
     }
     Ok(positions)
 }
@@ -162,6 +167,8 @@ fn find_columns(header: &StringRecord, name: &str) -> anyhow::Result<[usize; 5]>
 struct Reading<'a> {
     wanted: &'a Wanted<'a>,
     columns: [usize; 5],
+    /// Fields of each line.
+    width: usize,
     class_column: Option<usize>,
     optional: Columns,
     renamed: BTreeMap<&'a str, &'a str>,
@@ -178,10 +185,11 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(wanted: &'a Wanted<'a>, columns: [usize; 5], optional: Columns) -> Self {
+    fn new(wanted: &'a Wanted<'a>, columns: [usize; 5], optional: Columns, width: usize) -> Self {
         Self {
             wanted,
             columns,
+            width,
             class_column: None,
             optional,
             renamed: wanted.members.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect(),
@@ -202,6 +210,11 @@ impl<'a> Reading<'a> {
 
     /// Takes one line; a faulty one leaves its faults.
     fn take(&mut self, record: &StringRecord) {
+        if record.len() != self.width {
+            let what = format!("has {} fields, and the first line {}", record.len(), self.width);
+            self.faults.push(format!("{}: {what}; write as many, separated by commas", self.line));
+            return;
+        }
         let field = |column: usize| record.get(self.columns[column]).unwrap_or("").to_owned();
         let [job, member, submit, runtime, gpus] = [0, 1, 2, 3, 4].map(field);
         self.check_name(job);

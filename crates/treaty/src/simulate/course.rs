@@ -1,10 +1,12 @@
 //! A replay under a [`Setting`]: what the treaty says goes along with the clock.
 //!
 //! When it says something else, each engine is made anew from what a caller would observe, as the operator decides under
-//! an amendment; nothing that runs is lost by it. Windows are looked up a year ahead, and again as long as something goes
-//! on.
+//! an amendment; nothing that runs is lost by it. Windows are looked up a year ahead, and again as long as something is
+//! done: where in a whole year nothing ends and nobody comes, as when a job is longer than the time between two windows,
+//! the replay is over.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use super::setting::{Ask, Setting, specs};
 use super::{Pool, Replay, TraceJob};
@@ -30,8 +32,10 @@ pub(super) struct Course<'a> {
     rules: Vec<Rules>,
     next_change: Option<TimestampMillis>,
     windows_until: TimestampMillis,
-    /// Runs begun and ended when windows were looked up last.
-    runs_then: usize,
+    /// When windows were looked up last, and how many runs were complete then.
+    looked_up: (TimestampMillis, usize),
+    /// Nothing would ever be done any more.
+    pub(super) is_over: bool,
     asks: &'a [Ask],
     pub(super) tiers: Tiers,
     /// What holds has changed at this instant: each decision is taken by engines made anew, until nothing is left to do.
@@ -59,7 +63,8 @@ impl<'a> Replay<'a> {
             rules,
             next_change: setting.next_change(TimestampMillis(0)),
             windows_until: TimestampMillis(i64::MIN),
-            runs_then: 0,
+            looked_up: (TimestampMillis(0), 0),
+            is_over: false,
             asks,
             is_amended: false,
         };
@@ -68,17 +73,27 @@ impl<'a> Replay<'a> {
         replay
     }
 
-    /// When the treaty may say something else, or more windows have to be looked up.
-    pub(super) fn next_stage(&self) -> Option<TimestampMillis> {
-        let course = self.course.as_ref()?;
-        let looks_up = !course.setting.treaty.windows().is_empty() && self.goes_on(course);
-        course.next_change.into_iter().chain(looks_up.then_some(course.windows_until)).min()
+    /// When the treaty may say something else.
+    pub(super) fn next_change(&self) -> Option<TimestampMillis> {
+        self.course.as_ref()?.next_change
     }
 
-    /// Whether anything happened since windows were looked up, or is still to come. Otherwise those that wait would wait
-    /// for ever, and a window that comes again would be looked up for ever.
+    /// When more windows have to be looked up.
+    pub(super) fn next_look_up(&self) -> Option<TimestampMillis> {
+        let course = self.course.as_ref()?;
+        (!course.setting.treaty.windows().is_empty()).then_some(course.windows_until)
+    }
+
+    /// Whether anything was done since windows were looked up, still goes on since then, or is to come.
     fn goes_on(&self, course: &Course<'_>) -> bool {
-        self.trial.runs.len() > course.runs_then || self.arrived < self.jobs.len() || !self.ends.is_empty()
+        let (then, complete) = course.looked_up;
+        self.complete > complete
+            || self.arrived < self.jobs.len()
+            || course.next_change.is_some()
+            || self.ends.iter().any(|Reverse((_, job, run))| {
+                let (count, since) = self.attempts[*job as usize];
+                count == *run && since.is_some_and(|since| since <= then)
+            })
     }
 
     /// What holds from now on.
@@ -90,10 +105,13 @@ impl<'a> Replay<'a> {
             course.terms = course.setting.terms(self.now);
         }
         let used_up = course.tiers.used_up(self.now);
-        let unknown = course.windows_until <= self.now;
-        let goes_on = changes || self.course.as_ref().is_some_and(|course| self.goes_on(course));
-        if unknown && goes_on {
+        let unknown = course.windows_until <= self.now && !course.setting.treaty.windows().is_empty();
+        if unknown {
+            let goes_on = changes || self.course.as_ref().is_some_and(|course| self.goes_on(course));
             self.look_up_windows(self.now);
+            if let Some(course) = &mut self.course {
+                course.is_over = !goes_on;
+            }
         }
         if changes || used_up {
             self.make_engines_anew();
@@ -119,7 +137,12 @@ impl<'a> Replay<'a> {
             }
             let windows = course.setting.windows(&course.nodes[index], self.now, course.windows_until);
             let stage = Stage { rules: &rules, standings: own, windows, now: self.now };
-            pool.make_anew(&course.nodes[index], stage, (&mut self.whereabouts, self.jobs), index);
+            for job in pool.make_anew(&course.nodes[index], stage, self.jobs) {
+                self.whereabouts[job as usize] = None;
+            }
+            for (number, job) in (0..).zip(&pool.jobs) {
+                self.whereabouts[*job as usize] = Some((index, number));
+            }
             course.rules[index] = rules;
             course.is_amended = true;
         }
@@ -138,7 +161,7 @@ impl<'a> Replay<'a> {
         let Some(course) = &mut self.course else { return };
         let known = course.windows_until;
         course.windows_until = from.after(WINDOWS_AHEAD);
-        course.runs_then = self.trial.runs.len();
+        course.looked_up = (from, self.complete);
         if course.setting.treaty.windows().is_empty() {
             return;
         }
@@ -185,13 +208,8 @@ struct Stage<'s> {
 }
 
 impl Pool {
-    fn make_anew(
-        &mut self,
-        nodes: &[Node],
-        stage: Stage<'_>,
-        (whereabouts, jobs): (&mut [Option<(usize, u32)>], &[TraceJob]),
-        own: usize,
-    ) {
+    /// Returns the jobs that it knew before; those of which nothing matters any more are forgotten.
+    fn make_anew(&mut self, nodes: &[Node], stage: Stage<'_>, jobs: &[TraceJob]) -> Vec<u32> {
         let snapshot = self.engine.observe(nodes);
         let mut rules = stage.rules.clone();
         let standings = stage.standings.iter().copied().chain(std::iter::repeat(Standing::default()));
@@ -200,14 +218,9 @@ impl Pool {
         }
         self.engine = Engine::restore(rules, &snapshot, stage.now);
         self.engine.set_windows(stage.windows);
-        let known: BTreeSet<u32> = self.jobs.iter().copied().collect();
+        let known = std::mem::take(&mut self.jobs);
         let by_name: BTreeMap<_, u32> = known.iter().map(|job| (&jobs[*job as usize].id, *job)).collect();
-        for job in &known {
-            whereabouts[*job as usize] = None;
-        }
         self.jobs = snapshot.claims.iter().filter_map(|claim| by_name.get(&claim.id).copied()).collect();
-        for (number, job) in (0..).zip(&self.jobs) {
-            whereabouts[*job as usize] = Some((own, number));
-        }
+        known
     }
 }

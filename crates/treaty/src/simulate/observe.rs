@@ -18,6 +18,9 @@ impl<'a> Replay<'a> {
     /// The next instant at which something happens, without going there.
     #[must_use]
     pub fn peek(&mut self) -> Option<TimestampMillis> {
+        if self.course.as_ref().is_some_and(|course| course.is_over) {
+            return None;
+        }
         let arrival = self.jobs.get(self.arrived).map(|j| j.submitted_at);
         while self.ends.peek().is_some_and(|Reverse((_, job, run))| self.attempts[*job as usize].0 != *run) {
             self.ends.pop();
@@ -25,7 +28,8 @@ impl<'a> Replay<'a> {
         let end = self.ends.peek().map(|Reverse((at, ..))| *at);
         let alarms = self.pools.iter().filter_map(|pool| pool.engine.next_alarm());
         let happens = alarms.chain(arrival).chain(end).chain(self.next_standings());
-        happens.chain(self.next_stage()).min()
+        let next = happens.chain(self.next_change()).min()?;
+        Some(self.next_look_up().map_or(next, |look_up| next.min(look_up)))
     }
 
     /// Since when the job holds GPUs; `None` while it does not.
