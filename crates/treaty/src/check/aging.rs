@@ -14,10 +14,15 @@ impl<'a> Judge<'a> {
         let before = self.snapshot.claims.iter().filter(|c| kept_by_age(c).is_some());
         let still: BTreeSet<&ClaimId> = self.kept_for_aged_after().iter().map(|(c, _)| &c.id).collect();
         for claim in before.filter(|c| still.contains(&c.id)) {
-            if let Some(kept) = kept_by_age(claim) {
+            // Of a place that lost a node nothing is left to it; it gets another.
+            if let Some(kept) = kept_by_age(claim).filter(|kept| self.is_there(kept)) {
                 self.others_leave_it(claim, kept);
             }
         }
+    }
+
+    fn is_there(&self, kept: &Reserved) -> bool {
+        kept.slots.iter().all(|slot| self.node(&slot.node).is_some_and(|node| node.schedulable))
     }
 
     /// What is kept for waiting claims on borrowed account once the plan is applied.

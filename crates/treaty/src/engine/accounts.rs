@@ -25,7 +25,10 @@ impl Engine {
             for job in changed {
                 self.follow_line_alone(job);
             }
-            self.actions.extend(forgotten.into_iter().map(|job| Action::Forgotten { job }));
+            for job in forgotten {
+                self.jobs[job as usize].is_forgotten = true;
+                self.actions.push(Action::Forgotten { job });
+            }
         }
     }
 

@@ -67,6 +67,8 @@ pub(super) struct Record {
     pub(super) put_back: bool,
     /// The present decision has started it.
     pub(super) has_just_started: bool,
+    /// Its run alone is over for so long that the line has forgotten it.
+    pub(super) is_forgotten: bool,
     /// Start in its member's line alone.
     pub(super) due_since: Option<i64>,
     /// Where it runs in that line; empty once that is over.
@@ -144,6 +146,7 @@ impl Record {
             places: Places::default(),
             put_back: false,
             has_just_started: false,
+            is_forgotten: false,
             due_since: None,
             places_alone: Places::default(),
             leaves_by: None,

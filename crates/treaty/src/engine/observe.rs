@@ -17,7 +17,8 @@ impl Engine {
     #[must_use]
     pub fn observe(&self, nodes: &[Node]) -> Snapshot {
         let now = TimestampMillis(self.now);
-        let claims = (0..).zip(&self.jobs).filter_map(|(job, record)| {
+        let known = (0..).zip(&self.jobs).filter(|(_, record)| !record.is_forgotten);
+        let claims = known.filter_map(|(job, record)| {
             let claim = Claim {
                 due: record
                     .due_since

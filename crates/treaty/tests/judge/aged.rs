@@ -98,6 +98,22 @@ fn borrowers_may_have_what_the_aged_does_not_need() {
     assert!(guaranteed.broken().is_empty());
 }
 
+#[test]
+fn a_place_that_lost_a_node_is_no_longer_kept() {
+    let two_nodes = || {
+        let mut scene = Scene::new();
+        scene.document = aging(scene.document, 1);
+        scene.has_kept("old", 0, &[(0, 8), (1, 8)], Borrowed);
+        scene.claim("old").submitted_at = TimestampMillis(NOW - HOUR);
+        scene.starts("s", 2, &[(0, 1)], Borrowed);
+        scene
+    };
+    assert_eq!(two_nodes().broken(), ["TakenFromAged"]);
+    let mut closed = two_nodes();
+    closed.snapshot.nodes[1].schedulable = false;
+    assert!(!closed.broken().contains(&"TakenFromAged"));
+}
+
 /// A borrower that stated that it ends at `ends_at` runs where GPUs are kept.
 fn overrun(ends_at: i64, submitted_at: i64, on: usize) -> Scene {
     let mut scene = Scene::new();
