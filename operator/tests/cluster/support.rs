@@ -7,18 +7,22 @@ use std::time::{Duration, Instant};
 use concord_api::{ClaimPhase, GpuClaim};
 use concord_pool::{ControlPlane, Identity, Options, SimulatedNode, Tool, nodes};
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{ListParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
 pub const PATIENCE: Duration = Duration::from_secs(60);
-const OPERATOR: &str = "operator";
+pub const OPERATOR: &str = "operator";
+/// Of tests in which the operator dies often; it waits that long for its own lease.
+const SHORT_LEASE_SECONDS: u32 = 4;
 const RESEARCHER: &str = "researcher";
 
 pub struct Pool {
     plane: Option<ControlPlane>,
     folder: tempfile::TempDir,
     operator: Option<Child>,
+    lease_seconds: u32,
     pub admin: Client,
     /// Acts as a person of every project.
     pub researcher: Client,
@@ -38,7 +42,8 @@ impl Pool {
         let plane = ControlPlane::start(options).await.unwrap();
         let admin = plane.client(Identity::ADMIN).await.unwrap();
         let researcher = plane.client(RESEARCHER).await.unwrap();
-        let mut pool = Self { plane: Some(plane), folder, operator: None, admin, researcher };
+        let lease_seconds = SHORT_LEASE_SECONDS;
+        let mut pool = Self { plane: Some(plane), folder, operator: None, lease_seconds, admin, researcher };
         pool.install();
         let wanted: Vec<SimulatedNode> = (0..node_count).map(node).collect();
         nodes::create(&pool.admin, &wanted).await.unwrap();
@@ -107,18 +112,35 @@ impl Pool {
     }
 
     pub fn start_operator(&mut self) {
+        self.operator = Some(self.spawn_operator("operator", 0));
+    }
+
+    /// One more operator; port 0 is any.
+    pub fn spawn_operator(&self, name: &str, port: u16) -> Child {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
             .open(self.folder.path().join("operator.log"))
             .unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_concord-operator"))
-            .args(["run", "--listen", "127.0.0.1:0"])
+        Command::new(env!("CARGO_BIN_EXE_concord-operator"))
+            .args(["run", "--name", name, "--listen", &format!("127.0.0.1:{port}")])
+            .args(["--lease-seconds", &self.lease_seconds.to_string()])
             .env("KUBECONFIG", self.plane().kubeconfig(OPERATOR))
             .stderr(log)
             .spawn()
-            .unwrap();
-        self.operator = Some(child);
+            .unwrap()
+    }
+
+    /// A client with the operator's rights.
+    pub async fn as_operator(&self) -> Client {
+        self.plane().client(OPERATOR).await.unwrap()
+    }
+
+    /// Holder and number of the present term.
+    pub async fn term(&self) -> (String, i32) {
+        let leases: Api<Lease> = Api::namespaced(self.admin.clone(), "concord-system");
+        let spec = leases.get_opt("concord-operator").await.unwrap().and_then(|l| l.spec).unwrap_or_default();
+        (spec.holder_identity.unwrap_or_default(), spec.lease_transitions.unwrap_or(0))
     }
 
     /// As `kill -9` does it.

@@ -107,6 +107,9 @@ async fn kills_at_any_moment_lose_nothing() {
             let (pods, gpus) = if n % 3 == 0 { (2, 8) } else { (1, 1 + n) };
             pool.submit(member, &format!("j{round}-{n}"), pods, gpus, 1.5).await;
         }
+        // A new operator first waits for the end of the dead one's lease.
+        let terms = i32::try_from(round).unwrap() + 1;
+        pool.eventually("the next term began", async || (pool.term().await.1 == terms).then_some(())).await;
         // Primes of milliseconds, so that the kills meet different steps.
         tokio::time::sleep(std::time::Duration::from_millis(u64::from(397 + 211 * round))).await;
         pool.kill_operator();
