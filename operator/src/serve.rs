@@ -22,7 +22,11 @@ pub struct Readiness {
 ///
 /// # Errors
 /// When the address cannot be bound.
-pub async fn serve(listen: SocketAddr, metrics: Metrics, readiness: watch::Receiver<Readiness>) -> std::io::Result<()> {
+pub async fn serve(
+    listen: SocketAddr,
+    metrics: Metrics,
+    readiness: watch::Receiver<Readiness>,
+) -> std::io::Result<()> {
     let text = move || async move {
         metrics.render().map_err(|e| (StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))
     };

@@ -61,8 +61,10 @@ mod tests {
     const LEAST: Duration = Duration::from_secs(15);
 
     fn lease(holder: &str, renewed: &str, transitions: i32) -> Lease {
-        serde_json::from_value(json!({"metadata": {}, "spec": {"holderIdentity": holder, "renewTime": renewed,
-            "leaseDurationSeconds": 15, "leaseTransitions": transitions}}))
+        serde_json::from_value(
+            json!({"metadata": {}, "spec": {"holderIdentity": holder, "renewTime": renewed,
+            "leaseDurationSeconds": 15, "leaseTransitions": transitions}}),
+        )
         .unwrap()
     }
 

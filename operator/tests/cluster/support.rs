@@ -1,6 +1,7 @@
 //! A real control plane with Concord installed and the operator's own binary running against it.
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 pub const PATIENCE: Duration = Duration::from_secs(60);
-pub const OPERATOR: &str = "operator";
+const OPERATOR: &str = "operator";
 /// Of tests in which the operator dies often; it waits that long for its own lease.
 const SHORT_LEASE_SECONDS: u32 = 4;
 const RESEARCHER: &str = "researcher";
@@ -21,7 +22,7 @@ const RESEARCHER: &str = "researcher";
 pub struct Pool {
     plane: Option<ControlPlane>,
     folder: tempfile::TempDir,
-    operator: Option<Child>,
+    operator: Option<Operator>,
     lease_seconds: u32,
     pub admin: Client,
     /// Acts as a person of every project.
@@ -31,6 +32,16 @@ pub struct Pool {
 impl Pool {
     /// `node_count` nodes of 8 GPUs, the treaty and one project `<member>-lab` a member.
     pub async fn start(node_count: usize, members: &[(&str, u32)], notice_seconds: u32) -> Self {
+        Self::start_with_lease(node_count, members, notice_seconds, SHORT_LEASE_SECONDS).await
+    }
+
+    /// The same with operators that take over from each other after so many seconds.
+    pub async fn start_with_lease(
+        node_count: usize,
+        members: &[(&str, u32)],
+        notice_seconds: u32,
+        lease_seconds: u32,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut options = Options::for_test(folder.path());
         let account = concord_api::names::OPERATOR_USER;
@@ -42,7 +53,6 @@ impl Pool {
         let plane = ControlPlane::start(options).await.unwrap();
         let admin = plane.client(Identity::ADMIN).await.unwrap();
         let researcher = plane.client(RESEARCHER).await.unwrap();
-        let lease_seconds = SHORT_LEASE_SECONDS;
         let mut pool = Self { plane: Some(plane), folder, operator: None, lease_seconds, admin, researcher };
         pool.install();
         let wanted: Vec<SimulatedNode> = (0..node_count).map(node).collect();
@@ -112,23 +122,31 @@ impl Pool {
     }
 
     pub fn start_operator(&mut self) {
-        self.operator = Some(self.spawn_operator("operator", 0));
+        self.operator = Some(self.spawn_operator("operator"));
     }
 
-    /// One more operator; port 0 is any.
-    pub fn spawn_operator(&self, name: &str, port: u16) -> Child {
+    /// The operator that the pool was started with, for whoever treats it badly.
+    pub fn take_operator(&mut self) -> Operator {
+        self.operator.take().unwrap()
+    }
+
+    /// One more operator.
+    pub fn spawn_operator(&self, name: &str) -> Operator {
+        // Free a moment ago; whoever takes it first makes the test fail, not lie.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let log = std::fs::File::options()
             .create(true)
             .append(true)
             .open(self.folder.path().join("operator.log"))
             .unwrap();
-        Command::new(env!("CARGO_BIN_EXE_concord-operator"))
+        let child = Command::new(env!("CARGO_BIN_EXE_concord-operator"))
             .args(["run", "--name", name, "--listen", &format!("127.0.0.1:{port}")])
             .args(["--lease-seconds", &self.lease_seconds.to_string()])
             .env("KUBECONFIG", self.plane().kubeconfig(OPERATOR))
             .stderr(log)
             .spawn()
-            .unwrap()
+            .unwrap();
+        Operator { child, port }
     }
 
     /// A client with the operator's rights.
@@ -145,10 +163,7 @@ impl Pool {
 
     /// As `kill -9` does it.
     pub fn kill_operator(&mut self) {
-        if let Some(mut child) = self.operator.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
+        drop(self.operator.take());
     }
 
     pub fn operator_log(&self) -> String {
@@ -228,9 +243,42 @@ impl Pool {
     }
 }
 
-impl Drop for Pool {
+/// A running operator; killed when dropped, as `kill -9` does it.
+pub struct Operator {
+    child: Child,
+    port: u16,
+}
+
+impl Operator {
+    /// Sends a signal by its short name.
+    pub fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("sh").args(["-c", r#"kill -s "$0" "$1""#, signal, &id]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Tells it to stop and waits until it did; whether it was content.
+    pub fn stop(mut self) -> bool {
+        self.signal("TERM");
+        self.child.wait().unwrap().success()
+    }
+
+    /// What it answers to a GET; nothing when it does not answer.
+    pub fn get(&self, path: &str) -> String {
+        let mut answer = String::new();
+        if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) {
+            stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            let _ = write!(stream, "GET {path} HTTP/1.0\r\n\r\n");
+            let _ = stream.read_to_string(&mut answer);
+        }
+        answer
+    }
+}
+
+impl Drop for Operator {
     fn drop(&mut self) {
-        self.kill_operator();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -1,0 +1,159 @@
+//! Two operators at once: one acts, the other takes over, and whoever was deposed writes nothing any more.
+
+use std::time::{Duration, Instant};
+
+use super::support::{Operator, Pool};
+use concord_api::{ClaimPhase, GpuClaim};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{ListParams, Patch, PatchParams, PostParams};
+use kube::{Api, ResourceExt};
+use serde_json::json;
+
+const STANDBY: &str = "standby: another operator holds the lease";
+
+async fn wait_for_standby(pool: &Pool, operator: &Operator) {
+    pool.eventually("it stands by", async || operator.get("/readyz").contains(STANDBY).then_some(())).await;
+    assert!(operator.get("/metrics").contains("concord_leader 0"));
+}
+
+async fn wait_for_term(pool: &Pool, number: i32) -> String {
+    pool.eventually(&format!("term {number} began"), async || {
+        let (holder, transitions) = pool.term().await;
+        (transitions == number && !holder.is_empty()).then_some(holder)
+    })
+    .await
+}
+
+/// Every claim ran once, on one set of pods, and was booked.
+async fn assert_ran_once(pool: &Pool, names: &[String]) {
+    let pods: Api<Pod> = Api::namespaced(pool.admin.clone(), "alpha-lab");
+    for name in names {
+        let claim = pool.wait_for_state("alpha", name, ClaimPhase::Succeeded).await;
+        let status = claim.status.unwrap();
+        assert_eq!((status.reclaims, status.borrows), (0, 0), "{name}: {status:?}");
+        let of_job = ListParams::default().labels(&format!("batch.kubernetes.io/job-name={name}"));
+        assert_eq!(pods.list(&of_job).await.unwrap().items.len(), 1, "{name} was started once");
+    }
+}
+
+async fn assert_nothing_doubled(pool: &Pool) {
+    let by_node = pool.gpus_by_node().await;
+    assert!(by_node.values().all(|gpus| *gpus <= 8), "{by_node:?}");
+    let claims: Api<GpuClaim> = Api::all(pool.admin.clone());
+    let mut booked = std::collections::BTreeMap::<String, i64>::new();
+    for place in claims.list(&ListParams::default()).await.unwrap().into_iter().filter_map(|c| c.status) {
+        for placement in place.placement {
+            *booked.entry(placement.node).or_default() += placement.gpus;
+        }
+    }
+    assert!(booked.values().all(|gpus| *gpus <= 8), "{booked:?}");
+}
+
+async fn submit(pool: &Pool, prefix: &str, count: u32) -> Vec<String> {
+    let names: Vec<String> = (0..count).map(|n| format!("{prefix}-{n}")).collect();
+    for name in &names {
+        pool.submit("alpha", name, 1, 4, 1.0).await;
+    }
+    names
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_takes_over_from_the_killed_and_at_once_from_the_stopped() {
+    let mut pool = Pool::start_with_lease(2, &[("alpha", 16)], 1, 15).await;
+    let first = pool.take_operator();
+    let second = pool.spawn_operator("second");
+    wait_for_standby(&pool, &second).await;
+    assert!(first.get("/metrics").contains("concord_leader 1"));
+    assert_eq!(pool.term().await.1, 1);
+
+    // More than fits, so that some are decided by each of them.
+    let mut names = submit(&pool, "killed", 8).await;
+    pool.wait_for_state("alpha", "killed-0", ClaimPhase::Admitted).await;
+    drop(first);
+    let killed_at = Instant::now();
+    assert!(wait_for_term(&pool, 2).await.starts_with("second_"));
+    pool.eventually("the new leader is ready", async || {
+        let answer = second.get("/readyz");
+        (answer.contains("200 OK") && !answer.contains(STANDBY)).then_some(())
+    })
+    .await;
+    println!("took over from a killed operator after {:.1} s", killed_at.elapsed().as_secs_f64());
+    assert_ran_once(&pool, &names).await;
+    assert!(second.get("/metrics").contains("concord_lease_transitions 2"));
+
+    let third = pool.spawn_operator("third");
+    wait_for_standby(&pool, &third).await;
+    names = submit(&pool, "stopped", 8).await;
+    pool.wait_for_state("alpha", "stopped-0", ClaimPhase::Admitted).await;
+    let stopped_at = Instant::now();
+    assert!(second.stop(), "it ends without an error");
+    println!("stopped after {:.1} s", stopped_at.elapsed().as_secs_f64());
+    assert!(wait_for_term(&pool, 3).await.starts_with("third_"));
+    let took = stopped_at.elapsed();
+    println!("took over from a stopped operator after {:.1} s", took.as_secs_f64());
+    assert!(took < Duration::from_secs(14), "not by waiting for the lease's end: {took:?}");
+    assert_ran_once(&pool, &names).await;
+    assert_nothing_doubled(&pool).await;
+    drop(third);
+    pool.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_paused_past_its_lease_writes_nothing_any_more() {
+    let mut pool = Pool::start(2, &[("alpha", 16)], 1).await;
+    let mut acts = pool.take_operator();
+    let mut waits = pool.spawn_operator("waits");
+    wait_for_standby(&pool, &waits).await;
+    for (round, pause_after_milliseconds) in [0, 41, 83].into_iter().enumerate() {
+        let term = i32::try_from(round).unwrap() + 2;
+        // Stopped amid its work on them: between a decision and its writes, if chance wills it.
+        let names = submit(&pool, &format!("round-{round}"), 6).await;
+        tokio::time::sleep(Duration::from_millis(pause_after_milliseconds)).await;
+        acts.signal("STOP");
+        wait_for_term(&pool, term).await;
+        pool.wait_for_state("alpha", &names[0], ClaimPhase::Succeeded).await;
+        acts.signal("CONT");
+        wait_for_standby(&pool, &acts).await;
+        assert_nothing_doubled(&pool).await;
+        assert_ran_once(&pool, &names).await;
+        (acts, waits) = (waits, acts);
+    }
+    assert_old_terms_are_refused(&pool).await;
+    drop((acts, waits));
+    pool.stop().await;
+}
+
+/// What a deposed operator would send if it had looked at the time a moment before it was paused.
+async fn assert_old_terms_are_refused(pool: &Pool) {
+    pool.submit("alpha", "running", 2, 8, 3600.0).await;
+    pool.wait_for_state("alpha", "running", ClaimPhase::Admitted).await;
+    pool.submit("alpha", "late", 1, 8, 1.0).await;
+    let mut claim = pool.wait_for_state("alpha", "late", ClaimPhase::Queued).await;
+    let (client, term) = (pool.as_operator().await, pool.term().await.1);
+    let claims: Api<GpuClaim> = Api::namespaced(client.clone(), "alpha-lab");
+    let jobs: Api<Job> = Api::namespaced(client, "alpha-lab");
+    let dry = PostParams { dry_run: true, ..PostParams::default() };
+    let fenced = |error: kube::Error| assert!(error.to_string().contains("concord-fence"), "{error}");
+
+    for old in [Some(term - 1), Some(term + 1), Some(0), None] {
+        claim = claims.get("late").await.unwrap();
+        let mut booked = claim.clone();
+        let status = booked.status.get_or_insert_default();
+        (status.state, status.fence) = (ClaimPhase::Admitted, old);
+        fenced(claims.replace_status("late", &PostParams::default(), &booked).await.unwrap_err());
+        let number = old.map(|old| old.to_string());
+        let start =
+            json!({"metadata": {"annotations": {"concord.dev/fence": number}}, "spec": {"suspend": false}});
+        fenced(jobs.patch("late", &PatchParams::default(), &Patch::Merge(start)).await.unwrap_err());
+    }
+    claim.status.get_or_insert_default().fence = Some(term);
+    let fresh = claims.get("late").await.unwrap();
+    claim.metadata.resource_version = fresh.resource_version();
+    claims.replace_status("late", &dry, &claim).await.expect("the present term may write");
+    claim.metadata.resource_version = Some("1".to_owned());
+    let stale = claims.replace_status("late", &dry, &claim).await.unwrap_err();
+    assert!(matches!(&stale, kube::Error::Api(status) if status.code == 409), "{stale}");
+    let start = json!({"metadata": {"annotations": {"concord.dev/fence": "1"}}, "spec": {"suspend": false}});
+    fenced(jobs.patch("late", &PatchParams::default(), &Patch::Merge(start)).await.unwrap_err());
+}
