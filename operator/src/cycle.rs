@@ -3,6 +3,8 @@
 //! One cycle looks at the whole pool. It holds no rules: what happens is decided by [`concord_treaty::decide`], and
 //! nothing is remembered that the API server does not also know, so that a restart changes nothing.
 
+mod office;
+
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -22,7 +24,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::act::{Written, carry_out, do_chore};
 use crate::announce::Announcer;
-use crate::lease::{Fence, Leadership, fence};
+use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::observe;
 use crate::projects;
@@ -36,6 +38,8 @@ use crate::view::Key;
 use crate::world::{Sighting, World};
 use crate::write::{WriteError, Writer, chain};
 
+use office::Role;
+
 /// Writes in flight at once; more only queue inside the API server.
 const WRITES_IN_FLIGHT_MAX: usize = 16;
 /// Sightings that arrive this close together are decided together.
@@ -48,17 +52,6 @@ const TICK: Duration = Duration::from_secs(1);
 const FENCE_PAUSE: Duration = Duration::from_millis(100);
 /// A claim takes at most: create, finish or requeue, and the order to its Job. What is left is done next cycle.
 const UPKEEP_ROUNDS_MAX: usize = 3;
-
-/// What this operator does for the pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    /// Looks on.
-    Standby,
-    /// Holds the lease; an operator of an earlier term may still be able to write.
-    Entering(Fence),
-    /// Decides and writes.
-    Leader(Fence),
-}
 
 /// The operator.
 pub struct Operator {
@@ -141,12 +134,14 @@ impl Operator {
         if !self.take_in().await {
             return false;
         }
-        if Instant::now() >= self.next_tick {
+        let ticked = Instant::now() >= self.next_tick;
+        if ticked {
             self.next_tick = Instant::now() + TICK;
             self.stalled = false;
             self.world.touched.append(&mut self.failed);
         }
-        self.take_up_role().await;
+        self.take_up_role();
+        self.begin_term(ticked).await;
         if !self.tell_readiness() {
             return true;
         }
@@ -158,61 +153,6 @@ impl Operator {
             }
         }
         true
-    }
-
-    const fn leads(&self) -> bool {
-        matches!(self.role, Role::Leader(_))
-    }
-
-    /// Follows the lease. Who comes into office first sees that nobody of an earlier term can write any more, and then
-    /// looks at everything anew: whatever was written before is in these lists, and nothing is written after them.
-    async fn take_up_role(&mut self) {
-        let held = self.leadership.fence();
-        match (self.role, held) {
-            (Role::Entering(ours) | Role::Leader(ours), Some(held)) if ours == held => {}
-            (Role::Standby, None) => {}
-            (_, Some(held)) => {
-                self.forget_term();
-                self.role = Role::Entering(held);
-            }
-            (_, None) => {
-                self.forget_term();
-                self.role = Role::Standby;
-                tracing::warn!("this operator does not act any more");
-            }
-        }
-        if let Role::Entering(ours) = self.role
-            && fence::is_in_force(&self.writer, ours).await
-        {
-            tracing::info!(fence = %ours, "earlier operators are shut out; looking at the pool anew");
-            self.sightings = observe::sightings(self.writer.client());
-            self.world = World::default();
-            self.writer.begin_term(Some(ours));
-            self.role = Role::Leader(ours);
-        }
-        if !self.leads() {
-            // Everything is touched again when the term begins.
-            self.world.touched.clear();
-            self.world.touched_projects.clear();
-        }
-    }
-
-    fn forget_term(&mut self) {
-        self.writer.begin_term(None);
-        self.failed.clear();
-        self.world.uncertain.clear();
-        (self.quiet, self.stalled) = (None, false);
-        self.waits.clear();
-    }
-
-    /// True when this operator leads and has seen everything that it decides on.
-    fn tell_readiness(&self) -> bool {
-        let mut waits_for = self.world.missing();
-        waits_for.extend(matches!(self.role, Role::Entering(_)).then_some("the fence"));
-        let now = Readiness { waits_for, stands_by: !self.leads() };
-        let acts = now.waits_for.is_empty() && !now.stands_by;
-        self.readiness.send_if_modified(|told| std::mem::replace(told, now.clone()) != now);
-        acts
     }
 
     /// Step 2 (pure): one decision over the whole pool.

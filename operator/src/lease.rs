@@ -94,10 +94,9 @@ impl Leadership {
     /// Returns when there is something new to see of the term, and at once when the process is to end.
     pub async fn changed(&mut self) {
         let fence = self.term.borrow_and_update().map(|term| term.fence);
-        let renewed = |term: &Option<Term>| term.map(|term| term.fence) == fence;
         tokio::select! {
             // A renewal is nothing new. Both end only with the process.
-            _ = self.term.wait_for(|term| !renewed(term)) => {}
+            _ = self.term.wait_for(|term| term.map(|term| term.fence) != fence) => {}
             _ = self.stop.wait_for(|stop| *stop) => {}
         }
     }

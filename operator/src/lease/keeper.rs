@@ -57,6 +57,8 @@ impl Keeper {
         let mut observed = Observed::nothing(Instant::now());
         loop {
             let (fence, lease, acts_until) = self.take(&mut observed).await;
+            // So that no later term gets its number, whatever happens to the lease.
+            observed.see(Some(&lease), Instant::now());
             tracing::info!(%fence, identity = self.place.identity, "lease taken; this operator acts");
             self.tell(Some(Term { fence, acts_until }));
             self.hold(fence, lease, acts_until).await;
@@ -128,7 +130,10 @@ impl Keeper {
                 }
                 Err(error) => {
                     tracing::warn!(error = told(&error), "lease not renewed; trying again");
-                    // It may have been written without our hearing of it, or be another's by now.
+                    if matches!(error, LeaseError::Silence(_)) {
+                        continue;
+                    }
+                    // An earlier renewal was written without our hearing of it, or the lease is another's by now.
                     match self.read().await {
                         Ok(Some(found)) if self.is_ours(&found) && number(&found) == fence => lease = found,
                         Ok(_) => return,
