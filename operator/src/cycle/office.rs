@@ -65,11 +65,12 @@ impl Operator {
         }
     }
 
-    /// True when this operator leads and has seen everything that it decides on.
+    /// Tells whether it acts, by the metric too; true when it leads and has seen everything that it decides on.
     pub(super) fn tell_readiness(&self) -> bool {
         let mut waits_for = self.world.missing();
         waits_for.extend(matches!(self.role, Role::Entering(_)).then_some("the fence"));
         let now = Readiness { waits_for, stands_by: !self.leads() };
+        self.metrics.leader.set(self.leads().into());
         let acts = now.waits_for.is_empty() && !now.stands_by;
         self.readiness.send_if_modified(|told| std::mem::replace(told, now.clone()) != now);
         acts

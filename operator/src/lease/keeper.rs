@@ -156,7 +156,6 @@ impl Keeper {
     }
 
     fn tell(&self, term: Option<Term>) {
-        self.metrics.leader.set(term.is_some().into());
         if let Some(Term { fence, .. }) = term {
             self.metrics.lease_transitions.set(fence.0.into());
         }
