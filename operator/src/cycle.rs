@@ -3,6 +3,8 @@
 //! One cycle looks at the whole pool. It holds no rules: what happens is decided by [`concord_treaty::decide`], and
 //! nothing is remembered that the API server does not also know, so that a restart changes nothing.
 
+mod office;
+
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -11,7 +13,7 @@ use concord_api::{GpuClaim, Treaty};
 use concord_treaty::check::CheckedPlan;
 use concord_treaty::decide::decide;
 use concord_treaty::plan::{Plan, Wait};
-use concord_treaty::snapshot::{Basis, Claim, ClaimState, Phase, Snapshot};
+use concord_treaty::snapshot::{Basis, Snapshot};
 use concord_treaty::treaty::Treaty as Rules;
 use concord_treaty::units::TimestampMillis;
 use futures::StreamExt;
@@ -22,15 +24,21 @@ use tokio::sync::{mpsc, watch};
 
 use crate::act::{Written, carry_out, do_chore};
 use crate::announce::Announcer;
+use crate::lease::Leadership;
 use crate::metrics::Metrics;
+use crate::observe;
 use crate::projects;
+use crate::quiet::Quiet;
 use crate::report::{Reporter, Seen};
+use crate::serve::Readiness;
 use crate::standing;
 use crate::transitions::{self, Transition};
 use crate::upkeep::{Chore, next_chore};
 use crate::view::Key;
 use crate::world::{Sighting, World};
-use crate::write::{WriteError, Writer};
+use crate::write::{WriteError, Writer, chain};
+
+use office::Role;
 
 /// Writes in flight at once; more only queue inside the API server.
 const WRITES_IN_FLIGHT_MAX: usize = 16;
@@ -40,51 +48,20 @@ const BATCH_WINDOW: Duration = Duration::from_millis(20);
 const BATCH_MAX: usize = 65_536;
 /// Longest time without a cycle; also the pause before a failed write is tried again.
 const TICK: Duration = Duration::from_secs(1);
+/// Pause before a new leader asks again whether its predecessor is shut out; the API server needs milliseconds to see it.
+const FENCE_PAUSE: Duration = Duration::from_millis(100);
 /// A claim takes at most: create, finish or requeue, and the order to its Job. What is left is done next cycle.
 const UPKEEP_ROUNDS_MAX: usize = 3;
-
-/// A situation in which nothing was left to do.
-struct Quiet {
-    rules: Rules,
-    snapshot: Snapshot,
-    decided_at: TimestampMillis,
-}
-
-impl Quiet {
-    /// Times at which something is to be decided although nothing is seen to happen: a notice runs out, or a claim
-    /// that the pool finished early ends in its member's line alone.
-    fn alarms(&self) -> impl Iterator<Item = TimestampMillis> + '_ {
-        let alarm = |c: &Claim| match (&c.state, &c.due) {
-            (ClaimState::Holding(h), _) => match h.phase {
-                Phase::Noticed { deadline } => Some(deadline),
-                Phase::Running | Phase::Stopping => None,
-            },
-            (ClaimState::Finished { runtime }, Some(due)) => Some(due.since.after(*runtime)),
-            _ => None,
-        };
-        self.snapshot.claims.iter().filter_map(alarm).filter(|at| *at > self.decided_at)
-    }
-}
-
-impl Quiet {
-    /// Whether there may be something to do again: something else is seen, an alarm went off, or it is another day of
-    /// the treaty, on which other clauses may hold.
-    fn is_past(&self, rules: &Rules, snapshot: &Snapshot, now: TimestampMillis) -> bool {
-        self.alarms().any(|at| at <= now)
-            || self.rules.day(self.decided_at) != rules.day(now)
-            // Windows open and close by the clock: the next tick may find them changed.
-            || !rules.windows().is_empty() && now > self.decided_at
-            || self.rules != *rules
-            || self.snapshot != *snapshot
-    }
-}
 
 /// The operator.
 pub struct Operator {
     writer: Writer,
     metrics: Metrics,
     announcer: Announcer,
-    readiness: watch::Sender<Vec<&'static str>>,
+    readiness: watch::Sender<Readiness>,
+    leadership: Leadership,
+    role: Role,
+    sightings: mpsc::Receiver<Sighting>,
     world: World,
     reporter: Reporter,
     /// Keys of which a write failed, to be tried again at the next tick.
@@ -99,9 +76,17 @@ pub struct Operator {
 
 impl Operator {
     /// An operator that has seen nothing yet.
-    pub fn new(writer: Writer, metrics: Metrics, readiness: watch::Sender<Vec<&'static str>>) -> Self {
+    pub fn new(
+        writer: Writer,
+        metrics: Metrics,
+        readiness: watch::Sender<Readiness>,
+        leadership: Leadership,
+    ) -> Self {
         let (announcer, clock) = (Announcer::new(writer.client().clone()), Instant::now());
         Self {
+            leadership,
+            role: Role::Standby,
+            sightings: observe::sightings(writer.client()),
             writer,
             metrics,
             announcer,
@@ -116,9 +101,12 @@ impl Operator {
         }
     }
 
-    /// Runs until the stream of sightings ends.
-    pub async fn run(mut self, mut sightings: mpsc::Receiver<Sighting>) {
-        while self.observe(&mut sightings).await {
+    /// Runs until the process is to end, or the stream of sightings ends.
+    pub async fn run(mut self) {
+        while self.observe().await {
+            if !self.leads() {
+                continue;
+            }
             let now = Timestamp::now();
             let Some((rules, snapshot)) = self.situation(now) else {
                 self.report_no_treaty(now).await;
@@ -142,19 +130,20 @@ impl Operator {
     }
 
     /// Step 1 (client): takes in what happened, and does what follows from it without a decision.
-    async fn observe(&mut self, sightings: &mut mpsc::Receiver<Sighting>) -> bool {
-        if !self.take_in(sightings).await {
+    async fn observe(&mut self) -> bool {
+        if !self.take_in().await {
             return false;
         }
-        let missing = self.world.missing();
-        self.readiness.send_if_modified(|told| std::mem::replace(told, missing.clone()) != missing);
-        if !missing.is_empty() {
-            return true;
-        }
-        if Instant::now() >= self.next_tick {
+        let ticked = Instant::now() >= self.next_tick;
+        if ticked {
             self.next_tick = Instant::now() + TICK;
             self.stalled = false;
             self.world.touched.append(&mut self.failed);
+        }
+        self.take_up_role();
+        self.begin_term(ticked).await;
+        if !self.tell_readiness() {
+            return true;
         }
         self.read_uncertain().await;
         self.set_up_projects().await;
@@ -240,16 +229,21 @@ impl Operator {
         }
     }
 
-    async fn take_in(&mut self, sightings: &mut mpsc::Receiver<Sighting>) -> bool {
+    /// False when there will be nothing more to do.
+    async fn take_in(&mut self) -> bool {
+        if self.leadership.is_ending() {
+            return false;
+        }
         let wake = tokio::time::sleep_until(self.wake_at().into());
         let mut batch = Vec::new();
         tokio::select! {
-            taken = sightings.recv_many(&mut batch, BATCH_MAX) => if taken == 0 { return false },
+            taken = self.sightings.recv_many(&mut batch, BATCH_MAX) => if taken == 0 { return false },
             () = wake => return true,
+            () = self.leadership.changed() => return !self.leadership.is_ending(),
         }
         // What comes a moment later belongs to the same decision.
         tokio::time::sleep(BATCH_WINDOW).await;
-        while let Ok(sighting) = sightings.try_recv() {
+        while let Ok(sighting) = self.sightings.try_recv() {
             batch.push(sighting);
             if batch.len() >= BATCH_MAX {
                 break;
@@ -264,6 +258,11 @@ impl Operator {
     /// At once while there is something left to do, at the next deadline or tick otherwise.
     fn wake_at(&self) -> Instant {
         let clock = Instant::now();
+        match self.role {
+            Role::Standby => return self.next_tick,
+            Role::Entering(_) => return self.next_tick.min(clock + FENCE_PAUSE),
+            Role::Leader(_) => {}
+        }
         let busy = self.quiet.is_none()
             && !self.stalled
             && self.failed.is_empty()
@@ -385,6 +384,8 @@ impl Operator {
         }
         match failure {
             None => true,
+            // Its successor does it, from what it sees.
+            Some(WriteError::NotLeading { .. }) => false,
             Some(error) => {
                 tracing::warn!(%key, error = chain(&error), "write failed; trying again");
                 if matches!(error, WriteError::Unknown { .. }) {
@@ -441,39 +442,4 @@ impl Operator {
 /// Does the writes side by side, a limited number at once.
 async fn all<T>(work: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
     futures::stream::iter(work).buffer_unordered(WRITES_IN_FLIGHT_MAX).collect().await
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use concord_treaty::document::Document;
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_new_day_of_the_treaty_is_news_even_when_nothing_happened() {
-        let text = json!({"title": "t", "timeZone": "Asia/Tokyo", "reclaim": {"noticeSeconds": 1},
-            "members": [{"name": "a", "guarantee": {"gpus": 8}}]});
-        let document: Document = serde_json::from_value(text).unwrap();
-        let rules = Rules::validate(&document).unwrap();
-        let at = |text: &str| millis(text.parse().unwrap());
-        let quiet = Quiet {
-            rules: rules.clone(),
-            snapshot: Snapshot::default(),
-            decided_at: at("2027-03-31T14:00:00Z"),
-        };
-        assert!(!quiet.is_past(&rules, &Snapshot::default(), at("2027-03-31T14:59:59Z")));
-        assert!(quiet.is_past(&rules, &Snapshot::default(), at("2027-03-31T15:00:00Z")));
-    }
 }

@@ -3,10 +3,12 @@
 mod act;
 mod announce;
 mod cycle;
+mod lease;
 mod metrics;
 mod observe;
 mod placement;
 mod projects;
+mod quiet;
 mod report;
 mod serve;
 mod standing;
@@ -19,10 +21,18 @@ mod write;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use tokio::sync::watch;
+
+use lease::Leadership;
+use serve::Readiness;
+
+/// Longest wait for the end of writes under way; each takes 10 s at most.
+const END_LIMIT: Duration = Duration::from_secs(12);
 
 /// Allocates a pool's GPUs between the members of a treaty.
 #[derive(Parser)]
@@ -39,38 +49,74 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Run until told to stop (SIGTERM or Ctrl-C).
-    Run {
-        /// Address of /metrics, /healthz and /readyz.
-        #[arg(long, env = "CONCORD_LISTEN", default_value = "127.0.0.1:8080")]
-        listen: SocketAddr,
-        /// Log lines as JSON.
-        #[arg(long, env = "CONCORD_LOG_JSON")]
-        log_json: bool,
-    },
+    Run(Run),
+}
+
+#[derive(Args)]
+struct Run {
+    /// Address of /metrics, /healthz and /readyz.
+    #[arg(long, env = "CONCORD_LISTEN", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Log lines as JSON.
+    #[arg(long, env = "CONCORD_LOG_JSON")]
+    log_json: bool,
+    /// Namespace of the lease. The admission policy concord-fence looks for it in this one.
+    #[arg(long, env = "POD_NAMESPACE", default_value = concord_api::names::OPERATOR_NAMESPACE)]
+    namespace: String,
+    /// Name of this process's host or pod; something random is added.
+    #[arg(long, env = "POD_NAME")]
+    name: Option<String>,
+    /// Another operator takes over after so many seconds without a sign of life of the one that acts.
+    #[arg(long, env = "CONCORD_LEASE_SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u32).range(3..=600))]
+    lease_seconds: u32,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Command::Run { listen, log_json } = Arguments::parse().command;
-    start_log(log_json);
+    let Command::Run(arguments) = Arguments::parse().command;
+    start_log(arguments.log_json);
+    run(arguments).await
+}
+
+async fn run(arguments: Run) -> anyhow::Result<()> {
+    let Run { listen, log_json: _, namespace, name, lease_seconds } = arguments;
     let mut config =
         kube::Config::infer().await.context("no cluster found: set KUBECONFIG or run inside a cluster")?;
     // The client would retry a write for minutes by itself; the cycle retries with what is true by then.
     config.default_retry = false;
     let client = kube::Client::try_from(config).context("the cluster's configuration cannot be used")?;
     let metrics = metrics::Metrics::new()?;
-    let (readiness, ready) = watch::channel(vec!["start"]);
-    let operator =
-        cycle::Operator::new(write::Writer::new(client.clone(), metrics.clone()), metrics.clone(), readiness);
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, "concord-operator starts");
-    tokio::select! {
-        () = operator.run(observe::sightings(&client)) => anyhow::bail!("the watches ended"),
+    let (term, held) = watch::channel(None);
+    let (stop, stopping) = watch::channel(false);
+    let (readiness, ready) = watch::channel(Readiness { waits_for: vec!["start"], stands_by: true });
+    let leadership = Leadership::new(held, stopping);
+    let timing = lease::Timing::of_seconds(lease_seconds);
+    let place = lease::Place { namespace, identity: lease::identity(name), timing };
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, identity = place.identity, "concord-operator starts");
+    let keeper = lease::Keeper::new(client.clone(), place, metrics.clone(), term);
+    let writer = write::Writer::new(client, metrics.clone(), leadership.clone());
+    let operator = cycle::Operator::new(writer, metrics.clone(), readiness, leadership);
+    let mut cycles = tokio::spawn(operator.run());
+    let mut keeping = pin!(keeper.keep());
+    let told = tokio::select! {
+        // Writes may be on their way of which nobody hears any more; the lease ends by itself.
+        ended = &mut cycles => return ended.context("a defect ended the cycle").and_then(|()| anyhow::bail!("the watches ended")),
         served = serve::serve(listen, metrics, ready) => served.with_context(|| format!("cannot serve on {listen}")),
+        () = &mut keeping => Ok(()),
         told = stop_signal() => {
             tracing::info!("told to stop; everything decided so far stands in the API server");
             told.context("cannot wait for signals")
         }
+    };
+    // No write begins from here on. Those under way end before another operator may act; the lease is kept meanwhile.
+    stop.send_replace(true);
+    tokio::select! {
+        () = keeping => {}
+        ended = tokio::time::timeout(END_LIMIT, cycles) => if matches!(ended, Ok(Ok(()))) {
+            keeper.release().await;
+        },
     }
+    told
 }
 
 async fn stop_signal() -> std::io::Result<()> {

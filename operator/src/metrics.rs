@@ -8,6 +8,12 @@ use prometheus::{
 #[derive(Clone)]
 pub struct Metrics {
     registry: Registry,
+    /// What concerns all operators together.
+    shared: Registry,
+    /// 1 while this operator acts, 0 while it stands by.
+    pub leader: IntGauge,
+    /// Terms of office so far, as last read from the lease.
+    pub lease_transitions: IntGauge,
     /// Writes to the API server by verb, kind and outcome.
     pub writes: IntCounterVec,
     /// Decisions taken.
@@ -37,6 +43,11 @@ impl Metrics {
     /// When two metrics have the same name; a defect.
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new_custom(Some("concord_operator".to_owned()), None)?;
+        let shared = Registry::new_custom(Some("concord".to_owned()), None)?;
+        let of_all = |name: &str, help: &str| {
+            let metric = IntGauge::new(name, help)?;
+            shared.register(Box::new(metric.clone())).map(|()| metric)
+        };
         let counters = |name: &str, help: &str, labels: &[&str]| {
             let metric = IntCounterVec::new(Opts::new(name, help), labels)?;
             registry.register(Box::new(metric.clone())).map(|()| metric)
@@ -58,6 +69,8 @@ impl Metrics {
         )?;
         registry.register(Box::new(decide_seconds.clone()))?;
         Ok(Self {
+            leader: of_all("leader", "1 while this operator acts, 0 while it stands by.")?,
+            lease_transitions: of_all("lease_transitions", "Terms of office so far, as the lease says.")?,
             writes: counters("writes_total", "Writes to the API server.", &["verb", "kind", "outcome"])?,
             decisions,
             decide_seconds,
@@ -76,6 +89,7 @@ impl Metrics {
                 "End of the last cycle, seconds since the epoch.",
             )?,
             registry,
+            shared,
         })
     }
 
@@ -84,6 +98,7 @@ impl Metrics {
     /// # Errors
     /// When a metric cannot be encoded; a defect.
     pub fn render(&self) -> Result<String, prometheus::Error> {
-        TextEncoder::new().encode_to_string(&self.registry.gather())
+        let all = [self.shared.gather(), self.registry.gather()].concat();
+        TextEncoder::new().encode_to_string(&all)
     }
 }

@@ -19,18 +19,26 @@ use crate::world::Sighting;
 const READ_AHEAD_MAX: usize = 16_384;
 
 /// Everything that the operator looks at, read by a task of its own, so that a cycle that waits for its writes does not
-/// hold up the watches. It ends only with the process; a broken watch is opened again with a back-off.
+/// hold up the watches. It ends when nobody receives any more; a broken watch is opened again with a back-off.
 pub fn sightings(client: &Client) -> mpsc::Receiver<Sighting> {
     let (sender, receiver) = mpsc::channel(READ_AHEAD_MAX);
     let mut watches = watches(client);
     tokio::spawn(async move {
-        while let Some(sighting) = watches.next().await {
-            if sender.send(sighting).await.is_err() {
-                break;
-            }
+        // Also a watch on which nothing happens ends with its receiver.
+        tokio::select! {
+            () = sender.closed() => {}
+            () = forward(&mut watches, &sender) => {}
         }
     });
     receiver
+}
+
+async fn forward(watches: &mut SelectAll<BoxStream<'static, Sighting>>, to: &mpsc::Sender<Sighting>) {
+    while let Some(sighting) = watches.next().await {
+        if to.send(sighting).await.is_err() {
+            break;
+        }
+    }
 }
 
 fn watches(client: &Client) -> SelectAll<BoxStream<'static, Sighting>> {

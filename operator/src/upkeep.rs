@@ -34,6 +34,9 @@ pub enum Chore {
 
 /// The next chore of a key, if there is one; after it is done, ask again.
 pub fn next_chore(world: &World, key: &Key, now: Timestamp) -> Option<Chore> {
+    if let Some(status) = world.before_late_booking(key) {
+        return Some(Chore::SetStatus(Box::new(status.clone())));
+    }
     match (world.jobs.get(key), world.claims.get(key)) {
         (None, None) => None,
         (Some(job), None) => new_claim(world.project_of(&key.namespace)?, key, job).map(Chore::CreateClaim),

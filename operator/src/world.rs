@@ -1,10 +1,10 @@
 //! The operator's picture of the cluster: fed by watches and by the answers to its own writes, whichever is newer,
 //! so that a decision never forgets what the last one did.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use concord_api::snapshot::{SeenClaim, millis};
-use concord_api::{GpuClaim, Project, Treaty};
+use concord_api::{GpuClaim, GpuClaimStatus, Project, Treaty};
 use concord_treaty::snapshot::Snapshot;
 use concord_treaty::treaty::Treaty as Rules;
 use k8s_openapi::api::batch::v1::Job;
@@ -12,7 +12,8 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 
-use crate::view::{ClaimView, JobView, Key, NodeView, Whole};
+use crate::lease::Fence;
+use crate::view::{ClaimView, JobView, Key, NodeView, View, Whole};
 use crate::watched::Watched;
 
 /// Everything watched. A key is *touched* when something about its Job or claim changed since the last upkeep.
@@ -30,6 +31,10 @@ pub struct World {
     pub(crate) treaties_changed: bool,
     /// Keys of which a write's outcome is unknown; nothing may be decided before they were read again.
     pub(crate) uncertain: BTreeSet<Key>,
+    /// The term in which this is looked at; none on a standby.
+    term: Option<Fence>,
+    /// Claims that somebody of an earlier term booked GPUs for although this term had begun, with their UID and what they were before.
+    late: BTreeMap<Key, (String, GpuClaimStatus)>,
 }
 
 /// One thing seen on a watch.
@@ -49,11 +54,44 @@ pub enum Sighting {
 }
 
 impl World {
+    /// Nothing seen yet, at the beginning of a term.
+    pub fn of_term(fence: Fence) -> Self {
+        Self { term: Some(fence), ..Self::default() }
+    }
+
+    /// What a claim was before an operator of an earlier term booked GPUs for it too late.
+    pub fn before_late_booking(&self, key: &Key) -> Option<&GpuClaimStatus> {
+        let (uid, status) = self.late.get(key)?;
+        self.claims.get(key).filter(|claim| claim.uid == *uid).map(|_| status)
+    }
+
+    /// A write that the API server had let pass, but not stored, when this term began is seen only now. What was decided
+    /// meanwhile did not know of it; its Job was not started by it, because that would have been a later write.
+    fn look_for_late_booking(&mut self, claim: &GpuClaim) {
+        let (Some(term), key) = (self.term, Key::of(claim)) else { return };
+        let (Some(seen), Some(known)) = (ClaimView::of(claim), self.claims.get(&key)) else { return };
+        if seen.uid != known.uid || seen.resource_version <= known.resource_version {
+            return;
+        }
+        if seen.status.fence == Some(term.0) {
+            self.late.remove(&key);
+        } else if self.before_late_booking(&key).is_none() && seen.status.placement != known.status.placement
+        {
+            tracing::warn!(%key, fence = ?seen.status.fence, "booked by an earlier operator after its term; taking it back");
+            self.late.insert(key, (known.uid.clone(), known.status.clone()));
+        }
+    }
+
     /// Takes in one sighting.
     pub fn see(&mut self, sighting: Sighting) {
         match sighting {
             Sighting::Job(event) => self.touched.extend(self.jobs.see(event)),
-            Sighting::Claim(event) => self.touched.extend(self.claims.see(event)),
+            Sighting::Claim(event) => {
+                if let Event::Apply(claim) = &event {
+                    self.look_for_late_booking(claim);
+                }
+                self.touched.extend(self.claims.see(event));
+            }
             Sighting::Node(event) => drop(self.nodes.see(event)),
             Sighting::Project(event) => {
                 for key in self.projects.see(event) {
@@ -92,6 +130,7 @@ impl World {
 
     /// Takes in the answer to a write of a claim.
     pub fn absorb_claim(&mut self, claim: &GpuClaim) {
+        self.look_for_late_booking(claim);
         self.touched.extend(self.claims.absorb(claim));
     }
 
@@ -105,9 +144,9 @@ impl World {
     /// Takes in both objects of a key as they were just read.
     pub fn replace(&mut self, key: &Key, claim: Option<&GpuClaim>, job: Option<&Job>) {
         match claim {
-            Some(claim) => self.claims.absorb(claim),
-            None => self.claims.forget(key),
-        };
+            Some(claim) => self.absorb_claim(claim),
+            None => drop(self.claims.forget(key)),
+        }
         match job {
             Some(job) => self.jobs.absorb(job),
             None => self.jobs.forget(key),
@@ -159,9 +198,53 @@ impl World {
 
 #[cfg(test)]
 mod tests {
+    use concord_api::ClaimPhase;
     use serde_json::{Value, json};
 
     use super::*;
+
+    fn claim(version: u32, fence: i32, node: Option<&str>) -> GpuClaim {
+        let placement: Vec<Value> = node.map(|node| json!({"node": node, "gpus": 8})).into_iter().collect();
+        let state = if node.is_some() { "Admitted" } else { "Queued" };
+        serde_json::from_value(json!({
+            "metadata": {"name": "x", "namespace": "lab", "uid": "u", "resourceVersion": version.to_string()},
+            "spec": {"member": "a", "project": "lab", "pods": 1, "gpusPerPod": 8, "gpus": 8,
+                "job": {"name": "x", "uid": "j"}, "submittedAt": "1970-01-01T00:00:10Z"},
+            "status": {"state": state, "fence": fence, "placement": placement},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_an_earlier_term_booked_after_its_end_is_noticed_until_it_is_taken_back() {
+        let key = Key { namespace: "lab".to_owned(), name: "x".to_owned() };
+        let mut world = World::of_term(Fence(3));
+        for event in [Event::Init, Event::InitApply(claim(7, 1, None)), Event::InitDone] {
+            world.see(Sighting::Claim(event));
+        }
+        // A change of something else, such as a label, is no booking.
+        world.see(Sighting::Claim(Event::Apply(claim(8, 1, None))));
+        assert_eq!(world.before_late_booking(&key), None);
+        world.see(Sighting::Claim(Event::Apply(claim(9, 2, Some("n1")))));
+        assert!(world.before_late_booking(&key).is_some_and(|status| status.state == ClaimPhase::Queued));
+        world.absorb_claim(&claim(10, 3, None));
+        assert_eq!(world.before_late_booking(&key), None);
+        // The watch shows the late write after the answer to the one that took it back.
+        world.see(Sighting::Claim(Event::Apply(claim(9, 2, Some("n1")))));
+        world.see(Sighting::Claim(Event::Apply(claim(11, 3, Some("n2")))));
+        assert_eq!(world.before_late_booking(&key), None);
+    }
+
+    #[test]
+    fn what_was_booked_before_the_term_stands() {
+        let key = Key { namespace: "lab".to_owned(), name: "x".to_owned() };
+        let mut world = World::of_term(Fence(3));
+        for event in [Event::Init, Event::InitApply(claim(7, 1, Some("n1"))), Event::InitDone] {
+            world.see(Sighting::Claim(event));
+        }
+        assert_eq!(world.before_late_booking(&key), None);
+        assert_eq!(world.claims.get(&key).map(|c| c.status.placement.len()), Some(1));
+    }
 
     fn ruling(treaties: &[Value]) -> Option<String> {
         let mut world = World::default();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use concord_api::names::OPERATOR;
+use concord_api::names::{ANNOTATION_FENCE, OPERATOR};
 use concord_api::{GpuClaim, GpuClaimStatus};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
@@ -10,6 +10,7 @@ use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
+use crate::lease::{Fence, Leadership};
 use crate::metrics::Metrics;
 use crate::upkeep::api_version;
 use crate::view::{ClaimView, Key};
@@ -45,19 +46,40 @@ pub enum WriteError {
         /// What is known.
         detail: String,
     },
+    /// Not even sent: the term in which it was decided is over, or the process is to end.
+    #[error("{verb} {kind} {key} was not sent: this operator does not act any more")]
+    NotLeading {
+        /// What was to be done.
+        verb: &'static str,
+        /// To what.
+        kind: &'static str,
+        /// Which.
+        key: String,
+    },
 }
 
-/// Writes as the operator.
+/// Writes as the operator, in one term of office.
 #[derive(Clone)]
 pub struct Writer {
     client: Client,
     metrics: Metrics,
+    leadership: Leadership,
+    fence: Option<Fence>,
 }
 
 impl Writer {
-    /// A writer with its own counters.
-    pub const fn new(client: Client, metrics: Metrics) -> Self {
-        Self { client, metrics }
+    /// A writer with its own counters, that does not write before [`Self::begin_term`].
+    pub const fn new(client: Client, metrics: Metrics, leadership: Leadership) -> Self {
+        Self { client, metrics, leadership, fence: None }
+    }
+
+    /// What is decided from now on is decided in this term, or in none.
+    pub const fn begin_term(&mut self, fence: Option<Fence>) {
+        self.fence = fence;
+    }
+
+    fn fence_annotation(&self) -> Value {
+        json!({ANNOTATION_FENCE: self.fence.map(|fence| fence.to_string())})
     }
 
     /// The client, for reads.
@@ -69,7 +91,18 @@ impl Writer {
     pub async fn create_claim(&self, claim: &GpuClaim) -> Result<GpuClaim, WriteError> {
         let api: Api<GpuClaim> = Api::namespaced(self.client.clone(), &claim.namespace().unwrap_or_default());
         let params = PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() };
-        self.timed("create", "gpuclaim", &Key::of(claim).to_string(), api.create(&params, claim)).await
+        let mut claim = claim.clone();
+        let fence = self.fence.map(|fence| (ANNOTATION_FENCE.to_owned(), fence.to_string()));
+        claim.annotations_mut().extend(fence);
+        self.timed("create", "gpuclaim", &Key::of(&claim).to_string(), api.create(&params, &claim)).await
+    }
+
+    /// Asks what the API server would say to this claim, in whatever term.
+    pub async fn would_create_claim(&self, claim: &GpuClaim) -> Result<(), WriteError> {
+        let api: Api<GpuClaim> = Api::namespaced(self.client.clone(), &claim.namespace().unwrap_or_default());
+        let params = PostParams { field_manager: Some(OPERATOR.to_owned()), dry_run: true };
+        let key = Key::of(claim).to_string();
+        self.counted("try", "gpuclaim", &key, api.create(&params, claim)).await.map(drop)
     }
 
     /// Replaces a claim's status, if nobody has changed the claim since it was last seen.
@@ -84,7 +117,7 @@ impl Writer {
         claim.metadata.namespace = Some(key.namespace.clone());
         claim.metadata.resource_version = Some(seen.resource_version.to_string());
         claim.metadata.uid = Some(seen.uid.clone());
-        claim.status = Some(status);
+        claim.status = Some(GpuClaimStatus { fence: self.fence.map(|fence| fence.0), ..status });
         let params = PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() };
         self.timed("status", "gpuclaim", &key.to_string(), api.replace_status(&key.name, &params, &claim))
             .await
@@ -94,7 +127,8 @@ impl Writer {
     pub async fn remove_finalizer(&self, key: &Key, seen: &ClaimView) -> Result<GpuClaim, WriteError> {
         let api: Api<GpuClaim> = Api::namespaced(self.client.clone(), &key.namespace);
         let version = seen.resource_version.to_string();
-        let patch = json!({"metadata": {"finalizers": null, "resourceVersion": version, "uid": seen.uid}});
+        let patch = json!({"metadata": {"finalizers": null, "resourceVersion": version, "uid": seen.uid,
+            "annotations": self.fence_annotation()}});
         let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
         self.timed(
             "release",
@@ -108,7 +142,7 @@ impl Writer {
     /// Changes a Job's spec; the UID makes sure that it is the Job that was meant.
     pub async fn patch_job(&self, key: &Key, uid: &str, spec: Value) -> Result<Job, WriteError> {
         let api: Api<Job> = Api::namespaced(self.client.clone(), &key.namespace);
-        let patch = json!({"metadata": {"uid": uid}, "spec": spec});
+        let patch = json!({"metadata": {"uid": uid, "annotations": self.fence_annotation()}, "spec": spec});
         let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
         self.timed("patch", "job", &key.to_string(), api.patch(&key.name, &params, &Patch::Merge(patch)))
             .await
@@ -157,7 +191,22 @@ impl Writer {
         Ok(pods.items.iter().all(over))
     }
 
+    /// Asks last whether this operator acts: between a decision and its last write seconds may pass.
     async fn timed<T>(
+        &self,
+        verb: &'static str,
+        kind: &'static str,
+        key: &str,
+        call: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, WriteError> {
+        if !self.leadership.may_write(self.fence) {
+            self.metrics.writes.with_label_values(&[verb, kind, "not sent"]).inc();
+            return Err(WriteError::NotLeading { verb, kind, key: key.to_owned() });
+        }
+        self.counted(verb, kind, key, call).await
+    }
+
+    async fn counted<T>(
         &self,
         verb: &'static str,
         kind: &'static str,
@@ -181,4 +230,15 @@ impl Writer {
         self.metrics.writes.with_label_values(&[verb, kind, outcome]).inc();
         result
     }
+}
+
+/// An error with its causes, on one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
 }

@@ -83,6 +83,10 @@ pub struct JobReference {
 pub struct GpuClaimStatus {
     /// Where the claim stands.
     pub state: ClaimPhase,
+    /// Term of the operator that wrote this: `leaseTransitions` of its lease. The API server refuses a write of an
+    /// earlier term.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fence: Option<i32>,
     /// Place in its member's line, from 1; only while queued. Refreshed every few seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<i64>,

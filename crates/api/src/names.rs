@@ -8,6 +8,14 @@ pub const GPU_RESOURCE: &str = "nvidia.com/gpu";
 pub const OPERATOR: &str = "concord-operator";
 /// User as which the operator reaches the API server; admission policies let only this user start work.
 pub const OPERATOR_USER: &str = "system:serviceaccount:concord-system:concord-operator";
+/// Namespace of the operator and of its lease.
+pub const OPERATOR_NAMESPACE: &str = "concord-system";
+/// Lease whose holder is the operator that acts; its `leaseTransitions` is the fence of every write.
+pub const LEASE: &str = "concord-operator";
+/// Admission policy that refuses what an operator of an earlier term writes.
+pub const POLICY_FENCE: &str = "concord-fence";
+/// Annotation of Jobs and claims: term of the operator that last wrote them.
+pub const ANNOTATION_FENCE: &str = "concord.dev/fence";
 
 /// Namespace label: the project that owns it. Set by the operator, guarded by an admission policy.
 pub const LABEL_PROJECT: &str = "concord.dev/project";

@@ -23,6 +23,8 @@ pub const OPERATOR: &str = "concord-operator";
 pub const QUOTA_API: &str = "concord-quota-api";
 /// Identity of the audit, and of the public pages: both only read.
 pub const AUDITOR: &str = "auditor";
+/// The supervisor never runs two operators, so one that was killed is not waited for longer than that.
+const LEASE_SECONDS: u32 = 5;
 const DEFINITIONS: [&str; 3] = ["treaties.concord.dev", "projects.concord.dev", "gpuclaims.concord.dev"];
 
 /// What the pool is made of.
@@ -184,6 +186,7 @@ async fn start_operator(plane: &mut ControlPlane, program: &Path) -> Result<()> 
         .arg(program.display().to_string())
         .arg("run")
         .flag("listen", format!("127.0.0.1:{}", state.operator_port))
+        .flag("lease-seconds", LEASE_SECONDS)
         .env("KUBECONFIG", plane.kubeconfig("operator").display().to_string());
     plane.spawn(&launch)?;
     let probe = Probe::new(kube::Config::new(state.operator_url("").parse()?), "/readyz")?;

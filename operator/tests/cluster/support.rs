@@ -1,12 +1,14 @@
 //! A real control plane with Concord installed and the operator's own binary running against it.
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use concord_api::{ClaimPhase, GpuClaim};
 use concord_pool::{ControlPlane, Identity, Options, SimulatedNode, Tool, nodes};
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{ListParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
@@ -16,11 +18,14 @@ const OPERATOR: &str = "operator";
 pub const RESEARCHER: &str = "researcher";
 /// Has the rights that a test gives it.
 pub const EDITOR: &str = "editor";
+/// Of tests in which the operator dies often; it waits that long for its own lease.
+const SHORT_LEASE_SECONDS: u32 = 4;
 
 pub struct Pool {
     plane: Option<ControlPlane>,
     folder: tempfile::TempDir,
-    operator: Option<Child>,
+    operator: Option<Operator>,
+    lease_seconds: u32,
     pub admin: Client,
     /// Acts as a person of every project.
     pub researcher: Client,
@@ -29,6 +34,16 @@ pub struct Pool {
 impl Pool {
     /// `node_count` nodes of 8 GPUs, the treaty and one project `<member>-lab` a member.
     pub async fn start(node_count: usize, members: &[(&str, u32)], notice_seconds: u32) -> Self {
+        Self::start_with_lease(node_count, members, notice_seconds, SHORT_LEASE_SECONDS).await
+    }
+
+    /// The same with operators that take over from each other after so many seconds.
+    pub async fn start_with_lease(
+        node_count: usize,
+        members: &[(&str, u32)],
+        notice_seconds: u32,
+        lease_seconds: u32,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut options = Options::for_test(folder.path());
         let account = concord_api::names::OPERATOR_USER;
@@ -41,7 +56,7 @@ impl Pool {
         let plane = ControlPlane::start(options).await.unwrap();
         let admin = plane.client(Identity::ADMIN).await.unwrap();
         let researcher = plane.client(RESEARCHER).await.unwrap();
-        let mut pool = Self { plane: Some(plane), folder, operator: None, admin, researcher };
+        let mut pool = Self { plane: Some(plane), folder, operator: None, lease_seconds, admin, researcher };
         pool.install();
         let wanted: Vec<SimulatedNode> = (0..node_count).map(node).collect();
         nodes::create(&pool.admin, &wanted).await.unwrap();
@@ -113,26 +128,48 @@ impl Pool {
     }
 
     pub fn start_operator(&mut self) {
+        self.operator = Some(self.spawn_operator("operator"));
+    }
+
+    /// The operator that the pool was started with, for whoever treats it badly.
+    pub fn take_operator(&mut self) -> Operator {
+        self.operator.take().unwrap()
+    }
+
+    /// One more operator.
+    pub fn spawn_operator(&self, name: &str) -> Operator {
+        // Free a moment ago; whoever takes it first makes the test fail, not lie.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let log = std::fs::File::options()
             .create(true)
             .append(true)
             .open(self.folder.path().join("operator.log"))
             .unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_concord-operator"))
-            .args(["run", "--listen", "127.0.0.1:0"])
+            .args(["run", "--name", name, "--listen", &format!("127.0.0.1:{port}")])
+            .args(["--lease-seconds", &self.lease_seconds.to_string()])
             .env("KUBECONFIG", self.plane().kubeconfig(OPERATOR))
             .stderr(log)
             .spawn()
             .unwrap();
-        self.operator = Some(child);
+        Operator { child, port }
+    }
+
+    /// A client with the operator's rights.
+    pub async fn as_operator(&self) -> Client {
+        self.plane().client(OPERATOR).await.unwrap()
+    }
+
+    /// Holder and number of the present term.
+    pub async fn term(&self) -> (String, i32) {
+        let leases: Api<Lease> = Api::namespaced(self.admin.clone(), "concord-system");
+        let spec = leases.get_opt("concord-operator").await.unwrap().and_then(|l| l.spec).unwrap_or_default();
+        (spec.holder_identity.unwrap_or_default(), spec.lease_transitions.unwrap_or(0))
     }
 
     /// As `kill -9` does it.
     pub fn kill_operator(&mut self) {
-        if let Some(mut child) = self.operator.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
+        drop(self.operator.take());
     }
 
     pub fn operator_log(&self) -> String {
@@ -223,9 +260,42 @@ impl Pool {
     }
 }
 
-impl Drop for Pool {
+/// A running operator; killed when dropped, as `kill -9` does it.
+pub struct Operator {
+    child: Child,
+    port: u16,
+}
+
+impl Operator {
+    /// Sends a signal by its short name.
+    pub fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("sh").args(["-c", r#"kill -s "$0" "$1""#, signal, &id]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Tells it to stop and waits until it did; whether it was content.
+    pub fn stop(mut self) -> bool {
+        self.signal("TERM");
+        self.child.wait().unwrap().success()
+    }
+
+    /// What it answers to a GET; nothing when it does not answer.
+    pub fn get(&self, path: &str) -> String {
+        let mut answer = String::new();
+        if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) {
+            stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            let _ = write!(stream, "GET {path} HTTP/1.0\r\n\r\n");
+            let _ = stream.read_to_string(&mut answer);
+        }
+        answer
+    }
+}
+
+impl Drop for Operator {
     fn drop(&mut self) {
-        self.kill_operator();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

@@ -101,14 +101,18 @@ async fn a_deleted_job_gives_its_gpus_back_and_its_use_is_booked() {
 async fn kills_at_any_moment_lose_nothing() {
     let mut pool = Pool::start(4, &[("alpha", 16), ("beta", 16)], 1).await;
     // More than fits, so that there are waits, borrows and reclaims while the operator dies again and again.
+    let mut term = 0;
     for round in 0..6_u32 {
         for n in 0..8_u32 {
             let member = if n % 4 == 0 || round > 2 { "beta" } else { "alpha" };
             let (pods, gpus) = if n % 3 == 0 { (2, 8) } else { (1, 1 + n) };
             pool.submit(member, &format!("j{round}-{n}"), pods, gpus, 1.5).await;
         }
+        // A new operator first waits for the end of the dead one's lease.
+        pool.eventually("the next term began", async || (pool.term().await.1 > term).then_some(())).await;
         // Primes of milliseconds, so that the kills meet different steps.
         tokio::time::sleep(std::time::Duration::from_millis(u64::from(397 + 211 * round))).await;
+        term = pool.term().await.1;
         pool.kill_operator();
         let by_node = pool.gpus_by_node().await;
         assert!(by_node.values().all(|gpus| *gpus <= 8), "{by_node:?}");
