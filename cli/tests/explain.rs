@@ -102,18 +102,23 @@ fn a_cluster_is_explained_with_what_is_in_the_list_and_the_rest_is_told() {
     let quota = serde_json::json!({
         "kind": "MemberQuota", "metadata": {"name": "north", "creationTimestamp": "2027-01-01T00:00:00Z"},
         "spec": {"institutions": [{"name": "polar-institute", "ceiling": {"gpus": 24}, "projects": [{"name": "climate"}]}]},
+        "status": {"inForceSince": "2027-01-01T00:00:05.000000Z", "conditions": [{"type": "InForce", "status": "True"}]},
     });
     list["items"].as_array_mut().unwrap().push(quota);
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), list.to_string()).unwrap();
     let from = file.path().to_str().unwrap();
     let output = concord(&["climate/train", "--from", from, "--at", NOW]);
+    assert!(text(&output.stdout).contains("[NotEligible; clause eligibility]"), "nothing is stated");
+    let project = serde_json::json!({"kind": "Project", "metadata": {"name": "climate"},
+        "spec": {"applicant": {"organisationKind": "academic", "country": "FI", "purpose": "civil"}}});
+    list["items"].as_array_mut().unwrap().push(project);
+    fs::write(file.path(), list.to_string()).unwrap();
+    let output = concord(&["climate/train", "--from", from, "--at", NOW]);
     let told = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(told.contains("[ShareCeilingReached; clause quota/north/polar-institute]"), "{told}");
-    for note in
-        ["the books of the past are not in the list", "everybody counts as eligible", "shares inside north"]
-    {
+    for note in ["the books of the past are not in the list", "shares inside north"] {
         assert!(told.contains(note), "{told}");
     }
     let output = concord(&["climate/train", "--from", from, "--at", NOW, "--quota", "north-quota.yaml"]);
@@ -282,7 +287,9 @@ fn kubectl_is_asked_with_its_own_flags() {
     assert_eq!(output.stdout, of_cluster("climate/train", &[]).stdout);
     let asked = fs::read_to_string(folder.path().join("asked")).unwrap();
     let flags = "--kubeconfig=/tmp/k --context=pool";
-    assert_eq!(asked, format!("get treaties.concord.dev,gpuclaims.concord.dev,nodes -A -o json {flags}\n"));
+    let kinds =
+        "treaties.concord.dev,memberquotas.concord.dev,projects.concord.dev,gpuclaims.concord.dev,nodes";
+    assert_eq!(asked, format!("get {kinds} -A -o json {flags}\n"));
     let output = ask(&path, &["--context", "broken"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).ends_with("failed:\nno such context\n"), "{}", text(&output.stderr));

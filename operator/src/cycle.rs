@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use concord_api::snapshot::millis;
-use concord_api::{GpuClaim, Treaty};
+use concord_api::{GpuClaim, MemberQuota, Treaty};
 use concord_treaty::check::CheckedPlan;
 use concord_treaty::decide::decide;
 use concord_treaty::plan::{Plan, Wait};
@@ -29,6 +29,7 @@ use crate::metrics::Metrics;
 use crate::observe;
 use crate::projects;
 use crate::quiet::Quiet;
+use crate::quotas;
 use crate::report::{Reporter, Seen};
 use crate::serve::Readiness;
 use crate::standing;
@@ -147,6 +148,7 @@ impl Operator {
         }
         self.read_uncertain().await;
         self.set_up_projects().await;
+        self.answer_quotas().await;
         for _ in 0..UPKEEP_ROUNDS_MAX {
             if !self.do_chores().await {
                 break;
@@ -344,6 +346,24 @@ impl Operator {
                     tracing::warn!(project = %name, error = chain(&error), "project not set up; trying again");
                     self.world.touched_projects.insert(name);
                     return;
+                }
+            }
+        }
+    }
+
+    /// Says of each new text of a quota whether it counts; only then does it.
+    async fn answer_quotas(&mut self) {
+        let now = Timestamp::now();
+        if self.world.quotas.values().next().is_none() {
+            return;
+        }
+        let Some((_, rules)) = self.world.treaty_in_force(now) else { return };
+        let api: Api<MemberQuota> = Api::all(self.writer.client().clone());
+        for (name, status) in quotas::statuses(self.world.quotas.values().map(|q| &q.object), &rules, now) {
+            match self.writer.apply_status(&api, "MemberQuota", &name, serde_json::json!(status)).await {
+                Ok(quota) => drop(self.world.quotas.absorb(&quota)),
+                Err(error) => {
+                    tracing::warn!(quota = %name, error = chain(&error), "status not written; trying again")
                 }
             }
         }

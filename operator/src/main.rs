@@ -9,6 +9,7 @@ mod observe;
 mod placement;
 mod projects;
 mod quiet;
+mod quotas;
 mod report;
 mod serve;
 mod standing;

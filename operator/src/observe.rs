@@ -1,6 +1,6 @@
-//! The only reader: five watches merged into one stream of sightings.
+//! The only reader: six watches merged into one stream of sightings.
 
-use concord_api::{GpuClaim, Project, Treaty};
+use concord_api::{GpuClaim, MemberQuota, Project, Treaty};
 use futures::stream::{BoxStream, SelectAll, Stream};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::batch::v1::Job;
@@ -44,6 +44,7 @@ async fn forward(watches: &mut SelectAll<BoxStream<'static, Sighting>>, to: &mps
 fn watches(client: &Client) -> SelectAll<BoxStream<'static, Sighting>> {
     let streams: Vec<BoxStream<'static, Sighting>> = vec![
         seen::<Treaty>(Api::all(client.clone())).map(Sighting::Treaty).boxed(),
+        seen::<MemberQuota>(Api::all(client.clone())).map(Sighting::Quota).boxed(),
         seen::<Project>(Api::all(client.clone())).map(Sighting::Project).boxed(),
         seen::<Node>(Api::all(client.clone())).map(Sighting::Node).boxed(),
         seen::<Job>(Api::all(client.clone())).map(Sighting::Job).boxed(),

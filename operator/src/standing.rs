@@ -95,7 +95,7 @@ fn refusal(status: &mut TreatyStatus, treaty: &Treaty, ruling: Option<&str>, now
 
 /// Every fault on a line of its own: code, field, what is wrong and what to change. Bounded, because a hostile text has
 /// as many faults as it likes; `concord check` shows them all, with their places in the file.
-fn told(faults: &[Diagnostic]) -> String {
+pub fn told(faults: &[Diagnostic]) -> String {
     let mut lines: Vec<String> = faults.iter().take(FAULTS_TOLD_MAX).map(ToString::to_string).collect();
     if faults.len() > FAULTS_TOLD_MAX {
         lines.push(format!("and {} more; `concord check` shows them all", faults.len() - FAULTS_TOLD_MAX));

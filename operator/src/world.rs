@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use concord_api::snapshot::{SeenClaim, millis};
-use concord_api::{GpuClaim, GpuClaimStatus, Project, Treaty};
+use concord_api::{GpuClaim, GpuClaimStatus, MemberQuota, Project, Treaty};
 use concord_treaty::snapshot::Snapshot;
 use concord_treaty::treaty::Treaty as Rules;
 use k8s_openapi::api::batch::v1::Job;
@@ -13,6 +13,7 @@ use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 
 use crate::lease::Fence;
+use crate::quotas;
 use crate::view::{ClaimView, JobView, Key, NodeView, View, Whole};
 use crate::watched::Watched;
 
@@ -24,6 +25,7 @@ pub struct World {
     pub(crate) nodes: Watched<NodeView>,
     pub(crate) projects: Watched<Whole<Project>>,
     pub(crate) treaties: Watched<Whole<Treaty>>,
+    pub(crate) quotas: Watched<Whole<MemberQuota>>,
     pub(crate) touched: BTreeSet<Key>,
     /// Names of projects whose namespace must be looked after.
     pub(crate) touched_projects: BTreeSet<String>,
@@ -51,6 +53,8 @@ pub enum Sighting {
     Project(Event<Project>),
     /// Treaties.
     Treaty(Event<Treaty>),
+    /// Quotas of members.
+    Quota(Event<MemberQuota>),
 }
 
 impl World {
@@ -99,6 +103,7 @@ impl World {
                     self.touched_projects.insert(key.name);
                 }
             }
+            Sighting::Quota(event) => drop(self.quotas.see(event)),
             Sighting::Treaty(event) => {
                 // A changed text may know a project's member now, or not any more; a changed status says nothing new.
                 let before = self.treaty_texts();
@@ -119,6 +124,7 @@ impl World {
             (self.nodes.is_listed(), "nodes"),
             (self.projects.is_listed(), "projects"),
             (self.treaties.is_listed(), "treaties"),
+            (self.quotas.is_listed(), "memberquotas"),
         ];
         all.into_iter().filter(|(listed, _)| !listed).map(|(_, name)| name).collect()
     }
@@ -191,8 +197,10 @@ impl World {
             spec: &claim.spec,
             status: Some(&claim.status),
             deleting: claim.deleting,
+            project: self.projects.get(&Key::cluster(&claim.spec.project)).map(|p| &p.object.spec),
         });
-        concord_api::snapshot::snapshot(rules, nodes, claims, now)
+        let quotas = quotas::in_force(self.quotas.values().map(|q| &q.object), rules);
+        concord_api::snapshot::snapshot(rules, nodes, claims, quotas, now)
     }
 }
 

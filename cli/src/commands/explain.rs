@@ -29,7 +29,7 @@ pub struct Arguments {
     /// Namespace of the claim
     #[arg(long, short, value_name = "NAMESPACE", conflicts_with = "trace")]
     namespace: Option<String>,
-    /// Output of `kubectl get treaties,gpuclaims,nodes -A -o json`; - is standard input. Without it kubectl is asked
+    /// Output of `kubectl get treaties,memberquotas,projects,gpuclaims,nodes -A -o json`; - is standard input. Without it kubectl is asked
     #[arg(long, value_name = "FILE", conflicts_with = "trace")]
     from: Option<PathBuf>,
     #[arg(long, value_name = "FILE", help = decided::QUOTA)]
@@ -54,7 +54,7 @@ pub struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   kubectl concord explain job/train -n climate        asks the cluster
-  kubectl get treaties,gpuclaims,nodes -A -o json | concord explain climate/train --from -
+  kubectl get treaties,memberquotas,projects,gpuclaims,nodes -A -o json | concord explain climate/train --from -
   concord explain 24744 --treaty treaty.yaml --trace jobs.csv.gz --nodes 185 --at 1766747";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -3,6 +3,7 @@
 
 pub mod claim;
 pub mod conditions;
+pub mod member_quota;
 pub mod names;
 pub mod node;
 pub mod project;
@@ -10,6 +11,7 @@ pub mod snapshot;
 pub mod treaty;
 
 pub use claim::{ClaimBasis, ClaimPhase, GpuClaim, GpuClaimSpec, GpuClaimStatus};
+pub use member_quota::{MemberQuota, MemberQuotaSpec, MemberQuotaStatus};
 pub use project::{Project, ProjectSpec, ProjectStatus};
 pub use treaty::{Treaty, TreatySpec, TreatyStatus};
 
@@ -19,5 +21,5 @@ use kube::CustomResourceExt;
 /// All CRDs, in the order in which people should read them.
 #[must_use]
 pub fn custom_resource_definitions() -> Vec<CustomResourceDefinition> {
-    vec![Treaty::crd(), Project::crd(), GpuClaim::crd()]
+    vec![Treaty::crd(), MemberQuota::crd(), Project::crd(), GpuClaim::crd()]
 }

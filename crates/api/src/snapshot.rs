@@ -1,19 +1,21 @@
 //! The objects of a cluster as the engine sees them. Pure, so that the operator and the command line decide on the
-//! same input: `kubectl get treaties,gpuclaims,nodes -A -o json` is all that it takes.
+//! same input: `kubectl get treaties,memberquotas,projects,gpuclaims,nodes -A -o json` is all that it takes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use concord_treaty::clauses::{ClassId, GpuClass};
+use concord_treaty::quota::{QuotaInForce, Share};
 use concord_treaty::snapshot::{
-    Basis, Claim, ClaimState, Due, Gang, Holding, Node, Phase, Reserved, Slot, Snapshot,
+    Basis, Claim, ClaimState, Due, Gang, Holding, Node, Phase, Reserved, SharePath, Slot, Snapshot,
 };
 use concord_treaty::treaty::Treaty as Rules;
-use concord_treaty::units::{ClaimId, DurationMillis, Gpus, NodeName, TimestampMillis};
+use concord_treaty::units::{ClaimId, DurationMillis, Gpus, MemberId, NodeName, TimestampMillis};
 use jiff::Timestamp;
 use kube::ResourceExt;
 
 use crate::claim::{DuePlace, DueRun, Placement};
-use crate::{ClaimBasis, ClaimPhase, GpuClaim, GpuClaimSpec, GpuClaimStatus};
+use crate::{ClaimBasis, ClaimPhase, GpuClaim, GpuClaimSpec, GpuClaimStatus, ProjectSpec};
 
 /// A claim as it was seen; the parts of the object that the engine's picture is made of.
 #[derive(Debug, Clone)]
@@ -26,21 +28,26 @@ pub struct SeenClaim<'a> {
     pub status: Option<&'a GpuClaimStatus>,
     /// Marked for deletion.
     pub deleting: bool,
+    /// What its project says; `None` when the project is not known.
+    pub project: Option<&'a ProjectSpec>,
 }
 
 /// The engine's input. GPUs of claims whose member is not in the treaty are taken off their nodes, so that nobody else
-/// gets them while they are in use.
+/// gets them while they are in use. A claim belongs to the institution whose quota lists its project, otherwise to its
+/// member itself.
 pub fn snapshot<'a>(
     rules: &Rules,
     nodes: impl IntoIterator<Item = Node>,
     claims: impl IntoIterator<Item = SeenClaim<'a>>,
+    quotas: Vec<QuotaInForce>,
     now: Timestamp,
 ) -> Snapshot {
     let mut foreign: BTreeMap<&str, Gpus> = BTreeMap::new();
     let mut known = Vec::new();
     for seen in claims {
         if rules.member_id(&seen.spec.member).is_some() {
-            let claim = claim_of(rules, &seen);
+            let claim = claim_of(rules, &seen)
+                .map(|claim| Claim { path: path_of(&quotas, claim.member, &seen.spec.project), ..claim });
             known.extend(claim.filter(|c| !c.is_forgotten(millis(now), rules.reclaim_notice())));
         } else {
             for place in seen.status.iter().flat_map(|s| &s.placement) {
@@ -53,7 +60,15 @@ pub fn snapshot<'a>(
         let taken = foreign.get(&*node.name.0).copied().unwrap_or(0);
         Node { gpus: node.gpus.saturating_sub(taken), ..node }
     };
-    Snapshot::new(nodes.into_iter().map(own).collect(), known)
+    Snapshot::new(nodes.into_iter().map(own).collect(), known).with_quotas(quotas)
+}
+
+fn path_of(quotas: &[QuotaInForce], member: MemberId, project: &str) -> SharePath {
+    let quota = quotas.iter().find(|q| q.member == member).and_then(|q| q.quota.as_ref());
+    let institutions = quota.into_iter().flat_map(|quota| &quota.institutions);
+    let of_the_project = institutions.filter(|i| i.inside.iter().any(|inside| inside.name == project));
+    let names = |institution: &Share| [Arc::from(institution.name.as_str()), Arc::from(project)].into();
+    of_the_project.map(names).next().unwrap_or_default()
 }
 
 /// One claim, or `None` when its member is not in the treaty, or it waits and is being deleted.
@@ -70,6 +85,7 @@ pub fn claim_of(rules: &Rules, seen: &SeenClaim<'_>) -> Option<Claim> {
     Some(Claim {
         class: class_of(rules, &seen.spec.node_selector),
         node_labels: seen.spec.node_selector.clone().into(),
+        applicant: seen.project.and_then(|p| p.applicant.as_ref()).map(|a| Arc::new(a.stated())),
         expected_runtime: seen.spec.run_limit_seconds.map(DurationMillis::from_seconds),
         due: status.due.as_ref().map(due_of),
         state: state_of(status, seen.deleting),
@@ -147,6 +163,7 @@ impl<'a> From<&'a GpuClaim> for SeenClaim<'a> {
             spec: &claim.spec,
             status: claim.status.as_ref(),
             deleting: claim.metadata.deletion_timestamp.is_some(),
+            project: None,
         }
     }
 }

@@ -4,5 +4,6 @@
 mod bypasses;
 mod leadership;
 mod policies;
+mod quotas;
 mod support;
 mod treaty_kept;

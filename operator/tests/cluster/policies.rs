@@ -19,15 +19,15 @@ fn policies() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../policies")
 }
 
-/// Files of a folder, without those of a kind that no cluster knows yet.
+/// Files of a folder, without members' quotas.
 fn files(folder: &Path) -> Vec<PathBuf> {
-    let known = |path: &PathBuf| {
+    let treaty = |path: &PathBuf| {
         let text = std::fs::read(path).unwrap();
         !String::from_utf8_lossy(&text).contains("kind: MemberQuota")
     };
     let entries = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
     let yaml = entries.filter(|p| p.extension().is_some_and(|e| e == "yaml"));
-    let mut files: Vec<PathBuf> = yaml.filter(known).collect();
+    let mut files: Vec<PathBuf> = yaml.filter(treaty).collect();
     files.sort();
     files
 }

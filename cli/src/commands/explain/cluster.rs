@@ -1,6 +1,7 @@
-//! A cluster as `kubectl get treaties,gpuclaims,nodes -A -o json` prints it: the treaty in force, and the snapshot that
-//! the operator decides on. Only the fields that decide are read.
+//! A cluster as `kubectl get treaties,memberquotas,projects,gpuclaims,nodes -A -o json` prints it: the treaty in force,
+//! and the snapshot that the operator decides on. Only the fields that decide are read.
 
+mod applicant;
 mod beside;
 mod claim;
 mod node;
@@ -9,8 +10,10 @@ mod treaty;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use concord_treaty::accounts::eligibility::Applicant;
 use concord_treaty::explain::near_names;
 use concord_treaty::snapshot::{Claim, Snapshot};
 use concord_treaty::treaty::Treaty;
@@ -117,10 +120,12 @@ pub fn explain(
     now: jiff::Timestamp,
 ) -> Result<Explained> {
     let list: Value = serde_json::from_slice(text).with_context(|| {
-        format!("{file}: is no JSON; make it by kubectl get treaties,gpuclaims,nodes -A -o json")
+        format!("{file}: is no JSON; make it by kubectl get treaties,memberquotas,projects,gpuclaims,nodes -A -o json")
     })?;
     let Some(items) = list.get("items").and_then(Value::as_array) else {
-        bail!("{file}: has no `items`; make it by kubectl get treaties,gpuclaims,nodes -A -o json");
+        bail!(
+            "{file}: has no `items`; make it by kubectl get treaties,memberquotas,projects,gpuclaims,nodes -A -o json"
+        );
     };
     let now = TimestampMillis(now.as_millisecond());
     let mut parts = Parts::default();
@@ -130,7 +135,7 @@ pub fn explain(
     let (treaty, notes) = treaty::in_force(file, &parts.treaties, now)?;
     let id = parts.find(file, wanted, &treaty)?;
     let beside = Beside::of(file, &parts.quotas, decided, &treaty)?;
-    let snapshot = beside.added_to(parts.snapshot(&treaty, &id, now, &beside), &treaty);
+    let snapshot = beside.added_to(parts.snapshot(&treaty, &id, now, &beside));
     let mut explanation = concord_treaty::explain::explain(&treaty, &snapshot, &id, now)
         .with_context(|| format!("{file}: {id} is being deleted and waits for nothing"))?;
     explanation.notes.extend(notes);
@@ -145,6 +150,8 @@ struct Parts<'v> {
     claims: Vec<ClaimObject>,
     nodes: Vec<concord_treaty::snapshot::Node>,
     quotas: Vec<Object<'v>>,
+    /// What each project's applicant states, by the project's name.
+    applicants: BTreeMap<String, Arc<Applicant>>,
 }
 
 impl<'v> Parts<'v> {
@@ -153,6 +160,7 @@ impl<'v> Parts<'v> {
             "Treaty" => self.treaties.push(object),
             "GpuClaim" => self.claims.push(ClaimObject::read(&object)?),
             "MemberQuota" => self.quotas.push(object),
+            "Project" => self.applicants.extend(applicant::read(&object)?),
             "Node" => self.nodes.extend(node::read(&object)?),
             _ => {}
         }
@@ -199,7 +207,8 @@ impl<'v> Parts<'v> {
             match treaty.party_id(&object.member) {
                 Some(member) if !object.is_going() => {
                     let path = beside.path(member, object.project.as_deref());
-                    let claim = Claim { path, ..object.claim(member, treaty) };
+                    let applicant = object.project.as_ref().and_then(|p| self.applicants.get(p)).cloned();
+                    let claim = Claim { path, applicant, ..object.claim(member, treaty) };
                     if claim.id == *asked || !claim.is_forgotten(now, treaty.reclaim_notice()) {
                         claims.push(claim);
                     }

@@ -5,7 +5,13 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 /// What is asked: objects of the cluster as one list.
-const GET: [&str; 5] = ["get", "treaties.concord.dev,gpuclaims.concord.dev,nodes", "-A", "-o", "json"];
+const GET: [&str; 5] = [
+    "get",
+    "treaties.concord.dev,memberquotas.concord.dev,projects.concord.dev,gpuclaims.concord.dev,nodes",
+    "-A",
+    "-o",
+    "json",
+];
 
 /// Flags that kubectl gets as they are.
 #[derive(Debug, clap::Args)]
@@ -48,7 +54,7 @@ pub fn get(options: &KubectlOptions) -> Result<Vec<u8>> {
     }
     let output = command.output().context(
         "cannot run kubectl; install it, or read a file: --from FILE with the output of \
-         kubectl get treaties,gpuclaims,nodes -A -o json",
+         kubectl get treaties,memberquotas,projects,gpuclaims,nodes -A -o json",
     )?;
     if !output.status.success() {
         bail!("kubectl {} failed:\n{}", GET.join(" "), String::from_utf8_lossy(&output.stderr).trim_end());

@@ -95,7 +95,7 @@ fn a_finished_claim_stays_until_its_run_alone_is_over_and_answered() {
     };
     let claims = [claim("a", "long", early(50_000)), claim("a", "short", early(5_000))];
     let ids = |second| {
-        let found = snapshot(&rules(), [], claims.iter().map(SeenClaim::from), at(second));
+        let found = snapshot(&rules(), [], claims.iter().map(SeenClaim::from), Vec::new(), at(second));
         found.claims.iter().map(|c| c.id.to_string()).collect::<Vec<_>>()
     };
     // Over at 65 s and at 110 s; a line may go back by two notices of 10 s and ten minutes.
@@ -129,7 +129,7 @@ fn gpus_of_strangers_are_nobodys() {
         labels: Default::default(),
     };
     let nodes = ["n1", "n2"].map(node);
-    let found = snapshot(&rules(), nodes, claims.iter().map(SeenClaim::from), at(50));
+    let found = snapshot(&rules(), nodes, claims.iter().map(SeenClaim::from), Vec::new(), at(50));
     assert_eq!(found.nodes.iter().map(|n| n.gpus).collect::<Vec<_>>(), [2, 8]);
     assert_eq!(*found.claims, []);
 }
@@ -149,4 +149,25 @@ fn a_claim_says_its_class_and_its_run_limit() {
     assert_eq!(found.class, rules.class_id("h100"));
     assert_eq!(found.node_labels.get("zone"), Some("north"));
     assert_eq!(found.expected_runtime, Some(DurationMillis(90_000)));
+}
+
+#[test]
+fn a_claim_is_of_the_institution_that_lists_its_project_and_has_what_the_project_states() {
+    let quota: crate::MemberQuota = serde_json::from_value(json!({"metadata": {"name": "b"},
+        "spec": {"institutions": [{"name": "south"}, {"name": "north", "projects": [{"name": "lab"}]}]}}))
+    .unwrap();
+    let (rules, since) = (rules(), TimestampMillis(0));
+    let shares = Arc::new(quota.under(&rules).unwrap());
+    let quotas = vec![QuotaInForce { member: MemberId(1), quota: Some(shares), since }];
+    let project: ProjectSpec = serde_json::from_value(json!({"member": "b", "purpose": "tests",
+        "applicant": {"organisationKind": "ngo", "country": "FI", "purpose": "civil"}}))
+    .unwrap();
+    let (ours, theirs) = (claim("b", "x", Value::Null), claim("a", "y", Value::Null));
+    let seen = [&ours, &theirs].map(|c| SeenClaim { project: Some(&project), ..c.into() });
+    let found = snapshot(&rules, [], seen, quotas.clone(), at(20));
+    let path: Vec<&str> = found.claims[0].path.iter().map(|part| &**part).collect();
+    assert_eq!(path, ["north", "lab"]);
+    assert!(found.claims[1].path.is_empty(), "another member's quota says nothing of it");
+    assert_eq!(found.claims[0].applicant.as_ref().unwrap().country, "FI");
+    assert_eq!(found.quotas, quotas);
 }

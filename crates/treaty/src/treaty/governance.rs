@@ -132,26 +132,36 @@ impl Checker<'_> {
 
 /// The validated form of a clause that was checked where it stands.
 pub fn eligibility_of(raw: &EligibilityDocument) -> Eligibility {
-    let kind = |name: &OrganisationKindName| match name {
-        OrganisationKindName::Academic => OrganisationKind::Academic,
-        OrganisationKindName::Ngo => OrganisationKind::Ngo,
-        OrganisationKindName::PublicBody => OrganisationKind::PublicBody,
-        OrganisationKindName::Sme => OrganisationKind::Sme,
-        OrganisationKindName::Industry => OrganisationKind::Industry,
-    };
-    let purpose = |name: &PurposeName| match name {
-        PurposeName::Civil => Purpose::Civil,
-        PurposeName::DualUse => Purpose::DualUse,
-        PurposeName::Military => Purpose::Military,
-    };
     let data = raw.data_classes.iter();
     Eligibility {
-        organisation_kinds: raw.organisation_kinds.iter().map(kind).collect(),
+        organisation_kinds: raw.organisation_kinds.iter().map(|name| (*name).into()).collect(),
         countries: raw.countries.clone(),
-        purposes: raw.purposes.iter().map(purpose).collect(),
+        purposes: raw.purposes.iter().map(|name| (*name).into()).collect(),
         data_classes: data
             .map(|d| DataClass { name: d.name.clone(), node_labels: d.node_labels.clone() })
             .collect(),
+    }
+}
+
+impl From<OrganisationKindName> for OrganisationKind {
+    fn from(name: OrganisationKindName) -> Self {
+        match name {
+            OrganisationKindName::Academic => Self::Academic,
+            OrganisationKindName::Ngo => Self::Ngo,
+            OrganisationKindName::PublicBody => Self::PublicBody,
+            OrganisationKindName::Sme => Self::Sme,
+            OrganisationKindName::Industry => Self::Industry,
+        }
+    }
+}
+
+impl From<PurposeName> for Purpose {
+    fn from(name: PurposeName) -> Self {
+        match name {
+            PurposeName::Civil => Self::Civil,
+            PurposeName::DualUse => Self::DualUse,
+            PurposeName::Military => Self::Military,
+        }
     }
 }
 

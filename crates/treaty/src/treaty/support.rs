@@ -33,7 +33,6 @@ use Support::{Enforced, NotSupported, SimulatorOnly};
 pub const SIMULATOR_ONLY: &str = "TR091";
 
 const BOOKS: Support = SimulatorOnly("its books are not kept in a cluster");
-const APPLICANTS: Support = SimulatorOnly("projects do not yet say who applies and for what");
 const RESERVES: Support = SimulatorOnly("projects cannot yet be on a reserve");
 
 const RATIFICATION: Support = NotSupported("it comes with the release that has ratification");
@@ -79,7 +78,7 @@ pub const FAMILIES: &[Family] = &[
     }),
     family("budget", BOOKS, |d| d.budget.as_ref().map(|_| "budget".to_owned())),
     family("windows", Enforced, |d| listed(&d.windows, "windows")),
-    family("eligibility", APPLICANTS, |d| d.eligibility.as_ref().map(|_| "eligibility".to_owned())),
+    family("eligibility", Enforced, |d| d.eligibility.as_ref().map(|_| "eligibility".to_owned())),
     family("votes", RATIFICATION, |d| listed(&d.votes, "votes")),
     family("amendments", RATIFICATION, |d| listed(&d.amendments, "amendments")),
     family("withdrawal", RATIFICATION, |d| d.withdrawal.as_ref().map(|_| "withdrawal".to_owned())),

@@ -4,12 +4,10 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use concord_treaty::accounts::eligibility::admitted;
 use concord_treaty::books::Books;
-use concord_treaty::clauses::Eligibility;
 use concord_treaty::document::MemberQuotaDocument;
 use concord_treaty::quota::{Award, MemberQuota, QuotaInForce};
-use concord_treaty::snapshot::{Claim, Opened, SharePath, Snapshot};
+use concord_treaty::snapshot::{Opened, SharePath, Snapshot};
 use concord_treaty::treaty::Treaty;
 use concord_treaty::units::{MemberId, TimestampMillis};
 use serde::Deserialize;
@@ -62,15 +60,9 @@ impl Beside {
         })
     }
 
-    /// The snapshot with all of it. The list does not have what applicants state, so everybody counts as eligible.
-    pub fn added_to(&self, snapshot: Snapshot, treaty: &Treaty) -> Snapshot {
-        let eligible = |claim: Claim| Claim {
-            applicant: clause_of(treaty, claim.member).map(|clause| Arc::new(admitted(clause))),
-            ..claim
-        };
-        let claims = snapshot.claims.into_iter().map(eligible).collect();
+    /// The snapshot with all of it.
+    pub fn added_to(&self, snapshot: Snapshot) -> Snapshot {
         Snapshot {
-            claims,
             openings: self.openings.clone(),
             quotas: self.quotas.clone(),
             awards: self.awards.clone(),
@@ -88,18 +80,12 @@ impl Beside {
                     .to_owned(),
             );
         }
-        let has_conditions = treaty.eligibility().is_some()
-            || treaty.reserves().iter().any(|r| r.eligibility != Eligibility::default());
-        if has_conditions {
-            notes.push("what applicants state is not in the list: everybody counts as eligible".to_owned());
-        }
         if !self.quotas.is_empty() {
             let names: Vec<&str> =
                 self.quotas.iter().map(|q| treaty.member(q.member).name.as_str()).collect();
             notes.push(format!(
                 "reckoned with the shares inside {}: a project that they do not name is the member's own, and limits of one \
-                 person are left out, because the list names no persons; the operator of this release decides without \
-                 shares inside members",
+                 person are left out, because the list names no persons",
                 names.join(", ")
             ));
         }
@@ -107,14 +93,7 @@ impl Beside {
     }
 }
 
-fn clause_of(treaty: &Treaty, party: MemberId) -> Option<&Eligibility> {
-    let reserve =
-        party.index().checked_sub(treaty.members().len()).and_then(|index| treaty.reserves().get(index));
-    let own = reserve.map(|r| &r.eligibility).filter(|e| **e != Eligibility::default());
-    own.or(treaty.eligibility())
-}
-
-/// A quota object of the list; `None`: of a member that the treaty does not have.
+/// A quota object of the list; `None`: of a member that the treaty does not have, or refused by the operator.
 fn in_force(object: &Object<'_>, treaty: &Treaty) -> Result<Option<QuotaInForce>> {
     let name = object.text("metadata.name")?;
     let Some(member) = treaty.member_id(name) else { return Ok(None) };
@@ -125,8 +104,15 @@ fn in_force(object: &Object<'_>, treaty: &Treaty) -> Result<Option<QuotaInForce>
         let first = faults.iter().find(|f| f.is_error());
         spec.fault(&first.map_or_else(String::new, |f| format!("{}: {}; {}", f.path, f.message, f.help)))
     })?;
-    let since = match object.text_if("metadata.creationTimestamp")? {
-        Some(_) => object.time("metadata.creationTimestamp")?,
+    let conditions =
+        object.part("status.conditions").map(|_| object.list("status.conditions")).transpose()?;
+    for condition in conditions.into_iter().flatten() {
+        if condition.text("type")? == "InForce" && condition.text("status")? == "False" {
+            return Ok(None);
+        }
+    }
+    let since = match object.text_if("status.inForceSince")? {
+        Some(_) => object.time("status.inForceSince")?,
         None => TimestampMillis(i64::MIN),
     };
     Ok(Some(QuotaInForce { member, quota: Some(Arc::new(quota)), since }))
