@@ -363,7 +363,7 @@ impl Operator {
             match self.writer.apply_status(&api, "MemberQuota", &name, serde_json::json!(status)).await {
                 Ok(quota) => drop(self.world.quotas.absorb(&quota)),
                 Err(error) => {
-                    tracing::warn!(quota = %name, error = chain(&error), "status not written; trying again")
+                    tracing::warn!(quota = %name, error = chain(&error), "status not written; trying again");
                 }
             }
         }
