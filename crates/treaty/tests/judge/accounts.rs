@@ -62,6 +62,17 @@ fn what_is_kept_counts_as_used() {
 }
 
 #[test]
+fn what_is_kept_counts_below_the_ceiling() {
+    for (more, lawful) in [(4, true), (5, false)] {
+        let mut scene = Scene::new();
+        scene.document = with_ceiling(scene.document, 0, 8);
+        scene.has_kept("k", 0, &[(0, 4)], Guaranteed);
+        scene.starts("s", 0, &[(1, more)], Borrowed);
+        assert_eq!(scene.broken(), if lawful { vec![] } else { vec!["AboveCeiling"] });
+    }
+}
+
+#[test]
 fn what_starts_is_no_longer_kept() {
     let mut scene = Scene::new();
     scene.has_kept("k", 0, &[(0, 8)], Guaranteed);

@@ -87,6 +87,25 @@ fn borrowers_leave_what_is_kept_or_end_in_time() {
 }
 
 #[test]
+fn who_ends_at_one_time_is_counted_together() {
+    let mut scene = kept(2, 8);
+    scene.runs("q", 1, &[(0, 2)], Guaranteed).since = TimestampMillis(NOW);
+    scene.claim("q").expected_runtime = Some(DurationMillis(HOUR));
+    scene.starts("s", 2, &[(0, 4)], Borrowed);
+    scene.claim("s").expected_runtime = Some(DurationMillis(HOUR));
+    assert!(scene.broken().is_empty());
+}
+
+#[test]
+fn the_size_of_its_own_node_counts() {
+    let mut scene = kept(0, 6);
+    scene.snapshot.nodes[1].gpus = 4;
+    scene.snapshot.nodes[2].gpus = 4;
+    scene.starts("s", 2, &[(0, 2)], Borrowed);
+    assert!(scene.broken().is_empty());
+}
+
+#[test]
 fn borrowers_may_have_what_the_aged_does_not_need() {
     for (gpus, lawful) in [(2, true), (3, false)] {
         let mut scene = kept(0, 6);

@@ -11,4 +11,5 @@ mod classes;
 mod kept;
 mod reclaims;
 mod scene;
+mod shares;
 mod starts;
