@@ -6,10 +6,11 @@
 mod office;
 
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
+use concord_api::GpuClaim;
 use concord_api::snapshot::millis;
-use concord_api::{GpuClaim, MemberQuota, Treaty};
 use concord_treaty::check::CheckedPlan;
 use concord_treaty::decide::decide;
 use concord_treaty::plan::{Plan, Wait};
@@ -19,7 +20,10 @@ use concord_treaty::units::TimestampMillis;
 use futures::StreamExt;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::jiff::Timestamp;
-use kube::{Api, ResourceExt};
+use kube::core::ClusterResourceScope;
+use kube::{Api, Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, watch};
 
 use crate::act::{Written, carry_out, do_chore};
@@ -35,7 +39,8 @@ use crate::serve::Readiness;
 use crate::standing;
 use crate::transitions::{self, Transition};
 use crate::upkeep::{Chore, next_chore};
-use crate::view::Key;
+use crate::view::{Key, Whole};
+use crate::watched::Watched;
 use crate::world::{Sighting, World};
 use crate::write::{WriteError, Writer, chain};
 
@@ -204,7 +209,8 @@ impl Operator {
         if due || asked {
             let ruling = self.world.treaty_in_force(now).map(|(t, _)| t.name_any());
             let in_force = ruling.as_deref().map(|name| (name, rules, snapshot));
-            self.report_treaties(standing::treaty_statuses(&self.world, in_force, now)).await;
+            let statuses = standing::treaty_statuses(&self.world, in_force, now);
+            write_statuses(&self.writer, "Treaty", &mut self.world.treaties, statuses).await;
         }
     }
 
@@ -227,7 +233,8 @@ impl Operator {
         let listed = self.world.missing().is_empty() && self.world.treaty_in_force(now).is_none();
         let asked = listed && std::mem::take(&mut self.world.treaties_changed);
         if listed && self.reporter.is_due(Instant::now()) || asked {
-            self.report_treaties(standing::treaty_statuses(&self.world, None, now)).await;
+            let statuses = standing::treaty_statuses(&self.world, None, now);
+            write_statuses(&self.writer, "Treaty", &mut self.world.treaties, statuses).await;
         }
     }
 
@@ -358,15 +365,8 @@ impl Operator {
             return;
         }
         let Some((_, rules)) = self.world.treaty_in_force(now) else { return };
-        let api: Api<MemberQuota> = Api::all(self.writer.client().clone());
-        for (name, status) in quotas::statuses(self.world.quotas.values().map(|q| &q.object), &rules, now) {
-            match self.writer.apply_status(&api, "MemberQuota", &name, serde_json::json!(status)).await {
-                Ok(quota) => drop(self.world.quotas.absorb(&quota)),
-                Err(error) => {
-                    tracing::warn!(quota = %name, error = chain(&error), "status not written; trying again");
-                }
-            }
-        }
+        let statuses = quotas::statuses(self.world.quotas.values().map(|q| &q.object), &rules, now);
+        write_statuses(&self.writer, "MemberQuota", &mut self.world.quotas, statuses).await;
     }
 
     /// One chore for each touched key; true when any was done, so that there may be more.
@@ -417,16 +417,6 @@ impl Operator {
         }
     }
 
-    async fn report_treaties(&mut self, statuses: Vec<(String, concord_api::TreatyStatus)>) {
-        let api: Api<Treaty> = Api::all(self.writer.client().clone());
-        for (name, status) in statuses {
-            match self.writer.apply_status(&api, "Treaty", &name, serde_json::json!(status)).await {
-                Ok(treaty) => drop(self.world.treaties.absorb(&treaty)),
-                Err(error) => tracing::warn!(treaty = %name, error = chain(&error), "status not written"),
-            }
-        }
-    }
-
     fn count(&self, rules: &Rules, plan: &Plan) {
         for admission in &plan.admissions {
             let member = self
@@ -455,6 +445,26 @@ impl Operator {
             let (withdrawn, rebooked, waiting) =
                 (plan.withdrawals.len(), plan.basis_changes.len(), plan.waits.len());
             tracing::info!(started, told, stopped, withdrawn, rebooked, waiting, "decided");
+        }
+    }
+}
+
+/// Writes what people are told of objects of one kind; what fails is new again the next time.
+async fn write_statuses<K>(
+    writer: &Writer,
+    kind: &'static str,
+    store: &mut Watched<Whole<K>>,
+    statuses: Vec<(String, impl Serialize)>,
+) where
+    K: Resource<Scope = ClusterResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let api: Api<K> = Api::all(writer.client().clone());
+    for (name, status) in statuses {
+        match writer.apply_status(&api, kind, &name, serde_json::json!(status)).await {
+            Ok(object) => drop(store.absorb(&object)),
+            Err(error) => {
+                tracing::warn!(kind, name, error = chain(&error), "status not written; trying again");
+            }
         }
     }
 }

@@ -49,8 +49,7 @@ fn status(
         Err(faults) => (false, "Invalid", told(&faults)),
     };
     let mut next = MemberQuotaStatus { observed_generation: generation, ..before.clone() };
-    let same_text = before.observed_generation == generation && quota.is_in_force();
-    next.in_force_since = match (holds, same_text) {
+    next.in_force_since = match (holds, quota.is_in_force()) {
         (true, true) => before.in_force_since.clone(),
         (true, false) => Some(MicroTime(now)),
         (false, _) => None,

@@ -32,6 +32,12 @@ pub fn set(
     }
 }
 
+/// Whether a condition is true.
+#[must_use]
+pub fn holds(conditions: &[Condition], kind: &str) -> bool {
+    conditions.iter().any(|c| c.type_ == kind && c.status == "True")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,10 +4,13 @@ use concord_treaty::diagnostic::Diagnostic;
 use concord_treaty::document::{InstitutionDocument, MemberQuotaDocument, PeopleDocument};
 use concord_treaty::quota::MemberQuota as Shares;
 use concord_treaty::treaty::Treaty as Rules;
+use concord_treaty::treaty::support::simulator_only;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime};
 use kube::{CustomResource, ResourceExt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::conditions;
 
 /// How a member splits its own share among institutions and projects. The object's name is the member's, so that rights
 /// can be given by name; see docs/treaty-language.md.
@@ -56,18 +59,17 @@ impl MemberQuota {
     /// Every fault: of the text, against the treaty, and of what this release cannot keep in a cluster.
     pub fn under(&self, rules: &Rules) -> Result<Shares, Vec<Diagnostic>> {
         let MemberQuotaSpec { institutions, people } = self.spec.clone();
-        let mut faults = Vec::new();
-        if people.is_some() {
-            let message = "`people` is kept by the simulator, but not by the operator: Jobs do not yet say whose they are";
-            faults.push(Diagnostic::new(
-                "TR091",
-                "people",
-                message,
-                "leave it out of the object that is applied",
-            ));
-        }
+        let lacking = "Jobs do not yet say whose they are";
+        let mut faults: Vec<Diagnostic> =
+            people.iter().map(|_| simulator_only("people", "people", lacking)).collect();
         let document = MemberQuotaDocument { institutions, people: None };
-        let shares = Shares::validate(&self.name_any(), &document)?;
+        let shares = match Shares::validate(&self.name_any(), &document) {
+            Ok(shares) => shares,
+            Err(found) => {
+                faults.extend(found);
+                return Err(faults);
+            }
+        };
         faults.extend(shares.faults_under(rules, None).into_iter().filter(Diagnostic::is_error));
         if faults.is_empty() { Ok(shares) } else { Err(faults) }
     }
@@ -77,6 +79,6 @@ impl MemberQuota {
     pub fn is_in_force(&self) -> bool {
         let Some(status) = &self.status else { return false };
         let known = status.observed_generation == self.metadata.generation;
-        known && status.conditions.iter().any(|c| c.type_ == "InForce" && c.status == "True")
+        known && conditions::holds(&status.conditions, "InForce")
     }
 }

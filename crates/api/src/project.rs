@@ -1,7 +1,6 @@
 //! Project: a group of people with a purpose, and the namespace in which they work.
 
-use concord_treaty::accounts::eligibility::Applicant;
-use concord_treaty::document::{OrganisationKindName, PurposeName};
+use concord_treaty::document::ApplicantDocument;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -37,41 +36,11 @@ pub struct ProjectSpec {
     /// Who applied and for what, where the treaty has conditions (`eligibility`). Absent: nothing is stated, which meets
     /// no condition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub applicant: Option<ApplicantSpec>,
+    pub applicant: Option<ApplicantDocument>,
     /// Who may submit and watch work.
     #[serde(default)]
     #[schemars(length(max = 200))]
     pub people: Vec<Person>,
-}
-
-/// What an applicant states; whether it is true is for reviewers.
-#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ApplicantSpec {
-    /// Kind of the organisation.
-    pub organisation_kind: OrganisationKindName,
-    /// ISO 3166-1 alpha-2 code of its country, such as `FI`.
-    #[schemars(regex(pattern = r"^[A-Za-z]{2}$"))]
-    pub country: String,
-    /// Purpose of the work.
-    pub purpose: PurposeName,
-    /// Class of its data, as the treaty names them. Absent: public data.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 63))]
-    pub data_class: Option<String>,
-}
-
-impl ApplicantSpec {
-    /// As the engine reads it.
-    #[must_use]
-    pub fn stated(&self) -> Applicant {
-        Applicant {
-            organisation_kind: self.organisation_kind.into(),
-            country: self.country.clone(),
-            purpose: self.purpose.into(),
-            data_class: self.data_class.clone(),
-        }
-    }
 }
 
 /// A user or a group, as the API server's authentication names it.

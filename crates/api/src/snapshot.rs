@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use concord_treaty::clauses::{ClassId, GpuClass};
-use concord_treaty::quota::{QuotaInForce, Share};
+use concord_treaty::quota::QuotaInForce;
 use concord_treaty::snapshot::{
     Basis, Claim, ClaimState, Due, Gang, Holding, Node, Phase, Reserved, SharePath, Slot, Snapshot,
 };
@@ -65,10 +65,7 @@ pub fn snapshot<'a>(
 
 fn path_of(quotas: &[QuotaInForce], member: MemberId, project: &str) -> SharePath {
     let quota = quotas.iter().find(|q| q.member == member).and_then(|q| q.quota.as_ref());
-    let institutions = quota.into_iter().flat_map(|quota| &quota.institutions);
-    let of_the_project = institutions.filter(|i| i.inside.iter().any(|inside| inside.name == project));
-    let names = |institution: &Share| [Arc::from(institution.name.as_str()), Arc::from(project)].into();
-    of_the_project.map(names).next().unwrap_or_default()
+    quota.map_or_else(SharePath::default, |quota| quota.path_of(project))
 }
 
 /// One claim, or `None` when its member is not in the treaty, or it waits and is being deleted.
@@ -85,7 +82,7 @@ pub fn claim_of(rules: &Rules, seen: &SeenClaim<'_>) -> Option<Claim> {
     Some(Claim {
         class: class_of(rules, &seen.spec.node_selector),
         node_labels: seen.spec.node_selector.clone().into(),
-        applicant: seen.project.and_then(|p| p.applicant.as_ref()).map(|a| Arc::new(a.stated())),
+        applicant: seen.project.and_then(|p| p.applicant.as_ref()).map(|a| Arc::new(a.into())),
         expected_runtime: seen.spec.run_limit_seconds.map(DurationMillis::from_seconds),
         due: status.due.as_ref().map(due_of),
         state: state_of(status, seen.deleting),

@@ -10,6 +10,8 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::conditions;
+
 /// Rules of one pool. The text of the spec is that of [`Document`]; see docs/treaty-language.md.
 #[derive(CustomResource, JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
 #[kube(
@@ -136,8 +138,7 @@ impl Treaty {
     /// Whether the operator says that it rules the pool.
     #[must_use]
     pub fn is_in_force(&self) -> bool {
-        let conditions = self.status.iter().flat_map(|status| &status.conditions);
-        conditions.into_iter().any(|c| c.type_ == "InForce" && c.status == "True")
+        self.status.as_ref().is_some_and(|status| conditions::holds(&status.conditions, "InForce"))
     }
 }
 

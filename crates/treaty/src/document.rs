@@ -21,8 +21,8 @@ pub use calendar::{
     PullBackDocument, RepeatName, WindowDocument, WindowPurposeName,
 };
 pub use governance::{
-    AmendmentDocument, DataClassDocument, EligibilityDocument, MatterName, OrganisationKindName,
-    PublicationDocument, PurposeName, VoteDocument, WithdrawalDocument,
+    AmendmentDocument, ApplicantDocument, DataClassDocument, EligibilityDocument, MatterName,
+    OrganisationKindName, PublicationDocument, PurposeName, VoteDocument, WithdrawalDocument,
 };
 pub use members::{
     CeilingDocument, ContributionDocument, GpuCount, GuaranteeDocument, LendingDocument, MemberDocument,

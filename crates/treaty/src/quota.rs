@@ -6,9 +6,11 @@
 //! (docs/decisions/0008-nested-shares.md).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
 use crate::document::MemberQuotaDocument;
+use crate::snapshot::SharePath;
 use crate::units::Gpus;
 
 mod against;
@@ -64,6 +66,15 @@ impl GpusByClass {
 }
 
 impl MemberQuota {
+    /// On whose behalf inside the member the work of a project is: of the institution that lists it. A project that none
+    /// lists is the member's own.
+    #[must_use]
+    pub fn path_of(&self, project: &str) -> SharePath {
+        let lists = |institution: &&Share| institution.inside.iter().any(|inside| inside.name == project);
+        let names = |institution: &Share| [Arc::from(institution.name.as_str()), Arc::from(project)].into();
+        self.institutions.iter().find(lists).map(names).unwrap_or_default()
+    }
+
     /// Checks every rule of the text in one pass; `member` is the name of the object.
     ///
     /// # Errors

@@ -317,11 +317,20 @@ impl Treaty {
         self.eligibility.as_ref()
     }
 
+    /// The reserve that a party is, whether this is the text's treaty or a pool's (see [`crate::terms::Pool`]).
+    #[must_use]
+    pub fn reserve(&self, party: MemberId) -> Option<&ReserveRule> {
+        match self.members.get(party.index()) {
+            Some(member) if member.is_reserve => self.reserves.iter().find(|r| r.name == member.name),
+            Some(_) => None,
+            None => self.reserves.get(party.index() - self.members.len()),
+        }
+    }
+
     /// The conditions for claims of a party: a reserve's own, or the pool's.
     #[must_use]
     pub fn eligibility_of(&self, party: MemberId) -> Option<&Eligibility> {
-        let reserve = self.members.get(party.index()).filter(|m| m.is_reserve);
-        let own = reserve.and_then(|party| self.reserves.iter().find(|r| r.name == party.name));
+        let own = self.reserve(party);
         own.map(|r| &r.eligibility).filter(|e| **e != Eligibility::default()).or(self.eligibility.as_ref())
     }
 

@@ -58,7 +58,7 @@ async fn cluster(data: &Path) -> Result<()> {
     println!("nodes     {} of {} ready (simulated)", nodes.iter().filter(ready).count(), nodes.items.len());
     for treaty in Api::<Treaty>::all(client.clone()).list(&all).await? {
         let status = treaty.status.clone().unwrap_or_default();
-        let in_force = status.conditions.iter().any(|c| c.type_ == "InForce" && c.status == "True");
+        let in_force = treaty.is_in_force();
         println!(
             "treaty    {}{}: {} of {} GPUs in use, {} of them borrowed; {} claims in line",
             treaty.name_any(),

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use concord_api::{ClaimPhase, GpuClaim};
+use concord_api::{ClaimPhase, GpuClaim, conditions};
 use concord_pool::{ControlPlane, Identity, Options, SimulatedNode, Tool, nodes};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -191,8 +191,7 @@ impl Pool {
         let projects: Api<concord_api::Project> = Api::all(self.admin.clone());
         self.eventually(&format!("project {member}-lab is ready"), async || {
             let status = projects.get(&format!("{member}-lab")).await.unwrap().status?;
-            let ready = status.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True");
-            ready.then_some(())
+            conditions::holds(&status.conditions, "Ready").then_some(())
         })
         .await;
     }

@@ -21,6 +21,7 @@ use concord_treaty::units::{ClaimId, Gpus, TimestampMillis};
 use serde_json::Value;
 
 use super::Explained;
+use super::kubectl::BY_HAND;
 use super::object::Object;
 use super::words::Clock;
 use crate::commands::simulate::decided::Decided;
@@ -119,13 +120,10 @@ pub fn explain(
     decided: &Decided,
     now: jiff::Timestamp,
 ) -> Result<Explained> {
-    let list: Value = serde_json::from_slice(text).with_context(|| {
-        format!("{file}: is no JSON; make it by kubectl get treaties,memberquotas,projects,gpuclaims,nodes -A -o json")
-    })?;
+    let list: Value =
+        serde_json::from_slice(text).with_context(|| format!("{file}: is no JSON; make it by {BY_HAND}"))?;
     let Some(items) = list.get("items").and_then(Value::as_array) else {
-        bail!(
-            "{file}: has no `items`; make it by kubectl get treaties,memberquotas,projects,gpuclaims,nodes -A -o json"
-        );
+        bail!("{file}: has no `items`; make it by {BY_HAND}");
     };
     let now = TimestampMillis(now.as_millisecond());
     let mut parts = Parts::default();

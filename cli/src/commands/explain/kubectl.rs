@@ -13,6 +13,9 @@ const GET: [&str; 5] = [
     "json",
 ];
 
+/// The same as people type it.
+pub const BY_HAND: &str = "kubectl get treaties,memberquotas,projects,gpuclaims,nodes -A -o json";
+
 /// Flags that kubectl gets as they are.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Options for kubectl")]
@@ -52,10 +55,9 @@ pub fn get(options: &KubectlOptions) -> Result<Vec<u8>> {
     for (flag, value) in flags {
         command.args(value.iter().map(|value| format!("{flag}={value}")));
     }
-    let output = command.output().context(
-        "cannot run kubectl; install it, or read a file: --from FILE with the output of \
-         kubectl get treaties,memberquotas,projects,gpuclaims,nodes -A -o json",
-    )?;
+    let output = command.output().with_context(|| {
+        format!("cannot run kubectl; install it, or read a file: --from FILE with the output of {BY_HAND}")
+    })?;
     if !output.status.success() {
         bail!("kubectl {} failed:\n{}", GET.join(" "), String::from_utf8_lossy(&output.stderr).trim_end());
     }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::clauses::{Eligibility, OrganisationKind, Purpose};
+use crate::document::ApplicantDocument;
 
 /// What an applicant states.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,17 @@ pub struct Applicant {
     pub purpose: Purpose,
     /// Name of the class of the data; `None` is public data.
     pub data_class: Option<String>,
+}
+
+impl From<&ApplicantDocument> for Applicant {
+    fn from(raw: &ApplicantDocument) -> Self {
+        Self {
+            organisation_kind: raw.organisation_kind.into(),
+            country: raw.country.clone(),
+            purpose: raw.purpose.into(),
+            data_class: raw.data_class.clone(),
+        }
+    }
 }
 
 /// A condition that is not met.

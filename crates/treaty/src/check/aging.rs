@@ -52,7 +52,7 @@ impl<'a> Judge<'a> {
                 self.report("KeptForBorrower", format!("{id} is its member's second aged claim"));
             }
             for slot in &kept.slots {
-                let node = self.snapshot.nodes.iter().find(|n| n.name == slot.node);
+                let node = self.node(&slot.node);
                 if !nodes.insert(&slot.node) || node.is_none_or(|n| !n.schedulable || n.gpus < slot.gpus) {
                     self.report(
                         "KeptTwice",
@@ -106,7 +106,7 @@ impl<'a> Judge<'a> {
     }
 
     fn capacity(&self, node: &NodeName) -> u64 {
-        self.snapshot.nodes.iter().find(|n| n.name == *node).map_or(0, |n| u64::from(n.gpus))
+        self.node(node).map_or(0, |n| u64::from(n.gpus))
     }
 
     /// When so many GPUs of the node are free, by what its holders state and were told.

@@ -55,6 +55,23 @@ pub enum PurposeName {
     Military,
 }
 
+/// What an applicant states; whether it is true is for reviewers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ApplicantDocument {
+    /// Kind of the organisation.
+    pub organisation_kind: OrganisationKindName,
+    /// ISO 3166-1 alpha-2 code of its country, such as `FI`.
+    #[schemars(regex(pattern = r"^[A-Za-z]{2}$"))]
+    pub country: String,
+    /// Purpose of the work.
+    pub purpose: PurposeName,
+    /// Class of its data, as the treaty names them. Absent: public data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub data_class: Option<String>,
+}
+
 /// A class of data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

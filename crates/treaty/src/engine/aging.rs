@@ -281,8 +281,7 @@ impl Engine {
             for holder in self.nodes[node as usize].holders.clone() {
                 let record = self.record(holder);
                 let borrows = matches!(record.state, JobState::Running { basis: Basis::Borrowed, .. });
-                let stated = record.spec.expected_runtime.is_some();
-                if borrows && stated && record.expected_end(self.now).is_none() && !self.has_aged(holder) {
+                if borrows && self.has_overrun(holder) && !self.has_aged(holder) {
                     let claim = self.name(job).clone();
                     self.tell_to_leave(holder, ReclaimReason::Overran { claim }, Some(job));
                 }

@@ -201,7 +201,7 @@ impl Engine {
     fn make_room_below_ceiling(&mut self, job: Job) {
         let (member, id) = (self.record(job).spec.member, self.name(job).clone());
         let (state, ceiling) = (&self.members[member.index()], self.rules.members[member.index()].ceiling);
-        let held_back: Gpus = state.below_ceiling.iter().map(|job| self.record(*job).gpus()).sum();
+        let held_back = self.held_back(member.index());
         let mut staying = state.used.saturating_sub(self.leaving_gpus(member.index()));
         let newest_first = state.borrowed.iter().rev().chain(state.guaranteed.iter().rev());
         for victim in newest_first.map(|(_, victim)| *victim).collect::<Vec<_>>() {

@@ -87,7 +87,7 @@ impl Engine {
     }
 
     /// Whether it runs longer than its owner stated.
-    fn has_overrun(&self, job: Job) -> bool {
+    pub(super) fn has_overrun(&self, job: Job) -> bool {
         let record = self.record(job);
         record.spec.expected_runtime.is_some() && record.expected_end(self.now).is_none()
     }

@@ -28,8 +28,7 @@ impl Tiers {
     pub(super) fn of(treaty: &Treaty, awards: &[Award]) -> Self {
         let mut tiers = Self::default();
         for award in awards {
-            let reserve = award.reserve.index().checked_sub(treaty.members().len());
-            let rule = reserve.and_then(|index| treaty.reserves().get(index));
+            let rule = treaty.reserve(award.reserve);
             let tier = rule.and_then(|rule| rule.tiers.iter().find(|t| t.name == award.tier));
             let most = tier.map_or(GpuHours::MAX, |tier| tier.gpu_hours_most);
             let used = GpuMillis::from_hours(award.used_gpu_hours);

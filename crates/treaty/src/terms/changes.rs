@@ -41,8 +41,7 @@ impl Treaty {
     }
 
     fn opens_and_closes(&self, opened: &Opened) -> Vec<TimestampMillis> {
-        let reserve = opened.reserve.index().checked_sub(self.members().len());
-        match reserve.and_then(|index| self.reserves().get(index)).map(|rule| &rule.opening) {
+        match self.reserve(opened.reserve).map(|rule| &rule.opening) {
             Some(Opening::OnDecision { sunset, .. }) => vec![opened.at, opened.at.after(*sunset)],
             _ => Vec::new(),
         }

@@ -102,12 +102,9 @@ pub fn refused(document: &Document) -> Vec<Diagnostic> {
 fn refused_by(families: &[Family], document: &Document) -> Vec<Diagnostic> {
     let refuse = |family: &Family| match family.support {
         Enforced => None,
-        SimulatorOnly(lacking) => (family.first_use)(document).map(|path| {
-            let message =
-                format!("`{}` is kept by the simulator, but not by the operator: {lacking}", family.clause);
-            let help = "leave it out of the object that is applied; try it out with concord simulate";
-            Diagnostic::new(SIMULATOR_ONLY, &path, &message, help)
-        }),
+        SimulatorOnly(lacking) => {
+            (family.first_use)(document).map(|path| simulator_only(family.clause, &path, lacking))
+        }
         NotSupported(from_when) => (family.first_use)(document).map(|path| {
             let message = format!("clause `{}` is not supported by this release: {from_when}", family.clause);
             let help = "leave the clause out of the object; keep it in the signed text until it can be kept";
@@ -115,6 +112,14 @@ fn refused_by(families: &[Family], document: &Document) -> Vec<Diagnostic> {
         }),
     };
     families.iter().filter_map(refuse).collect()
+}
+
+/// A clause that only the simulator keeps, because the operator does not yet have what it takes: what that is.
+#[must_use]
+pub fn simulator_only(clause: &str, path: &str, lacking: &str) -> Diagnostic {
+    let message = format!("`{clause}` is kept by the simulator, but not by the operator: {lacking}");
+    let help = "leave it out of the object that is applied; try it out with concord simulate";
+    Diagnostic::new(SIMULATOR_ONLY, path, &message, help)
 }
 
 fn listed<T>(entries: &[T], path: &str) -> Option<String> {

@@ -51,13 +51,7 @@ impl Beside {
             return [Arc::from(project)].into();
         }
         let quota = self.quotas.iter().find(|q| q.member == party).and_then(|q| q.quota.as_ref());
-        let has_it = |institution: &&concord_treaty::quota::Share| {
-            institution.inside.iter().any(|inside| inside.name == project)
-        };
-        let institution = quota.and_then(|quota| quota.institutions.iter().find(has_it));
-        institution.map_or_else(SharePath::default, |institution| {
-            [Arc::from(institution.name.as_str()), Arc::from(project)].into()
-        })
+        quota.map_or_else(SharePath::default, |quota| quota.path_of(project))
     }
 
     /// The snapshot with all of it.

@@ -151,8 +151,7 @@ impl Columns {
             }
             return Ok(names.into_iter().map(Arc::from).collect());
         }
-        let in_reserve = party.index() >= treaty.members().len();
-        let levels = if in_reserve { &OF_PATH[2..] } else { &OF_PATH[1..] };
+        let levels = if treaty.reserve(party).is_some() { &OF_PATH[2..] } else { &OF_PATH[1..] };
         let mut path: Vec<Arc<str>> = Vec::new();
         for (depth, column) in levels.iter().enumerate() {
             match self.text(record, column) {
@@ -178,12 +177,8 @@ impl Columns {
         if !self.has_conditions {
             return Ok(None);
         }
-        let reserve =
-            party.index().checked_sub(treaty.members().len()).and_then(|i| treaty.reserves().get(i));
-        let own = reserve.map(|r| &r.eligibility).filter(|e| **e != Eligibility::default());
         let nothing = Eligibility::default();
-        let clause = own.or(treaty.eligibility()).unwrap_or(&nothing);
-        let mut applicant = admitted(clause);
+        let mut applicant = admitted(treaty.eligibility_of(party).unwrap_or(&nothing));
         if !self.states_applicants() {
             return Ok(Some(Arc::new(applicant)));
         }
