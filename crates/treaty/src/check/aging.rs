@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Judge;
 use crate::reason::ReclaimReason;
-use crate::snapshot::{Basis, Claim, ClaimState, Holding, Phase, Reserved};
+use crate::snapshot::{Basis, Claim, ClaimState, Holding, Phase, Reserved, Slot};
 use crate::units::{ClaimId, DurationMillis, MemberId, NodeName, TimestampMillis};
 
 impl<'a> Judge<'a> {
@@ -14,8 +14,10 @@ impl<'a> Judge<'a> {
         let before = self.snapshot.claims.iter().filter(|c| kept_by_age(c).is_some());
         let still: BTreeSet<&ClaimId> = self.kept_for_aged_after().iter().map(|(c, _)| &c.id).collect();
         for claim in before.filter(|c| still.contains(&c.id)) {
-            // Of a place that lost a node nothing is left to it; it gets another.
-            if let Some(kept) = kept_by_age(claim).filter(|kept| self.is_there(kept)) {
+            // A place that lost a node, or that a window takes before the claim would be done, is kept no more: it gets
+            // another.
+            let stands = |kept: &&Reserved| self.is_there(kept) && !self.runs_into_window(claim, kept);
+            if let Some(kept) = kept_by_age(claim).filter(stands) {
                 self.others_leave_it(claim, kept);
             }
         }
@@ -23,6 +25,20 @@ impl<'a> Judge<'a> {
 
     fn is_there(&self, kept: &Reserved) -> bool {
         kept.slots.iter().all(|slot| self.node(&slot.node).is_some_and(|node| node.schedulable))
+    }
+
+    /// Whether a window opens on the place before the claim, started there as soon as it can be, says that it is done.
+    fn runs_into_window(&self, claim: &'a Claim, kept: &'a Reserved) -> bool {
+        let start = self.could_start(kept);
+        let end =
+            start.zip(claim.expected_runtime).map(|(start, run)| start.after(DurationMillis(run.0.max(1))));
+        self.windows_on(claim, &kept.slots).iter().any(|w| end.is_none_or(|end| end > w.interval.start))
+    }
+
+    /// When all of the place is free, as far as anybody knows.
+    fn could_start(&self, kept: &'a Reserved) -> Option<TimestampMillis> {
+        let free_at = |slot: &'a Slot| self.free_at(&slot.node, u64::from(slot.gpus));
+        kept.slots.iter().map(free_at).try_fold(TimestampMillis(i64::MIN), |a, b| Some(a.max(b?)))
     }
 
     /// What is kept for waiting claims on borrowed account once the plan is applied.
@@ -65,9 +81,7 @@ impl<'a> Judge<'a> {
 
     /// Borrowers that start on the nodes leave what is kept, or end before the claim can start.
     fn others_leave_it(&mut self, claim: &'a Claim, kept: &'a Reserved) {
-        let free_at = |slot: &'a crate::snapshot::Slot| self.free_at(&slot.node, u64::from(slot.gpus));
-        let start =
-            kept.slots.iter().map(free_at).try_fold(TimestampMillis(i64::MIN), |a, b| Some(a.max(b?)));
+        let start = self.could_start(kept);
         let mut broken = Vec::new();
         for slot in &kept.slots {
             let (mut idle, mut late) = (self.capacity(&slot.node), 0);

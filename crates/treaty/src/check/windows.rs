@@ -54,7 +54,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Windows whose nodes are among these and that are not the claim's own member's.
-    fn windows_on(&self, claim: &Claim, slots: &'a [Slot]) -> Vec<&'a Occurrence> {
+    pub(super) fn windows_on(&self, claim: &Claim, slots: &'a [Slot]) -> Vec<&'a Occurrence> {
         let nodes = || slots.iter().filter_map(|s| self.node(&s.node));
         let concerned = |w: &&Occurrence| nodes().any(|node| w.concerns(node));
         let barring = self.windows.iter().filter(|w| w.only_for != Some(claim.member));

@@ -6,7 +6,7 @@ use concord_treaty::units::{DurationMillis, TimestampMillis};
 
 use crate::scene::{NOTICE, NOW, Scene};
 use crate::support::gang;
-use crate::support::limits::aging;
+use crate::support::limits::{aging, announced, maintenance};
 
 const HOUR: i64 = 3_600_000;
 
@@ -131,6 +131,22 @@ fn a_place_that_lost_a_node_is_no_longer_kept() {
     let mut closed = two_nodes();
     closed.snapshot.nodes[1].schedulable = false;
     assert!(!closed.broken().contains(&"TakenFromAged"));
+}
+
+/// A window opens at the end of the first hour; whoever is not done by then may not start.
+#[test]
+fn a_place_that_a_window_takes_is_no_longer_kept() {
+    let until_it_opens = HOUR - NOW;
+    for (runtime, kept_still) in
+        [(Some(until_it_opens), true), (Some(until_it_opens + 1), false), (None, false)]
+    {
+        let mut scene = kept(0, 8);
+        scene.document.windows.push(announced(maintenance("w", 60, 10), 1));
+        scene.claim("old").expected_runtime = runtime.map(DurationMillis);
+        scene.starts("s", 2, &[(0, 1)], Borrowed);
+        scene.claim("s").expected_runtime = Some(DurationMillis(1));
+        assert_eq!(scene.broken(), if kept_still { vec!["TakenFromAged"] } else { vec![] }, "{runtime:?}");
+    }
 }
 
 /// A borrower that stated that it ends at `ends_at` runs where GPUs are kept.
