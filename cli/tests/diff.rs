@@ -2,7 +2,8 @@
 //! review the difference).
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
-use std::fs;
+mod support;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -23,17 +24,9 @@ const NODES: [&str; 4] = ["--nodes", "h100=16,a100=12", "--on", "2027-03-01"];
 fn changes_by_class_of_reserves_windows_and_budgets_are_told_in_words() {
     let forth = [&["classes-old.yaml", "classes-new.yaml"], &NODES[..]].concat();
     let back = [&["classes-new.yaml", "classes-old.yaml"], &NODES[..]].concat();
-    let mut wrong = Vec::new();
-    for (name, arguments) in [("classes", forth), ("classes-back", back)] {
-        let out = diff(&arguments);
-        let golden = folder().join(format!("{name}.out"));
-        if std::env::var_os("UPDATE_EXPECTED").is_some() {
-            fs::write(&golden, &out).unwrap();
-        } else if fs::read_to_string(&golden).unwrap_or_default() != out {
-            wrong.push(format!("{name}:\n{out}"));
-        }
-    }
-    assert!(wrong.is_empty(), "texts differ from the reviewed ones:\n{}", wrong.join("\n"));
+    let texts =
+        [("classes", forth), ("classes-back", back)].map(|(name, arguments)| (name, diff(&arguments)));
+    support::are_as_reviewed(&folder(), texts);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //! writes them; review the difference), JSON, kubectl, faults and wrong use.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
+mod support;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -59,18 +61,12 @@ fn explanations_read_as_reviewed() {
         ("trace-share-ceiling", of_paths("b", "50", &quota)),
         ("cluster-ended", of_cluster("gpuclaim/old", &[])),
     ];
-    let mut wrong = Vec::new();
-    for (name, output) in cases {
+    let texts = cases.map(|(name, output)| {
         let out = text(&output.stdout) + &text(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{name}: {out}");
-        let golden = folder().join(format!("{name}.out"));
-        if std::env::var_os("UPDATE_EXPECTED").is_some() {
-            fs::write(&golden, &out).unwrap();
-        } else if fs::read_to_string(&golden).unwrap_or_default() != out {
-            wrong.push(format!("{name}:\n{out}"));
-        }
-    }
-    assert!(wrong.is_empty(), "texts differ from the reviewed ones:\n{}", wrong.join("\n"));
+        (name, out)
+    });
+    support::are_as_reviewed(&folder(), texts);
 }
 
 #[test]

@@ -14,25 +14,14 @@ use concord_treaty::simulate::{Ask, Replay, Setting, TraceJob};
 use concord_treaty::snapshot::{Gang, Level, Opened, RACK_LABEL, SharePath, Snapshot};
 use concord_treaty::source::read;
 use concord_treaty::terms::Terms;
-use concord_treaty::treaty::Treaty;
 use concord_treaty::units::{ClaimId, DurationMillis, MemberId, TimestampMillis};
 use proptest::prelude::*;
-use support::{labels, nodes, told};
+use support::{labels, nodes, told, treaty_of};
 
 const DAY: i64 = 86_400_000;
 const HOUR: i64 = 3_600_000;
 /// 2026-03-01 in UTC.
 const BEGIN: TimestampMillis = TimestampMillis(1_772_323_200_000);
-
-fn treaty(spec: &str) -> Treaty {
-    let indented: String = spec.lines().map(|line| format!("  {line}\n")).collect();
-    let text = format!(
-        "apiVersion: concord.dev/v1alpha1\nkind: Treaty\nmetadata: {{name: t}}\nspec:\n  title: t\n{indented}"
-    );
-    let mut reading = read(text.as_bytes());
-    let found = reading.treaties.pop().expect("one treaty");
-    found.treaty.unwrap_or_else(|| panic!("{text}\n{:?}", found.diagnostics))
-}
 
 fn job(name: &str, party: u16, pods: u32, submitted_hour: i64, hours: i64) -> TraceJob {
     TraceJob {
@@ -68,7 +57,7 @@ fn path(text: &str) -> SharePath {
 
 #[test]
 fn a_suspended_member_starts_nothing_and_the_others_get_its_share() {
-    let treaty = treaty(
+    let treaty = treaty_of(
         "members:\n  - {name: a, contributions: [{amount: 1}], guarantee: {proportional: true}, suspended: {from: 2026-03-02, reason: dues}}\n  - {name: b, contributions: [{amount: 1}], guarantee: {proportional: true}}\nreclaim: {noticeSeconds: 0}\n",
     );
     let setting = Setting::new(treaty, nodes(2, 8), BEGIN);
@@ -79,7 +68,7 @@ fn a_suspended_member_starts_nothing_and_the_others_get_its_share() {
 
 #[test]
 fn contributions_count_from_the_day_on_which_they_are_paid() {
-    let treaty = treaty(
+    let treaty = treaty_of(
         "timeZone: Europe/Paris\nmembers:\n  - {name: a, contributions: [{amount: 1}], guarantee: {proportional: true}}\n  - {name: b, contributions: [{amount: 1}, {amount: 2, paidOn: 2026-03-03}], guarantee: {proportional: true}}\nreclaim: {noticeSeconds: 0}\n",
     );
     let setting = Setting::new(treaty, nodes(4, 8), BEGIN);
@@ -91,7 +80,7 @@ fn contributions_count_from_the_day_on_which_they_are_paid() {
 
 #[test]
 fn nothing_starts_before_the_treaty_holds_nor_after() {
-    let treaty = treaty(
+    let treaty = treaty_of(
         "effective: {from: 2026-03-02, until: 2026-03-02}\nmembers:\n  - {name: a, guarantee: {gpus: 8}}\nreclaim: {noticeSeconds: 0}\n",
     );
     let setting = Setting::new(treaty, nodes(1, 8), BEGIN);
@@ -101,7 +90,7 @@ fn nothing_starts_before_the_treaty_holds_nor_after() {
 
 #[test]
 fn a_reserve_is_used_while_it_is_open() {
-    let treaty = treaty(
+    let treaty = treaty_of(
         "members:\n  - {name: a, guarantee: {gpus: 8}}\nreserves:\n  - {name: emergency, size: {gpus: 8}, opening: {decidedBy: [a], longestDays: 1}}\nreclaim: {noticeSeconds: 0}\n",
     );
     let mut setting = Setting::new(treaty, nodes(2, 8), BEGIN);
@@ -114,7 +103,7 @@ fn a_reserve_is_used_while_it_is_open() {
 
 #[test]
 fn a_tier_ends_with_its_hours() {
-    let treaty = treaty(
+    let treaty = treaty_of(
         "members:\n  - {name: a, guarantee: {gpus: 8}}\nreserves:\n  - {name: open, size: {gpus: 16}, tiers: [{name: small, mostGpus: 8, gpuHours: 100, decidedWithinDays: 0}]}\nreclaim: {noticeSeconds: 0}\n",
     );
     let mut setting = Setting::new(treaty, nodes(3, 8), BEGIN);
@@ -138,7 +127,7 @@ fn shares_inside_a_member_places_and_conditions_count() {
         node.labels = labels([format!("{RACK_LABEL}={rack}").as_str()]);
     }
     all[3].labels = labels([format!("{RACK_LABEL}=r1").as_str(), "safe=yes"]);
-    let mut setting = Setting::new(treaty(spec), all, BEGIN);
+    let mut setting = Setting::new(treaty_of(spec), all, BEGIN);
     let since = TimestampMillis(i64::MIN);
     setting.quotas = vec![QuotaInForce { member: MemberId(0), quota: Some(Arc::new(quota)), since }];
     let applicant = |purpose, data_class: Option<&str>| {
@@ -171,7 +160,7 @@ fn shares_inside_a_member_places_and_conditions_count() {
 /// later years still act.
 #[test]
 fn windows_act_for_as_long_as_anything_is_done() {
-    let treaty = treaty(
+    let treaty = treaty_of(
         "members: [{name: a, guarantee: {gpus: 8}}]\nwindows: [{name: w, purpose: maintenance, start: 2026-03-02T00:00, lengthMinutes: 60, repeats: weekly}]\nreclaim: {noticeSeconds: 0}\n",
     );
     let setting = Setting::new(treaty, nodes(1, 8), BEGIN);
@@ -228,7 +217,7 @@ fn any_spec() -> impl Strategy<Value = String> {
 fn any_setting() -> impl Strategy<Value = Setting> {
     let openings = proptest::collection::vec((0..9 * 24_i64, 0..2_u16), 0..4);
     (any_spec(), openings).prop_map(|(spec, openings)| {
-        let mut setting = Setting::new(treaty(&spec), nodes(4, 8), BEGIN);
+        let mut setting = Setting::new(treaty_of(&spec), nodes(4, 8), BEGIN);
         let opened = |(hour, by): (i64, u16)| Opened {
             reserve: MemberId(2),
             by: MemberId(by),

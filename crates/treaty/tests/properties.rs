@@ -11,6 +11,7 @@ use concord_treaty::reason::WaitReason;
 use concord_treaty::snapshot::{Basis, Claim, ClaimState, Gang, Phase, Snapshot};
 use concord_treaty::units::{MemberId, TimestampMillis};
 use proptest::prelude::*;
+use support::history::{Event, happen};
 use support::pool::Pool;
 use support::*;
 
@@ -41,17 +42,6 @@ fn any_document() -> impl Strategy<Value = (Document, usize)> {
     })
 }
 
-#[derive(Debug, Clone)]
-enum Event {
-    Submit(u16, Gang, Option<i64>),
-    Finish(usize),
-    Cancel(usize),
-    Release(usize),
-    Wait(i64),
-    LoseNode(usize),
-    Amend(usize, i64),
-}
-
 fn any_event() -> impl Strategy<Value = Event> {
     let expected = proptest::option::of(1..5_000_i64);
     prop_oneof![
@@ -61,49 +51,12 @@ fn any_event() -> impl Strategy<Value = Event> {
         2 => (0..20_usize).prop_map(Event::Release),
         3 => (0..3_000_i64).prop_map(Event::Wait),
         1 => (0..20_usize).prop_map(Event::LoseNode),
-        1 => (0..3_usize, 0..=2_i64).prop_map(|(m, c)| Event::Amend(m, c)),
+        1 => (0..3_usize, 0..=2_i64).prop_map(|(m, cells)| Event::Amend(m, cells * i64::from(NODE_GPUS))),
     ]
 }
 
 fn any_events() -> impl Strategy<Value = Vec<Event>> {
     proptest::collection::vec(any_event(), 1..60)
-}
-
-fn happen(pool: &mut Pool, event: &Event) {
-    pool.now += 1;
-    let which = |filter: &dyn Fn(&Claim) -> bool, nth: usize| {
-        let of: Vec<&Claim> = pool.snapshot.claims.iter().filter(|c| filter(c)).collect();
-        of.get(nth % of.len().max(1)).map(|c| c.id.to_string())
-    };
-    match event {
-        Event::Submit(member, gang, expected) => {
-            let member = member % u16::try_from(pool.document.members.len()).unwrap();
-            // The time makes the name unique; claims of one member may well have the same time.
-            let id = format!("c{:06}", pool.now);
-            pool.submit(&id, member, *gang, *expected);
-        }
-        Event::Finish(nth) => {
-            let running = |c: &Claim| c.holding().is_some_and(|h| h.phase != Phase::Stopping);
-            which(&running, *nth).into_iter().for_each(|id| pool.finish(&id));
-        }
-        Event::Cancel(nth) => which(&Claim::is_waiting, *nth).into_iter().for_each(|id| pool.cancel(&id)),
-        Event::Release(nth) => {
-            let stopping = |c: &Claim| c.holding().is_some_and(|h| h.phase == Phase::Stopping);
-            which(&stopping, *nth).into_iter().for_each(|id| pool.release(&id));
-        }
-        Event::Wait(millis) => pool.now += millis,
-        Event::LoseNode(nth) if pool.snapshot.nodes.len() > 1 => {
-            let nth = nth % pool.snapshot.nodes.len();
-            pool.lose_node(nth);
-        }
-        Event::LoseNode(_) => {}
-        Event::Amend(member, cells) => {
-            let member = member % pool.document.members.len();
-            let raw = &mut pool.document.members[member];
-            raw.guarantee.gpus = raw.guarantee.gpus.map(|gpus| gpus.min(cells * i64::from(NODE_GPUS)));
-            raw.lending = None;
-        }
-    }
 }
 
 /// GPUs that are free on each node: not held, not kept for a waiting claim.

@@ -1,6 +1,8 @@
 //! What the text says beside guarantees and ceilings, as decisions: classes, reserves, suspension, dates, conditions.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,20 +12,10 @@ use concord_treaty::clauses::{ClassId, OrganisationKind, Purpose};
 use concord_treaty::decide::decide;
 use concord_treaty::plan::Plan;
 use concord_treaty::snapshot::{Basis, Claim, Gang, Node, Opened, Snapshot};
-use concord_treaty::source::read;
 use concord_treaty::terms::Terms;
 use concord_treaty::treaty::Treaty;
 use concord_treaty::units::{ClaimId, MemberId, NodeName, TimestampMillis};
-
-fn treaty(spec: &str) -> Treaty {
-    let indented: String = spec.lines().map(|line| format!("  {line}\n")).collect();
-    let text = format!(
-        "apiVersion: concord.dev/v1alpha1\nkind: Treaty\nmetadata: {{name: t}}\nspec:\n  title: t\n{indented}"
-    );
-    let mut reading = read(text.as_bytes());
-    let found = reading.treaties.pop().expect("one treaty");
-    found.treaty.unwrap_or_else(|| panic!("{:?}", found.diagnostics))
-}
+use support::treaty_of;
 
 fn node(name: &str, labels: &[(&str, &str)]) -> Node {
     let labels: BTreeMap<String, String> =
@@ -83,7 +75,7 @@ fn two_classes() -> Vec<Node> {
 
 #[test]
 fn each_class_is_a_pool_of_its_own() {
-    let treaty = treaty(TWO_CLASSES);
+    let treaty = treaty_of(TWO_CLASSES);
     let of = |class: u16, claim: Claim| Claim { class: Some(ClassId(class)), ..claim };
     let claims = vec![
         of(0, claim(&treaty, "a", "north", 8)),
@@ -106,7 +98,7 @@ fn each_class_is_a_pool_of_its_own() {
 
 #[test]
 fn what_happens_in_one_class_changes_nothing_in_another() {
-    let treaty = treaty(TWO_CLASSES);
+    let treaty = treaty_of(TWO_CLASSES);
     let of = |class: u16, claim: Claim| Claim { class: Some(ClassId(class)), ..claim };
     let fast = |n: usize| (0..n).map(|i| of(0, claim(&treaty, &format!("f{i}"), "north", 4)));
     let slow: Vec<Claim> = (0..5).map(|i| of(1, claim(&treaty, &format!("s{i}"), "south", 4))).collect();
@@ -121,7 +113,7 @@ fn what_happens_in_one_class_changes_nothing_in_another() {
 
 #[test]
 fn a_node_of_another_class_is_refused_by_the_judge() {
-    let treaty = treaty(TWO_CLASSES);
+    let treaty = treaty_of(TWO_CLASSES);
     let asks = Claim { class: Some(ClassId(0)), ..claim(&treaty, "a", "north", 8) };
     let snapshot = Snapshot::new(two_classes(), vec![asks]);
     let mut plan = decided(&treaty, &snapshot, TimestampMillis(0));
@@ -146,7 +138,7 @@ fn plain(count: usize) -> Vec<Node> {
 
 #[test]
 fn a_reserve_gets_its_own_and_never_borrows() {
-    let treaty = treaty(RESERVES);
+    let treaty = treaty_of(RESERVES);
     let claims = ["a", "b"].map(|id| claim(&treaty, id, "public", 8)).to_vec();
     let plan = decided(&treaty, &Snapshot::new(plain(4), claims), TimestampMillis(0));
     assert_eq!(starts(&plan).len(), 1);
@@ -155,7 +147,7 @@ fn a_reserve_gets_its_own_and_never_borrows() {
 
 #[test]
 fn a_closed_reserve_is_lent_and_comes_back_when_it_is_opened() {
-    let treaty = treaty(RESERVES);
+    let treaty = treaty_of(RESERVES);
     let emergency = treaty.party_id("emergency").unwrap();
     let mut claims: Vec<Claim> =
         ["a", "b", "c", "d"].iter().map(|id| claim(&treaty, id, "north", 8)).collect();
@@ -181,7 +173,7 @@ fn a_closed_reserve_is_lent_and_comes_back_when_it_is_opened() {
 
 #[test]
 fn a_suspended_member_starts_nothing_and_the_others_shares_are_worked_out_anew() {
-    let treaty = treaty(
+    let treaty = treaty_of(
         "members:
   - {name: north, contributions: [{amount: 1}], guarantee: {proportional: true}}
   - {name: south, contributions: [{amount: 1}], guarantee: {proportional: true}, suspended: {from: 2027-06-01, reason: dues}}
@@ -200,7 +192,7 @@ reclaim: {noticeSeconds: 0}",
 
 #[test]
 fn outside_its_dates_a_treaty_starts_nothing_and_stops_nothing() {
-    let treaty = treaty(
+    let treaty = treaty_of(
         "effective: {from: 2027-01-01, until: 2027-12-31}
 members:
   - {name: north, guarantee: {gpus: 8}}
@@ -253,7 +245,7 @@ fn stating(claim: Claim, country: &str, purpose: Purpose, data_class: Option<&st
 
 #[test]
 fn who_does_not_meet_the_conditions_is_refused_with_what_is_admitted() {
-    let treaty = treaty(CONDITIONS);
+    let treaty = treaty_of(CONDITIONS);
     let north = |id: &str| claim(&treaty, id, "north", 1);
     let claims = vec![
         stating(north("a"), "fi", Purpose::Civil, None),
@@ -285,7 +277,7 @@ fn who_does_not_meet_the_conditions_is_refused_with_what_is_admitted() {
 
 #[test]
 fn the_judge_refuses_a_start_that_the_conditions_do_not_admit() {
-    let treaty = treaty(CONDITIONS);
+    let treaty = treaty_of(CONDITIONS);
     let good = stating(claim(&treaty, "a", "north", 1), "FI", Purpose::Civil, None);
     let mut snapshot = Snapshot::new(plain(2), vec![good]);
     let plan = decided(&treaty, &snapshot, TimestampMillis(0));
@@ -300,7 +292,7 @@ fn the_judge_refuses_a_start_that_the_conditions_do_not_admit() {
 
 #[test]
 fn idle_gpus_go_by_stated_weight() {
-    let treaty = treaty(
+    let treaty = treaty_of(
         "members:
   - {name: north, weight: 3, guarantee: {gpus: 8}}
   - {name: south, weight: 1, guarantee: {gpus: 8}}

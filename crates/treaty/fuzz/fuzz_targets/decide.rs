@@ -5,8 +5,8 @@
 mod support;
 
 use arbitrary::Arbitrary;
-use concord_treaty::snapshot::Phase;
 use libfuzzer_sys::fuzz_target;
+use support::history::{Event, happen};
 use support::pool::Pool;
 use support::{document, gang, keeping, with_ceiling};
 
@@ -23,7 +23,7 @@ struct History {
     shortest_first: bool,
     first_fit: bool,
     pods_linger: bool,
-    events: Vec<Event>,
+    events: Vec<Raw>,
 }
 
 #[derive(Debug, Arbitrary)]
@@ -33,8 +33,9 @@ struct Member {
     keep: u8,
 }
 
+/// An event as it is drawn.
 #[derive(Debug, Arbitrary)]
-enum Event {
+enum Raw {
     Submit { member: u8, pods: u8, gpus: u8, expected_millis: Option<u16> },
     Finish(u8),
     Cancel(u8),
@@ -66,48 +67,21 @@ fn pool(history: &History) -> Option<Pool> {
     Some(pool)
 }
 
-fn nth(pool: &Pool, nth: u8, of: impl Fn(&concord_treaty::snapshot::Claim) -> bool) -> Option<String> {
-    let of: Vec<_> = pool.snapshot.claims.iter().filter(|c| of(c)).collect();
-    of.get(usize::from(nth) % of.len().max(1)).map(|c| c.id.to_string())
-}
-
-fn happen(pool: &mut Pool, event: &Event) {
-    pool.now += 1;
-    let members = pool.document.members.len();
-    match *event {
-        Event::Submit { member, pods, gpus, expected_millis } => {
-            let id = format!("c{:08}", pool.now);
-            let member = u16::from(member) % u16::try_from(members).unwrap_or(1);
-            pool.submit(&id, member, gang(u32::from(pods % 5), u32::from(gpus % 6)), expected_millis.map(i64::from));
-        }
-        Event::Finish(index) => {
-            let running = |c: &concord_treaty::snapshot::Claim| c.holding().is_some_and(|h| h.phase != Phase::Stopping);
-            if let Some(id) = nth(pool, index, running) {
-                pool.finish(&id);
+impl Raw {
+    fn event(&self) -> Event {
+        match *self {
+            Self::Submit { member, pods, gpus, expected_millis } => {
+                let gang = gang(u32::from(pods % 5), u32::from(gpus % 6));
+                Event::Submit(u16::from(member), gang, expected_millis.map(i64::from))
             }
-        }
-        Event::Cancel(index) => {
-            if let Some(id) = nth(pool, index, concord_treaty::snapshot::Claim::is_waiting) {
-                pool.cancel(&id);
+            Self::Finish(nth) => Event::Finish(usize::from(nth)),
+            Self::Cancel(nth) => Event::Cancel(usize::from(nth)),
+            Self::Release(nth) => Event::Release(usize::from(nth)),
+            Self::Wait(millis) => Event::Wait(i64::from(millis % 5_000)),
+            Self::LoseNode(nth) => Event::LoseNode(usize::from(nth)),
+            Self::Amend { member, cells } => {
+                Event::Amend(usize::from(member), i64::from(cells % 3) * i64::from(NODE_GPUS))
             }
-        }
-        Event::Release(index) => {
-            let stopping = |c: &concord_treaty::snapshot::Claim| c.holding().is_some_and(|h| h.phase == Phase::Stopping);
-            if let Some(id) = nth(pool, index, stopping) {
-                pool.release(&id);
-            }
-        }
-        Event::Wait(millis) => pool.now += i64::from(millis % 5_000),
-        Event::LoseNode(index) => {
-            if pool.snapshot.nodes.len() > 1 {
-                pool.lose_node(usize::from(index) % pool.snapshot.nodes.len());
-            }
-        }
-        Event::Amend { member, cells } => {
-            let raw = &mut pool.document.members[usize::from(member) % members];
-            let cells = i64::from(cells % 3) * i64::from(NODE_GPUS);
-            raw.guarantee.gpus = raw.guarantee.gpus.map(|gpus| gpus.min(cells));
-            raw.lending = None;
         }
     }
 }
@@ -115,7 +89,7 @@ fn happen(pool: &mut Pool, event: &Event) {
 fuzz_target!(|history: History| {
     let Some(mut pool) = pool(&history) else { return };
     for event in history.events.iter().take(EVENTS_MOST) {
-        happen(&mut pool, event);
+        happen(&mut pool, &event.event());
         if let Err(wrong) = pool.settle(|_, _| ()) {
             panic!("{wrong}");
         }

@@ -16,15 +16,8 @@ const HOUR: i64 = 3_600_000;
 
 /// A treaty by its clauses, as they stand below `spec`, without notice.
 fn treaty_of(clauses: &str) -> Treaty {
-    let clauses: String = clauses.lines().map(|line| format!("  {line}\n")).collect();
-    let text = format!(
-        "apiVersion: concord.dev/v1alpha1\nkind: Treaty\nmetadata: {{name: test}}\nspec:\n  title: test\n{clauses}  \
-         reclaim: {{noticeSeconds: 0}}\n"
-    );
-    let mut reading = concord_treaty::source::read(text.as_bytes());
-    let faults: Vec<String> = reading.all().filter(|d| d.is_error()).map(ToString::to_string).collect();
-    assert!(faults.is_empty(), "{faults:?}\n{text}");
-    reading.treaties.pop().unwrap().treaty.unwrap()
+    let clauses = clauses.trim_end();
+    support::treaty_of(&format!("{clauses}\nreclaim: {{noticeSeconds: 0}}"))
 }
 
 /// Nodes of each class, in the treaty's order.

@@ -5,34 +5,21 @@ use concord_treaty::clauses::ClassId;
 use concord_treaty::plan::{Admission, Plan, Wait};
 use concord_treaty::reason::WaitReason;
 use concord_treaty::snapshot::{Basis, Claim, Slot, Snapshot};
-use concord_treaty::source::read;
-use concord_treaty::treaty::Treaty;
 use concord_treaty::units::{NodeName, TimestampMillis};
 
 use crate::scene::Scene;
-use crate::support::{gang, labels, nodes, treaty, waiting};
+use crate::support::{gang, labels, nodes, treaty, treaty_of, waiting};
 
-const TEXT: &str = r#"
-apiVersion: concord.dev/v1alpha1
-kind: Treaty
-metadata: {name: t}
-spec:
-  title: t
-  classes:
-    - {name: fast, nodeLabels: {gpu: fast}}
-    - {name: slow, nodeLabels: {gpu: slow}}
-  members:
-    - name: north
-      guarantee: {byClass: {fast: {gpus: 8}, slow: {gpus: 8}}}
-  reclaim: {noticeSeconds: 60}
-"#;
+const TEXT: &str = "\
+classes:
+  - {name: fast, nodeLabels: {gpu: fast}}
+  - {name: slow, nodeLabels: {gpu: slow}}
+members:
+  - name: north
+    guarantee: {byClass: {fast: {gpus: 8}, slow: {gpus: 8}}}
+reclaim: {noticeSeconds: 60}";
 
 const NOW: TimestampMillis = TimestampMillis(1000);
-
-fn two_classes() -> Treaty {
-    let found = read(TEXT.as_bytes()).treaties.pop().unwrap();
-    found.treaty.unwrap()
-}
 
 /// One node of each class and these claims, which want 8 GPUs.
 fn pool(claims: &[(&str, Option<u16>)]) -> Snapshot {
@@ -56,7 +43,7 @@ fn wait(id: &str) -> Wait {
 }
 
 fn broken(snapshot: &Snapshot, plan: &Plan) -> Vec<&'static str> {
-    check(&two_classes(), snapshot, NOW, plan).iter().map(|v| v.rule).collect()
+    check(&treaty_of(TEXT), snapshot, NOW, plan).iter().map(|v| v.rule).collect()
 }
 
 #[test]

@@ -40,6 +40,12 @@ impl Scene {
         found.iter().map(|violation| violation.rule).collect()
     }
 
+    /// The plan breaks nothing, or just this rule.
+    #[track_caller]
+    pub fn keeps_or_breaks(&self, rule: &'static str, lawful: bool) {
+        assert_eq!(self.broken(), if lawful { vec![] } else { vec![rule] });
+    }
+
     pub fn slots(&self, on: On) -> Vec<Slot> {
         let slot = |&(node, gpus): &(usize, u32)| {
             let name = self.snapshot.nodes.get(node).map_or("gone".into(), |n| n.name.clone());

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
+pub mod history;
 pub mod limits;
 pub mod pool;
 
@@ -13,6 +14,7 @@ use concord_treaty::document::{
 };
 use concord_treaty::plan::Plan;
 use concord_treaty::snapshot::{Claim, Gang, Node, RACK_LABEL, ROW_LABEL, Snapshot};
+use concord_treaty::source::read;
 use concord_treaty::treaty::Treaty;
 use concord_treaty::units::{ClaimId, Labels, MemberId, NodeName, TimestampMillis};
 
@@ -53,6 +55,18 @@ pub fn keeping(mut document: Document, member: usize, keep_gpus: i64) -> Documen
 
 pub fn treaty(document: &Document) -> Treaty {
     Treaty::validate(document).expect("a sound treaty")
+}
+
+/// The treaty of a text: the clauses of its `spec` beside the title.
+pub fn treaty_of(clauses: &str) -> Treaty {
+    let indented: String = clauses.lines().map(|line| format!("  {line}\n")).collect();
+    let text = format!(
+        "apiVersion: concord.dev/v1alpha1\nkind: Treaty\nmetadata: {{name: t}}\nspec:\n  title: t\n{indented}"
+    );
+    let mut reading = read(text.as_bytes());
+    let faults: Vec<String> = reading.all().filter(|d| d.is_error()).map(ToString::to_string).collect();
+    assert!(faults.is_empty(), "{faults:?}\n{text}");
+    reading.treaties.pop().expect("one treaty").treaty.expect("without faults")
 }
 
 pub fn nodes(count: usize, gpus: u32) -> Vec<Node> {
