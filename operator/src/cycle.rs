@@ -337,6 +337,7 @@ impl Operator {
             return;
         }
         let Some((_, rules)) = self.world.treaty_in_force(Timestamp::now()) else { return };
+        let mut unready = BTreeSet::new();
         // One at a time: when one fails, the others stay touched.
         while let Some(name) = self.world.touched_projects.pop_first() {
             let Some(project) = self.world.projects.get(&Key::cluster(&name)).map(|p| p.object.clone())
@@ -348,14 +349,20 @@ impl Operator {
             }
             let known = rules.member_id(&project.spec.member).is_some();
             match projects::set_up(&self.writer, &project, known, Timestamp::now()).await {
-                Ok(project) => self.world.absorb_project(&project),
+                Ok(project) => {
+                    self.world.absorb_project(&project);
+                    if projects::is_being_set_up(&project) {
+                        unready.insert(name);
+                    }
+                }
                 Err(error) => {
                     tracing::warn!(project = %name, error = chain(&error), "project not set up; trying again");
-                    self.world.touched_projects.insert(name);
-                    return;
+                    unready.insert(name);
+                    break;
                 }
             }
         }
+        self.world.touched_projects.append(&mut unready);
     }
 
     /// Says of each new text of a quota whether it counts; only then does it.

@@ -11,6 +11,7 @@ mod projects;
 mod quiet;
 mod quotas;
 mod report;
+mod review;
 mod serve;
 mod standing;
 mod transitions;
@@ -70,6 +71,10 @@ struct Run {
     /// Another operator takes over after so many seconds without a sign of life of the one that acts.
     #[arg(long, env = "CONCORD_LEASE_SECONDS", default_value_t = 15, value_parser = clap::value_parser!(u32).range(3..=600))]
     lease_seconds: u32,
+    /// Address at which the API server asks about new treaties and quotas (HTTPS, POST /review). Without it they are
+    /// looked at once they are stored.
+    #[arg(long, env = "CONCORD_REVIEW_LISTEN")]
+    review_listen: Option<SocketAddr>,
 }
 
 #[tokio::main]
@@ -80,7 +85,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn run(arguments: Run) -> anyhow::Result<()> {
-    let Run { listen, log_json: _, namespace, name, lease_seconds } = arguments;
+    let Run { listen, log_json: _, namespace, name, lease_seconds, review_listen } = arguments;
     let mut config =
         kube::Config::infer().await.context("no cluster found: set KUBECONFIG or run inside a cluster")?;
     // The client would retry a write for minutes by itself; the cycle retries with what is true by then.
@@ -92,6 +97,7 @@ async fn run(arguments: Run) -> anyhow::Result<()> {
     let (readiness, ready) = watch::channel(Readiness { waits_for: vec!["start"], stands_by: true });
     let leadership = Leadership::new(held, stopping);
     let timing = lease::Timing::of_seconds(lease_seconds);
+    let reviewing = review(review_listen, client.clone(), namespace.clone());
     let place = lease::Place { namespace, identity: lease::identity(name), timing };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, identity = place.identity, "concord-operator starts");
     let keeper = lease::Keeper::new(client.clone(), place, metrics.clone(), term);
@@ -103,6 +109,7 @@ async fn run(arguments: Run) -> anyhow::Result<()> {
         // Writes may be on their way of which nobody hears any more; the lease ends by itself.
         ended = &mut cycles => return ended.context("a defect ended the cycle").and_then(|()| anyhow::bail!("the watches ended")),
         served = serve::serve(listen, metrics, ready) => served.with_context(|| format!("cannot serve on {listen}")),
+        reviewed = reviewing => reviewed,
         () = &mut keeping => Ok(()),
         told = stop_signal() => {
             tracing::info!("told to stop; everything decided so far stands in the API server");
@@ -118,6 +125,13 @@ async fn run(arguments: Run) -> anyhow::Result<()> {
         },
     }
     told
+}
+
+async fn review(listen: Option<SocketAddr>, client: kube::Client, namespace: String) -> anyhow::Result<()> {
+    match listen {
+        Some(listen) => review::serve(listen, client, &namespace).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn stop_signal() -> std::io::Result<()> {

@@ -1,6 +1,6 @@
-//! The only reader: six watches merged into one stream of sightings.
+//! The only reader: seven watches merged into one stream of sightings.
 
-use concord_api::{GpuClaim, MemberQuota, Project, Treaty};
+use concord_api::{GpuClaim, GpuNode, MemberQuota, Project, Treaty};
 use futures::stream::{BoxStream, SelectAll, Stream};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::batch::v1::Job;
@@ -47,6 +47,7 @@ fn watches(client: &Client) -> SelectAll<BoxStream<'static, Sighting>> {
         seen::<MemberQuota>(Api::all(client.clone())).map(Sighting::Quota).boxed(),
         seen::<Project>(Api::all(client.clone())).map(Sighting::Project).boxed(),
         seen::<Node>(Api::all(client.clone())).map(Sighting::Node).boxed(),
+        seen::<GpuNode>(Api::all(client.clone())).map(Sighting::GpuNode).boxed(),
         seen::<Job>(Api::all(client.clone())).map(Sighting::Job).boxed(),
         seen::<GpuClaim>(Api::all(client.clone())).map(Sighting::Claim).boxed(),
     ];

@@ -1,4 +1,6 @@
-//! Projects: each gets a namespace of its name, in which its people may work.
+//! Projects: each gets a namespace of its name, in which its people may work, apart from others and within bounds.
+
+mod bounds;
 
 use concord_api::names::{LABEL_MEMBER, LABEL_PROJECT, ROLE_RESEARCHER};
 use concord_api::project::PersonKind;
@@ -11,6 +13,8 @@ use kube::{Api, Resource, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::write::{WriteError, Writer};
+
+const SETTING_UP: &str = "SettingUp";
 
 /// Makes the project's namespace and rights, and says in its status how that went.
 ///
@@ -40,7 +44,11 @@ pub async fn set_up(
         writer.apply(&namespaces, "namespace", &name, namespace(project)).await?;
         let bindings: Api<RoleBinding> = Api::namespaced(writer.client().clone(), &name);
         writer.apply(&bindings, "rolebinding", "concord-people", binding(project)).await?;
-        Ok(())
+        if bounds::set_up(writer, &name).await? {
+            Ok(())
+        } else {
+            Err((SETTING_UP, format!("namespace {name} is being set up")))
+        }
     };
     let mut status = project.status.clone().unwrap_or_default();
     let before = status.clone();
@@ -64,6 +72,12 @@ pub async fn set_up(
     }
     let projects: Api<Project> = Api::all(writer.client().clone());
     writer.apply_status(&projects, "Project", &name, body(&status)).await
+}
+
+/// Whether there is something left to wait for before the project is ready.
+pub fn is_being_set_up(project: &Project) -> bool {
+    let conditions = project.status.iter().flat_map(|status| &status.conditions);
+    conditions.filter(|c| c.type_ == "Ready").any(|c| c.reason == SETTING_UP)
 }
 
 fn body(status: &ProjectStatus) -> Value {

@@ -3,7 +3,7 @@
 
 use concord_api::names::GPU_RESOURCE;
 use concord_api::node::PoolNode;
-use concord_api::{GpuClaim, GpuClaimSpec, GpuClaimStatus};
+use concord_api::{GpuClaim, GpuClaimSpec, GpuClaimStatus, GpuNode};
 use concord_treaty::snapshot::Gang;
 use concord_treaty::units::ClaimId;
 use k8s_openapi::api::batch::v1::Job;
@@ -131,6 +131,17 @@ pub struct NodeView {
     pub node: PoolNode,
 }
 
+/// What a node's agent says that decides anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GpuNodeView {
+    /// UID.
+    pub uid: String,
+    /// Orders two sightings of the same object.
+    pub resource_version: u64,
+    /// GPUs that must not get work.
+    pub unhealthy_gpus: u32,
+}
+
 impl View for JobView {
     type Object = Job;
 
@@ -208,6 +219,23 @@ impl View for NodeView {
     fn of(node: &Node) -> Option<Self> {
         let (uid, resource_version) = (node.uid().unwrap_or_default(), version(node.resource_version()));
         PoolNode::of(node).map(|node| Self { uid, resource_version, node })
+    }
+
+    fn uid(&self) -> &str {
+        &self.uid
+    }
+
+    fn resource_version(&self) -> u64 {
+        self.resource_version
+    }
+}
+
+impl View for GpuNodeView {
+    type Object = GpuNode;
+
+    fn of(node: &GpuNode) -> Option<Self> {
+        let (uid, resource_version) = (node.uid().unwrap_or_default(), version(node.resource_version()));
+        Some(Self { uid, resource_version, unhealthy_gpus: node.unhealthy_gpus() })
     }
 
     fn uid(&self) -> &str {

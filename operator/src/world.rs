@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use concord_api::snapshot::{SeenClaim, millis};
-use concord_api::{GpuClaim, GpuClaimStatus, MemberQuota, Project, Treaty};
+use concord_api::{GpuClaim, GpuClaimStatus, GpuNode, MemberQuota, Project, Treaty};
 use concord_treaty::snapshot::Snapshot;
 use concord_treaty::treaty::Treaty as Rules;
 use k8s_openapi::api::batch::v1::Job;
@@ -14,7 +14,7 @@ use kube::runtime::watcher::Event;
 
 use crate::lease::Fence;
 use crate::quotas;
-use crate::view::{ClaimView, JobView, Key, NodeView, View, Whole};
+use crate::view::{ClaimView, GpuNodeView, JobView, Key, NodeView, View, Whole};
 use crate::watched::Watched;
 
 /// Everything watched. A key is *touched* when something about its Job or claim changed since the last upkeep.
@@ -23,6 +23,7 @@ pub struct World {
     pub(crate) jobs: Watched<JobView>,
     pub(crate) claims: Watched<ClaimView>,
     pub(crate) nodes: Watched<NodeView>,
+    pub(crate) gpu_nodes: Watched<GpuNodeView>,
     pub(crate) projects: Watched<Whole<Project>>,
     pub(crate) treaties: Watched<Whole<Treaty>>,
     pub(crate) quotas: Watched<Whole<MemberQuota>>,
@@ -49,6 +50,8 @@ pub enum Sighting {
     Claim(Event<GpuClaim>),
     /// Nodes.
     Node(Event<k8s_openapi::api::core::v1::Node>),
+    /// What agents say of their nodes.
+    GpuNode(Event<GpuNode>),
     /// Projects.
     Project(Event<Project>),
     /// Treaties.
@@ -97,6 +100,7 @@ impl World {
                 self.touched.extend(self.claims.see(event));
             }
             Sighting::Node(event) => drop(self.nodes.see(event)),
+            Sighting::GpuNode(event) => drop(self.gpu_nodes.see(event)),
             Sighting::Project(event) => {
                 for key in self.projects.see(event) {
                     self.touch_namespace(&key.name);
@@ -122,6 +126,7 @@ impl World {
             (self.jobs.is_listed(), "jobs"),
             (self.claims.is_listed(), "gpuclaims"),
             (self.nodes.is_listed(), "nodes"),
+            (self.gpu_nodes.is_listed(), "gpunodes"),
             (self.projects.is_listed(), "projects"),
             (self.treaties.is_listed(), "treaties"),
             (self.quotas.is_listed(), "memberquotas"),
@@ -191,7 +196,8 @@ impl World {
 
     /// The engine's input.
     pub fn snapshot(&self, rules: &Rules, now: Timestamp) -> Snapshot {
-        let nodes = self.nodes.iter().map(|(key, node)| node.node.in_snapshot(&key.name));
+        let unhealthy = |key| self.gpu_nodes.get(key).map_or(0, |agent| agent.unhealthy_gpus);
+        let nodes = self.nodes.iter().map(|(key, node)| node.node.in_snapshot(&key.name, unhealthy(key)));
         let claims = self.claims.iter().map(|(key, claim)| SeenClaim {
             id: key.claim_id(),
             spec: &claim.spec,

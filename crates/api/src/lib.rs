@@ -3,6 +3,7 @@
 
 pub mod claim;
 pub mod conditions;
+pub mod gpu_node;
 pub mod member_quota;
 pub mod names;
 pub mod node;
@@ -11,6 +12,7 @@ pub mod snapshot;
 pub mod treaty;
 
 pub use claim::{ClaimBasis, ClaimPhase, GpuClaim, GpuClaimSpec, GpuClaimStatus};
+pub use gpu_node::{GpuNode, GpuNodeSpec, GpuNodeStatus};
 pub use member_quota::{MemberQuota, MemberQuotaSpec, MemberQuotaStatus};
 pub use project::{Project, ProjectSpec, ProjectStatus};
 pub use treaty::{Treaty, TreatySpec, TreatyStatus};
@@ -21,5 +23,5 @@ use kube::CustomResourceExt;
 /// All CRDs, in the order in which people should read them.
 #[must_use]
 pub fn custom_resource_definitions() -> Vec<CustomResourceDefinition> {
-    vec![Treaty::crd(), MemberQuota::crd(), Project::crd(), GpuClaim::crd()]
+    vec![Treaty::crd(), MemberQuota::crd(), Project::crd(), GpuClaim::crd(), GpuNode::crd()]
 }

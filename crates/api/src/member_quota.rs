@@ -53,6 +53,13 @@ pub struct MemberQuotaStatus {
 }
 
 impl MemberQuota {
+    /// The text as the language knows it.
+    #[must_use]
+    pub fn document(&self) -> MemberQuotaDocument {
+        let MemberQuotaSpec { institutions, people } = self.spec.clone();
+        MemberQuotaDocument { institutions, people }
+    }
+
     /// The shares that it states, if they can be kept under the treaty.
     ///
     /// # Errors

@@ -8,12 +8,16 @@ pub const GPU_RESOURCE: &str = "nvidia.com/gpu";
 pub const OPERATOR: &str = "concord-operator";
 /// User as which the operator reaches the API server; admission policies let only this user start work.
 pub const OPERATOR_USER: &str = "system:serviceaccount:concord-system:concord-operator";
+/// User as which the agents reach the API server; the token of each says on which node it runs.
+pub const AGENT_USER: &str = "system:serviceaccount:concord-system:concord-gpu-agent";
 /// Namespace of the operator and of its lease.
 pub const OPERATOR_NAMESPACE: &str = "concord-system";
 /// Lease whose holder is the operator that acts; its `leaseTransitions` is the fence of every write.
 pub const LEASE: &str = "concord-operator";
 /// Admission policy that refuses what an operator of an earlier term writes.
 pub const POLICY_FENCE: &str = "concord-fence";
+/// Webhook configuration and Secret of the review of treaties and quotas before they are stored.
+pub const REVIEW: &str = "concord-review";
 /// Annotation of Jobs and claims: term of the operator that last wrote them.
 pub const ANNOTATION_FENCE: &str = "concord.dev/fence";
 

@@ -25,8 +25,6 @@ pub const QUOTA_API: &str = "concord-quota-api";
 pub const AUDITOR: &str = "auditor";
 /// The supervisor never runs two operators, so one that was killed is not waited for longer than that.
 const LEASE_SECONDS: u32 = 5;
-const DEFINITIONS: [&str; 3] = ["treaties.concord.dev", "projects.concord.dev", "gpuclaims.concord.dev"];
-
 /// What the pool is made of.
 #[derive(Debug, Clone)]
 pub struct Blueprint {
@@ -47,6 +45,9 @@ pub struct Blueprint {
 pub struct PoolState {
     /// Port of the operator's `/metrics` and `/readyz`.
     pub operator_port: u16,
+    /// Port at which the API server asks the operator about new treaties and quotas.
+    #[serde(default)]
+    pub review_port: u16,
     /// Port of the public pages.
     #[serde(default)]
     pub quota_api_port: u16,
@@ -115,12 +116,8 @@ pub async fn up(blueprint: &Blueprint, progress: &Progress) -> Result<ControlPla
     let admin = plane.client(Identity::ADMIN).await?;
 
     let chart = repository().join("helm/concord");
-    setup::foundations(&admin).await?;
-    for file in ["crds/treaties.yaml", "crds/projects.yaml", "crds/gpuclaims.yaml", "templates/rbac.yaml"] {
-        setup::apply_file(&admin, &chart.join(file)).await?;
-    }
-    setup::apply_file(&admin, &chart.join("templates/admission-policies.yaml")).await?;
-    setup::wait_established(&admin, &DEFINITIONS).await?;
+    setup::install(&admin, &chart).await?;
+    setup::let_auditor_read(&admin).await?;
     progress.line("definitions, rights and admission policies are applied");
 
     let wanted = setup::nodes(&treaty)?;
@@ -178,6 +175,7 @@ async fn start_operator(plane: &mut ControlPlane, program: &Path) -> Result<()> 
     plane.processes().stop(OPERATOR)?;
     let mut state = PoolState::load(&data);
     state.operator_port = prefer_port((state.operator_port != 0).then_some(state.operator_port))?;
+    state.review_port = prefer_port((state.review_port != 0).then_some(state.review_port))?;
     state.save(&data)?;
     let launch = Launch::new(OPERATOR, env::current_exe()?)
         .arg("supervise")
@@ -186,11 +184,14 @@ async fn start_operator(plane: &mut ControlPlane, program: &Path) -> Result<()> 
         .arg(program.display().to_string())
         .arg("run")
         .flag("listen", format!("127.0.0.1:{}", state.operator_port))
+        .flag("review-listen", format!("127.0.0.1:{}", state.review_port))
         .flag("lease-seconds", LEASE_SECONDS)
         .env("KUBECONFIG", plane.kubeconfig("operator").display().to_string());
     plane.spawn(&launch)?;
     let probe = Probe::new(kube::Config::new(state.operator_url("").parse()?), "/readyz")?;
-    until_healthy(plane.processes(), OPERATOR, &probe).await
+    until_healthy(plane.processes(), OPERATOR, &probe).await?;
+    let admin = plane.client(Identity::ADMIN).await?;
+    setup::let_operator_review(&admin, &format!("https://127.0.0.1:{}/review", state.review_port)).await
 }
 
 /// Starts the public pages, without login: the local pool has no identity provider yet.

@@ -1,7 +1,7 @@
 //! What an administrator does once on a new cluster: definitions, rights, admission policies, nodes, treaty, projects.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -61,11 +61,51 @@ pub async fn apply(admin: &Client, document: &Value) -> Result<()> {
     Ok(())
 }
 
-/// Namespace of the operator and the auditor's binding, which no chart gives to anybody by itself.
-pub async fn foundations(admin: &Client) -> Result<()> {
+/// Installs what the chart gives to every cluster: all kinds, and the templates that need no values (rights and
+/// admission policies). Those with values run programs, which the local pool starts itself.
+///
+/// # Errors
+/// When a file cannot be read, or the API server refuses it.
+pub async fn install(admin: &Client, chart: &Path) -> Result<()> {
     let namespace =
         json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "concord-system" } });
     apply(admin, &namespace).await?;
+    let definitions = yaml_files(&chart.join("crds"))?;
+    for path in &definitions {
+        apply_file(admin, path).await?;
+    }
+    for document in definitions.iter().map(|path| documents(path)).collect::<Result<Vec<_>>>()?.concat() {
+        wait_established(admin, document.pointer("/metadata/name").and_then(Value::as_str)).await?;
+    }
+    for path in yaml_files(&chart.join("templates"))? {
+        let has_values = std::fs::read_to_string(&path)?.contains("{{");
+        if !has_values {
+            apply_file(admin, &path).await?;
+        }
+    }
+    Ok(())
+}
+
+fn yaml_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    paths.sort();
+    Ok(paths)
+}
+
+/// Waits until objects of the kind can be made.
+async fn wait_established(admin: &Client, name: Option<&str>) -> Result<()> {
+    let api = dynamic(admin, "apiextensions.k8s.io", "v1", "CustomResourceDefinition");
+    let name = name.context("a definition without a name")?;
+    until(&format!("CustomResourceDefinition {name} is established"), || async {
+        Ok(condition(&api.get(name).await?, "Established"))
+    })
+    .await
+}
+
+/// The auditor's binding, which no chart gives to anybody by itself.
+pub async fn let_auditor_read(admin: &Client) -> Result<()> {
     let group = "rbac.authorization.k8s.io";
     let binding = json!({
         "apiVersion": format!("{group}/v1"),
@@ -77,16 +117,26 @@ pub async fn foundations(admin: &Client) -> Result<()> {
     apply(admin, &binding).await
 }
 
-/// Waits until objects of our kinds can be made.
-pub async fn wait_established(admin: &Client, names: &[&str]) -> Result<()> {
-    let api = dynamic(admin, "apiextensions.k8s.io", "v1", "CustomResourceDefinition");
-    for name in names {
-        until(&format!("CustomResourceDefinition {name} is established"), || async {
-            Ok(condition(&api.get(name).await?, "Established"))
-        })
-        .await?;
-    }
-    Ok(())
+/// Has the API server ask the operator about each new treaty and quota, as the chart does in a cluster; the operator
+/// itself tells it which certificate to trust.
+///
+/// # Errors
+/// When the API server refuses it.
+pub async fn let_operator_review(admin: &Client, url: &str) -> Result<()> {
+    let rule = json!({
+        "apiGroups": ["concord.dev"], "apiVersions": ["*"], "operations": ["CREATE", "UPDATE"],
+        "resources": ["treaties", "memberquotas"],
+    });
+    apply(admin, &json!({
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": { "name": "concord-review" },
+        "webhooks": [{
+            "name": "review.concord.dev", "rules": [rule], "clientConfig": { "url": url },
+            "admissionReviewVersions": ["v1"], "sideEffects": "None", "failurePolicy": "Ignore", "timeoutSeconds": 5,
+        }],
+    }))
+    .await
 }
 
 /// Waits until the operator has made a project's namespace and rights.

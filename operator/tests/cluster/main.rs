@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
 mod bypasses;
+mod gpu_nodes;
 mod leadership;
 mod policies;
 mod quotas;
+mod review;
 mod support;
 mod treaty_kept;

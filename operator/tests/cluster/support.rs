@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use concord_api::{ClaimPhase, GpuClaim, conditions};
-use concord_pool::{ControlPlane, Identity, Options, SimulatedNode, Tool, nodes};
+use concord_pool::{ControlPlane, Identity, Options, SimulatedNode, Tool, nodes, setup};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{ListParams, PostParams};
@@ -57,7 +57,8 @@ impl Pool {
         let admin = plane.client(Identity::ADMIN).await.unwrap();
         let researcher = plane.client(RESEARCHER).await.unwrap();
         let mut pool = Self { plane: Some(plane), folder, operator: None, lease_seconds, admin, researcher };
-        pool.install();
+        let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/../helm/concord");
+        setup::install(&pool.admin, chart.as_ref()).await.unwrap();
         let wanted: Vec<SimulatedNode> = (0..node_count).map(node).collect();
         nodes::create(&pool.admin, &wanted).await.unwrap();
         nodes::wait_ready(&pool.admin, node_count, |_, _| ()).await.unwrap();
@@ -79,20 +80,9 @@ impl Pool {
         self.plane.as_ref().expect("runs until stop()")
     }
 
-    fn install(&self) {
-        let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/../helm/concord");
-        self.kubectl(&["create", "namespace", "concord-system"]);
-        self.kubectl(&["apply", "-f", &format!("{chart}/crds")]);
-        self.kubectl(&[
-            "wait",
-            "--for=condition=Established",
-            "--timeout=60s",
-            "-f",
-            &format!("{chart}/crds"),
-        ]);
-        for file in ["rbac", "admission-policies"] {
-            self.kubectl(&["apply", "-f", &format!("{chart}/templates/{file}.yaml")]);
-        }
+    /// Where the admin's credentials are.
+    pub fn kubeconfig(&self) -> std::path::PathBuf {
+        self.plane().kubeconfig(Identity::ADMIN)
     }
 
     pub fn kubectl(&self, arguments: &[&str]) -> String {
@@ -131,6 +121,13 @@ impl Pool {
         self.operator = Some(self.spawn_operator("operator"));
     }
 
+    /// An operator that the API server can ask about new texts, and where.
+    pub fn start_reviewing_operator(&mut self) -> String {
+        let listen = format!("127.0.0.1:{}", free_port());
+        self.operator = Some(self.spawn_operator_with("operator", &["--review-listen", &listen]));
+        format!("https://{listen}/review")
+    }
+
     /// The operator that the pool was started with, for whoever treats it badly.
     pub fn take_operator(&mut self) -> Operator {
         self.operator.take().unwrap()
@@ -138,8 +135,11 @@ impl Pool {
 
     /// One more operator.
     pub fn spawn_operator(&self, name: &str) -> Operator {
-        // Free a moment ago; whoever takes it first makes the test fail, not lie.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        self.spawn_operator_with(name, &[])
+    }
+
+    fn spawn_operator_with(&self, name: &str, options: &[&str]) -> Operator {
+        let port = free_port();
         let log = std::fs::File::options()
             .create(true)
             .append(true)
@@ -148,6 +148,7 @@ impl Pool {
         let child = Command::new(env!("CARGO_BIN_EXE_concord-operator"))
             .args(["run", "--name", name, "--listen", &format!("127.0.0.1:{port}")])
             .args(["--lease-seconds", &self.lease_seconds.to_string()])
+            .args(options)
             .env("KUBECONFIG", self.plane().kubeconfig(OPERATOR))
             .stderr(log)
             .spawn()
@@ -296,6 +297,11 @@ impl Drop for Operator {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Free a moment ago; whoever takes it first makes the test fail, not lie.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn node(index: usize) -> SimulatedNode {
