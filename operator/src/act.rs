@@ -1,13 +1,13 @@
 //! What one key's writes are, in their order: the claim first, its Job second.
 
 use concord_api::GpuClaim;
-use concord_api::claim::Placement;
+use concord_api::claim::{Placement, WorkloadKind};
 use k8s_openapi::api::batch::v1::Job;
 
 use crate::placement;
 use crate::transitions::{JobOrder, Transition};
 use crate::upkeep::Chore;
-use crate::view::Key;
+use crate::view::{JobView, Key};
 use crate::world::World;
 use crate::write::{WriteError, Writer};
 
@@ -63,13 +63,19 @@ async fn start_job(
     key: &Key,
     on: &[Placement],
 ) -> Result<Option<Job>, WriteError> {
-    let Some(job) = world.jobs.get(key) else { return Ok(None) };
+    let Some(job) = job_of(world, key) else { return Ok(None) };
     writer.patch_job(key, &job.uid, placement::start(on, job.affinity.as_ref())).await.map(Some)
 }
 
 async fn suspend_job(writer: &Writer, world: &World, key: &Key) -> Result<Option<Job>, WriteError> {
-    let Some(job) = world.jobs.get(key) else { return Ok(None) };
+    let Some(job) = job_of(world, key) else { return Ok(None) };
     writer.patch_job(key, &job.uid, placement::suspend()).await.map(Some)
+}
+
+/// The Job that the claim of this key is for; another one may have its name.
+fn job_of<'w>(world: &'w World, key: &Key) -> Option<&'w JobView> {
+    let workload = &world.claims.get(key)?.spec.workload;
+    world.jobs.get(key).filter(|job| workload.kind == WorkloadKind::Job && workload.uid == job.uid)
 }
 
 /// Does one thing of upkeep.
@@ -82,7 +88,7 @@ pub async fn do_chore(writer: &Writer, world: &World, key: Key, chore: Chore) ->
             writer.set_claim_status(&key, claim, *status).await.map(|c| written.claim = Some(c))
         }
         (Chore::SetStatusWhenPodsAreGone(status), Some(claim)) => {
-            match writer.pods_are_gone(&key, &claim.spec.job.uid).await {
+            match writer.pods_are_gone(&key, &claim.spec.workload.uid).await {
                 Ok(true) => {
                     writer.set_claim_status(&key, claim, *status).await.map(|c| written.claim = Some(c))
                 }

@@ -1,5 +1,6 @@
-//! Events on Jobs, so that `kubectl describe job` tells why it was stopped.
+//! Events on Jobs, or on the claims of other work, so that `kubectl describe job` tells why it was stopped.
 
+use concord_api::claim::WorkloadKind;
 use concord_api::names::OPERATOR;
 use concord_api::{ClaimPhase, GpuClaim};
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -45,16 +46,23 @@ impl Announcer {
             action: act.to_owned(),
             secondary: Some(claim.object_ref(&())),
         };
-        let regarding = ObjectReference {
-            api_version: Some("batch/v1".to_owned()),
-            kind: Some("Job".to_owned()),
-            name: Some(claim.spec.job.name.clone()),
-            namespace: claim.namespace(),
-            uid: Some(claim.spec.job.uid.clone()),
-            ..ObjectReference::default()
+        let regarding = match claim.spec.workload.kind {
+            WorkloadKind::Job => job_of(claim),
+            WorkloadKind::PodGroup | WorkloadKind::External => claim.object_ref(&()),
         };
         if self.queue.try_send((event, regarding)).is_err() {
             tracing::debug!(claim = claim.name_any(), "event dropped: too many at once");
         }
+    }
+}
+
+fn job_of(claim: &GpuClaim) -> ObjectReference {
+    ObjectReference {
+        api_version: Some("batch/v1".to_owned()),
+        kind: Some("Job".to_owned()),
+        name: Some(claim.spec.workload.name.clone()),
+        namespace: claim.namespace(),
+        uid: Some(claim.spec.workload.uid.clone()),
+        ..ObjectReference::default()
     }
 }

@@ -1,8 +1,10 @@
-//! What follows from a Job and its claim without any decision: claims for new Jobs, the booking of what ended, and
+//! What follows from a claim and its work without any decision: claims for new Jobs, the booking of what ended, and
 //! the second half of writes that a crash cut off. A pure function of one key's objects, so that a restart simply
 //! does what is left to do.
 
-use concord_api::claim::{JobReference, conditions};
+mod external;
+
+use concord_api::claim::{WorkloadKind, WorkloadReference, conditions};
 use concord_api::names::{GROUP, LABEL_MEMBER};
 use concord_api::{ClaimPhase, GpuClaim, GpuClaimSpec, GpuClaimStatus, Project};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, OwnerReference, Time};
@@ -37,11 +39,20 @@ pub fn next_chore(world: &World, key: &Key, now: Timestamp) -> Option<Chore> {
     if let Some(status) = world.before_late_booking(key) {
         return Some(Chore::SetStatus(Box::new(status.clone())));
     }
-    match (world.jobs.get(key), world.claims.get(key)) {
+    let claim = world.claims.get(key);
+    match claim.map(|claim| claim.spec.workload.kind) {
+        Some(WorkloadKind::External) => claim.and_then(|claim| external::follow(claim, now)),
+        Some(WorkloadKind::PodGroup) => None,
+        Some(WorkloadKind::Job) | None => next_job_chore(world, key, claim, now),
+    }
+}
+
+fn next_job_chore(world: &World, key: &Key, claim: Option<&ClaimView>, now: Timestamp) -> Option<Chore> {
+    match (world.jobs.get(key), claim) {
         (None, None) => None,
         (Some(job), None) => new_claim(world.project_of(&key.namespace)?, key, job).map(Chore::CreateClaim),
         (None, Some(claim)) => after_job(claim, now),
-        (Some(job), Some(claim)) if job.uid != claim.spec.job.uid => after_job(claim, now),
+        (Some(job), Some(claim)) if job.uid != claim.spec.workload.uid => after_job(claim, now),
         (Some(job), Some(claim)) => follow_job(job, claim, now),
     }
 }
@@ -49,7 +60,12 @@ pub fn next_chore(world: &World, key: &Key, now: Timestamp) -> Option<Chore> {
 /// The Job of this claim does not exist any more; the claim soon will not either, by garbage collection.
 fn after_job(claim: &ClaimView, now: Timestamp) -> Option<Chore> {
     if !claim.status.placement.is_empty() {
-        return Some(Chore::SetStatusWhenPodsAreGone(Box::new(released(&claim.status, now))));
+        return Some(Chore::SetStatusWhenPodsAreGone(Box::new(released(
+            &claim.status,
+            now,
+            "JobDeleted",
+            "the Job was deleted",
+        ))));
     }
     claim.kept.then_some(Chore::RemoveFinalizer)
 }
@@ -61,9 +77,7 @@ fn follow_job(job: &JobView, claim: &ClaimView, now: Timestamp) -> Option<Chore>
             return let_go(claim);
         }
         let phase = if end.succeeded { ClaimPhase::Succeeded } else { ClaimPhase::Failed };
-        // A Job's end is known to the second only; when it was seen at once, our own clock is the better one.
-        let ended_at = now.min(end.at.checked_add(SignedDuration::from_secs(1)).unwrap_or(now));
-        return Some(Chore::SetStatus(Box::new(finished(status, phase, ended_at))));
+        return Some(Chore::SetStatus(Box::new(finished(status, phase, end_of_second(end.at, now)))));
     }
     match status.state {
         ClaimPhase::Queued if !job.suspend => Some(Chore::SuspendJob),
@@ -122,19 +136,44 @@ fn new_claim(project: &Project, key: &Key, job: &JobView) -> Option<Box<GpuClaim
         gpus: i64::from(gang.pods) * i64::from(gang.gpus_per_pod),
         node_selector: job.node_selector.clone(),
         run_limit_seconds: job.run_limit_seconds,
-        job: JobReference { name: key.name.clone(), uid: job.uid.clone() },
+        workload: WorkloadReference { kind: WorkloadKind::Job, name: key.name.clone(), uid: job.uid.clone() },
         submitted_at: Time(job.created_at),
     };
     Some(Box::new(GpuClaim { metadata, spec, status: None }))
 }
 
+/// Ends are known to the second only; when one was seen at once, our own clock is the better one.
+fn end_of_second(second: Timestamp, now: Timestamp) -> Timestamp {
+    now.min(second.checked_add(SignedDuration::from_secs(1)).unwrap_or(now))
+}
+
 /// The claim's Job has ended; its GPUs are free.
 fn finished(status: &GpuClaimStatus, phase: ClaimPhase, ended_at: Timestamp) -> GpuClaimStatus {
-    let mut next = booked(status, ended_at, false);
     let (reason, message) = match phase {
         ClaimPhase::Succeeded => ("JobSucceeded", "the Job completed"),
         _ => ("JobFailed", "the Job failed; see its own status for why"),
     };
+    ended(status, phase, ended_at, reason, message)
+}
+
+/// The claim's work has ended, for a reason that its conditions state too.
+fn ended(
+    status: &GpuClaimStatus,
+    phase: ClaimPhase,
+    ended_at: Timestamp,
+    reason: &str,
+    message: &str,
+) -> GpuClaimStatus {
+    let mut next = booked_end(status, phase, ended_at);
+    explain(&mut next, reason, message);
+    set_condition(&mut next, conditions::ADMITTED, false, ended_at);
+    set_condition(&mut next, conditions::FINISHED, true, ended_at);
+    next
+}
+
+/// The claim's work has ended; why is the caller's to say.
+fn booked_end(status: &GpuClaimStatus, phase: ClaimPhase, ended_at: Timestamp) -> GpuClaimStatus {
+    let mut next = booked(status, ended_at, false);
     next.state = phase;
     next.put_back = false;
     next.reserved.clear();
@@ -142,9 +181,6 @@ fn finished(status: &GpuClaimStatus, phase: ClaimPhase, ended_at: Timestamp) -> 
     let ran = since.map_or(0, |since| ended_at.as_millisecond() - since.0.as_millisecond());
     next.ran_milliseconds = Some(ran.max(0));
     next.finished_at = Some(MicroTime(ended_at));
-    explain(&mut next, reason, message);
-    set_condition(&mut next, conditions::ADMITTED, false, ended_at);
-    set_condition(&mut next, conditions::FINISHED, true, ended_at);
     next
 }
 
@@ -157,12 +193,9 @@ fn requeued(status: &GpuClaimStatus, now: Timestamp) -> GpuClaimStatus {
     next
 }
 
-/// The Job was deleted and its pods are gone.
-fn released(status: &GpuClaimStatus, now: Timestamp) -> GpuClaimStatus {
-    let mut next = finished(status, ClaimPhase::Failed, now);
-    explain(&mut next, "JobDeleted", "the Job was deleted");
-    set_condition(&mut next, conditions::FINISHED, true, now);
-    next
+/// The work was deleted and its pods are gone.
+fn released(status: &GpuClaimStatus, now: Timestamp, reason: &str, message: &str) -> GpuClaimStatus {
+    ended(status, ClaimPhase::Failed, now, reason, message)
 }
 
 /// Books the ended admission, once: the placement that it is booked from is cleared in the same write.

@@ -113,7 +113,7 @@ mod tests {
     fn claim(name: &str, uid: &str, version: u32) -> GpuClaim {
         let object = json!({"metadata": {"name": name, "namespace": "lab", "uid": uid, "resourceVersion": version.to_string()},
             "spec": {"member": "a", "project": "lab", "pods": 1, "gpusPerPod": 1, "gpus": 1,
-                     "job": {"name": name, "uid": "j"}, "submittedAt": "1970-01-01T00:00:10Z"}});
+                     "workload": {"kind": "Job", "name": name, "uid": "j"}, "submittedAt": "1970-01-01T00:00:10Z"}});
         serde_json::from_value(object).unwrap()
     }
 

@@ -223,7 +223,7 @@ mod tests {
         serde_json::from_value(json!({
             "metadata": {"name": "x", "namespace": "lab", "uid": "u", "resourceVersion": version.to_string()},
             "spec": {"member": "a", "project": "lab", "pods": 1, "gpusPerPod": 8, "gpus": 8,
-                "job": {"name": "x", "uid": "j"}, "submittedAt": "1970-01-01T00:00:10Z"},
+                "workload": {"kind": "Job", "name": "x", "uid": "j"}, "submittedAt": "1970-01-01T00:00:10Z"},
             "status": {"state": state, "fence": fence, "placement": placement},
         }))
         .unwrap()

@@ -7,7 +7,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The ask. Made by the operator from a Job; never changed.
+/// The ask. Made by the operator from a Job or a group of pods, or by a controller of other work; never changed.
 #[derive(CustomResource, JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq)]
 #[kube(
     group = "concord.dev",
@@ -26,12 +26,14 @@ use serde::{Deserialize, Serialize};
     printcolumn = r#"{"name":"Place","type":"integer","jsonPath":".status.place"}"#,
     printcolumn = r#"{"name":"Wait","type":"string","jsonPath":".status.wait"}"#,
     printcolumn = r#"{"name":"Reason","type":"string","jsonPath":".status.reason"}"#,
+    printcolumn = r#"{"name":"Kind","type":"string","priority":1,"jsonPath":".spec.workload.kind"}"#,
+    printcolumn = r#"{"name":"Workload","type":"string","priority":1,"jsonPath":".spec.workload.name"}"#,
     printcolumn = r#"{"name":"Nodes","type":"string","priority":1,"jsonPath":".status.placement[*].node"}"#,
     printcolumn = r#"{"name":"Message","type":"string","priority":1,"jsonPath":".status.message"}"#,
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[schemars(extend("x-kubernetes-validations" = [
-    {"rule": "self == oldSelf", "message": "a claim's spec cannot be changed; delete the Job and submit another"},
+    {"rule": "self == oldSelf", "message": "a claim's spec cannot be changed; delete what it is for and submit that anew"},
     {"rule": "self.gpus == self.pods * self.gpusPerPod", "message": "gpus must be pods times gpusPerPod"},
 ]))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -61,20 +63,41 @@ pub struct GpuClaimSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub run_limit_seconds: Option<i64>,
-    /// Job that runs on it.
-    pub job: JobReference,
-    /// When the Job was submitted; the place in line goes by it.
+    /// What runs on it.
+    pub workload: WorkloadReference,
+    /// When that was submitted; the place in line goes by it.
     pub submitted_at: Time,
 }
 
-/// The Job behind a claim.
+/// The work behind a claim.
 #[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct JobReference {
-    /// Name in the claim's namespace.
+pub struct WorkloadReference {
+    /// What it is.
+    pub kind: WorkloadKind,
+    /// Name in the claim's namespace: of the Job, of the pod for which the claim was made, of the gang, or as its maker
+    /// calls other work.
+    #[schemars(length(min = 1, max = 253))]
     pub name: String,
-    /// UID, so that a Job of the same name made later is another one.
+    /// UID of what outlives its pods, so that something of the same name made later is another one: of the Job; of the
+    /// controller of a single pod, or of the pod itself when it has none. Empty for a gang, whose pods may have several
+    /// controllers and are replaced one by one; it is its name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 128))]
     pub uid: String,
+}
+
+/// What a claim may be for.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkloadKind {
+    /// A `batch/v1` Job, held by `suspend`.
+    Job,
+    /// One pod, or a gang of pods, held by a scheduling gate.
+    PodGroup,
+    /// Work whose life another controller reports: it adds the condition `Finished` with the reason `Succeeded` or
+    /// `Failed`. No pod gets GPUs by such a claim. The operator adds no finalizer, so that an admission is one write: a
+    /// maker who wants the use of a claim booked that is deleted while it has GPUs gives it `concord.dev/booking`.
+    External,
 }
 
 /// The answer. Written by the operator only.
@@ -135,10 +158,10 @@ pub struct GpuClaimStatus {
     pub used_gpu_milliseconds: i64,
     /// Part of `usedGpuMilliseconds` that ended in a reclaim.
     pub reclaimed_gpu_milliseconds: i64,
-    /// Length of the last admission; only once the Job ended.
+    /// Length of the last admission; only once the work ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ran_milliseconds: Option<i64>,
-    /// End of the Job.
+    /// End of the work.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<MicroTime>,
     /// `Admitted` and `Finished`, as the standard conditions of Kubernetes.
@@ -158,9 +181,9 @@ pub enum ClaimPhase {
     Reclaiming,
     /// Was stopped; its pods are not all gone.
     Stopping,
-    /// Its Job completed.
+    /// Its work completed.
     Succeeded,
-    /// Its Job failed.
+    /// Its work failed.
     Failed,
 }
 
@@ -215,6 +238,9 @@ impl ClaimPhase {
 pub mod conditions {
     /// The claim has GPUs.
     pub const ADMITTED: &str = "Admitted";
-    /// The Job ended.
+    /// The work ended. Set by the operator, but for `External` claims by who reports on them; the reason is then
+    /// [`SUCCEEDED`], and anything else counts as failed.
     pub const FINISHED: &str = "Finished";
+    /// Reason of [`FINISHED`] when the work of an `External` claim completed.
+    pub const SUCCEEDED: &str = "Succeeded";
 }

@@ -1,6 +1,7 @@
 //! Whether operators of earlier terms are shut out. The API server's admission compares the number on each write with
 //! the lease that it last saw; a new leader asks until the server has seen its lease, and only then looks at the pool.
 
+use concord_api::claim::{WorkloadKind, WorkloadReference};
 use concord_api::names::{ANNOTATION_FENCE, OPERATOR_NAMESPACE, POLICY_FENCE};
 use concord_api::{GpuClaim, GpuClaimSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -52,7 +53,11 @@ fn probe(fence: Fence) -> GpuClaim {
         gpus: 1,
         node_selector: Default::default(),
         run_limit_seconds: None,
-        job: concord_api::claim::JobReference { name: nobody.clone(), uid: nobody.clone() },
+        workload: WorkloadReference {
+            kind: WorkloadKind::External,
+            name: nobody.clone(),
+            uid: String::new(),
+        },
         submitted_at: Time(Timestamp::UNIX_EPOCH),
     };
     let metadata = ObjectMeta {

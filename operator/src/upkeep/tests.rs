@@ -33,7 +33,7 @@ fn job() -> JobView {
 
 fn claim(state: ClaimPhase) -> ClaimView {
     let spec = json!({"member": "a", "project": "lab", "pods": 2, "gpusPerPod": 8, "gpus": 16,
-        "job": {"name": "train", "uid": "u1"}, "submittedAt": "1970-01-01T00:00:10Z"});
+        "workload": {"kind": "Job", "name": "train", "uid": "u1"}, "submittedAt": "1970-01-01T00:00:10Z"});
     let holds = matches!(state, ClaimPhase::Admitted | ClaimPhase::Reclaiming | ClaimPhase::Stopping);
     let place = |node: &str| Placement { node: node.to_owned(), gpus: 8 };
     let status = GpuClaimStatus {
@@ -67,7 +67,7 @@ fn chore(job: Option<JobView>, claim: Option<ClaimView>) -> Option<Chore> {
 #[test]
 fn a_new_job_gets_a_claim_that_asks_for_what_it_asks() {
     let Some(Chore::CreateClaim(made)) = chore(Some(job()), None) else { panic!("no claim") };
-    assert_eq!((made.spec.gpus, made.spec.member.as_str(), made.spec.job.uid.as_str()), (16, "a", "u1"));
+    assert_eq!((made.spec.gpus, made.spec.member.as_str(), made.spec.workload.uid.as_str()), (16, "a", "u1"));
     assert_eq!((made.spec.node_selector["gpu"].as_str(), made.spec.run_limit_seconds), ("h100", Some(60)));
     assert_eq!(made.metadata.finalizers, Some(vec![FINALIZER.to_owned()]));
     assert_eq!(made.metadata.owner_references.unwrap()[0].uid, "u1");

@@ -131,7 +131,7 @@ fn by_the_person() -> Vec<Attempt> {
     let mut all = submitted_badly();
     let owned = json!({"apiVersion": "concord.dev/v1alpha1", "kind": "GpuClaim", "metadata": {"name": "mine"},
         "spec": {"member": "alpha", "project": LAB, "pods": 1, "gpusPerPod": 1, "gpus": 1,
-            "job": {"name": "mine", "uid": "1"}, "submittedAt": "2020-01-01T00:00:00Z"}});
+            "workload": {"kind": "Job", "name": "mine", "uid": "1"}, "submittedAt": "2020-01-01T00:00:00Z"}});
     all.extend([
         create("a pod without a Job", RESEARCHER, pod("bare", |_| ())),
         create("a claim of one's own", RESEARCHER, owned),
@@ -373,7 +373,7 @@ async fn a_job_left_and_made_again_waits_for_its_own_pods(pool: &mut Pool) {
             .await
             .and_then(|c| c.status)
             .is_some_and(|s| s.state == ClaimPhase::Admitted);
-        let job_uid = |c: &concord_api::GpuClaim| c.spec.job.uid.clone();
+        let job_uid = |c: &concord_api::GpuClaim| c.spec.workload.uid.clone();
         let old = pool.claim("alpha", "running").await.map(|c| job_uid(&c));
         let jobs: kube::Api<k8s_openapi::api::batch::v1::Job> =
             kube::Api::namespaced(pool.admin.clone(), LAB);

@@ -1,6 +1,6 @@
 //! Treaties from files, claims from verbs.
 
-use concord_api::claim::{JobReference, Placement};
+use concord_api::claim::{Placement, WorkloadKind, WorkloadReference};
 use concord_api::{ClaimBasis, ClaimPhase, GpuClaim, GpuClaimSpec, GpuClaimStatus, Treaty};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
@@ -23,7 +23,11 @@ pub fn claim(member: &str, name: &str, gpus: i64) -> GpuClaim {
             gpus,
             node_selector: Default::default(),
             run_limit_seconds: None,
-            job: JobReference { name: name.to_owned(), uid: name.to_owned() },
+            workload: WorkloadReference {
+                kind: WorkloadKind::Job,
+                name: name.to_owned(),
+                uid: name.to_owned(),
+            },
             submitted_at: Time(Timestamp::from_second(1_767_225_600).unwrap()),
         },
     );

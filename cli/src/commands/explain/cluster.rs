@@ -77,10 +77,14 @@ impl Wanted {
     }
 
     fn is(&self, claim: &ClaimObject) -> bool {
+        let works = |kind: Option<&str>| {
+            let found = claim.workload.as_ref();
+            found.is_some_and(|(of, name)| *name == self.name && kind.is_none_or(|kind| of == kind))
+        };
         let name = match self.by {
-            Some(Kind::Job) => claim.job.as_deref() == Some(&self.name),
+            Some(Kind::Job) => works(Some("Job")),
             Some(Kind::Claim) => claim.name == self.name,
-            None => claim.name == self.name || claim.job.as_deref() == Some(&self.name),
+            None => claim.name == self.name || works(None),
         };
         name && self.namespace.as_ref().is_none_or(|n| *n == claim.namespace)
     }

@@ -20,7 +20,7 @@ fn at(second: i64) -> Timestamp {
 fn claim(member: &str, name: &str, status: Value) -> GpuClaim {
     let object = json!({"metadata": {"name": name, "namespace": "lab"},
         "spec": {"member": member, "project": "lab", "pods": 2, "gpusPerPod": 4, "gpus": 8,
-                 "job": {"name": name, "uid": "j"}, "submittedAt": "1970-01-01T00:00:10Z"},
+                 "workload": {"kind": "Job", "name": name, "uid": "j"}, "submittedAt": "1970-01-01T00:00:10Z"},
         "status": status});
     serde_json::from_value(object).unwrap()
 }

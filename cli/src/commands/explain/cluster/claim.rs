@@ -17,8 +17,8 @@ pub struct ClaimObject {
     pub member: String,
     /// Name of its Project.
     pub project: Option<String>,
-    /// Name of its Job.
-    pub job: Option<String>,
+    /// Kind and name of what it is for.
+    pub workload: Option<(String, String)>,
     deleting: bool,
     gang: Gang,
     node_selector: BTreeMap<String, String>,
@@ -37,7 +37,7 @@ impl ClaimObject {
             name: object.text("metadata.name")?.to_owned(),
             member: object.text("spec.member")?.to_owned(),
             project: object.text_if("spec.project")?.map(str::to_owned),
-            job: object.text_if("spec.job.name")?.map(str::to_owned),
+            workload: workload_of(object)?,
             gang: Gang { pods: object.gpus("spec.pods")?, gpus_per_pod: object.gpus("spec.gpusPerPod")? },
             node_selector: object.labels("spec.nodeSelector")?,
             run_limit: object.number_if("spec.runLimitSeconds")?.map(DurationMillis::from_seconds),
@@ -81,6 +81,11 @@ impl ClaimObject {
             ..Claim::new(id, member, self.gang, self.submitted_at)
         }
     }
+}
+
+fn workload_of(object: &Object<'_>) -> Result<Option<(String, String)>> {
+    let (kind, name) = (object.text_if("spec.workload.kind")?, object.text_if("spec.workload.name")?);
+    Ok(kind.zip(name).map(|(kind, name)| (kind.to_owned(), name.to_owned())))
 }
 
 /// As the operator reads its own writes.
