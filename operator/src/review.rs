@@ -59,7 +59,7 @@ pub async fn serve(listen: SocketAddr, client: Client, namespace: &str) -> anyho
                 }
                 Ok(_) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "cannot look at the certificate of the review; trying again")
+                    tracing::warn!(%error, "cannot look at the certificate of the review; trying again");
                 }
             }
         }
