@@ -232,11 +232,14 @@ impl Writer {
     }
 }
 
-/// An error with its causes, on one line.
+/// An error with its causes, on one line. Of what the API server answers its sentence is enough: the rest says it again.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
+        if let Some(kube::Error::Api(status)) = inner.downcast_ref() {
+            return format!("{text}: {}", status.message);
+        }
         text = format!("{text}: {inner}");
         cause = inner.source();
     }

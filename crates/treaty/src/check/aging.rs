@@ -114,7 +114,10 @@ impl<'a> Judge<'a> {
         let lasting = self.holdings_after().into_iter().filter(|(id, ..)| !borrowed.contains(id));
         let here = lasting.filter_map(|(id, _, _, slots)| {
             let gpus: u64 = slots.iter().filter(|s| s.node == *node).map(|s| u64::from(s.gpus)).sum();
-            (gpus > 0).then(|| (id, gpus, self.gone_by(id)))
+            if gpus == 0 {
+                return None;
+            }
+            Some((id, gpus, self.gone_by(id)))
         });
         here.collect()
     }

@@ -2,9 +2,10 @@
 
 use concord_treaty::reason::ReclaimReason;
 use concord_treaty::snapshot::Basis::{Borrowed, Guaranteed};
+use concord_treaty::snapshot::{ClaimState, Phase};
 use concord_treaty::units::{DurationMillis, TimestampMillis};
 
-use crate::scene::{NOTICE, NOW, Scene};
+use crate::scene::{NOTICE, NOW, Scene, for_guarantee};
 use crate::support::gang;
 use crate::support::limits::{aging, announced, maintenance};
 
@@ -96,6 +97,77 @@ fn who_ends_at_one_time_is_counted_together() {
     assert!(scene.broken().is_empty());
 }
 
+/// An aged claim has node 0 kept; r has 4 of its GPUs with no word of when it ends, and s starts on the others for so long.
+fn beside(runtime: i64) -> Scene {
+    let mut scene = kept(4, 8);
+    scene.claim("r").expected_runtime = None;
+    if let Some(holding) = scene.holding_mut("r") {
+        holding.basis = Borrowed;
+    }
+    scene.starts("s", 2, &[(0, 4)], Borrowed);
+    scene.claim("s").expected_runtime = Some(DurationMillis(runtime));
+    scene
+}
+
+fn takes_from_aged(scene: &Scene) -> bool {
+    scene.broken().contains(&"TakenFromAged")
+}
+
+#[test]
+fn the_claim_can_start_when_the_last_holder_is_gone() {
+    for (runtime, lawful) in [(2 * HOUR, true), (2 * HOUR + 1, false)] {
+        let mut scene = Scene::new();
+        scene.document = aging(scene.document, 1);
+        for (id, gpus, hours) in [("r", 4, 1), ("q", 2, 2)] {
+            scene.runs(id, 1, &[(0, gpus)], Guaranteed).since = TimestampMillis(NOW);
+            scene.claim(id).expected_runtime = Some(DurationMillis(hours * HOUR));
+        }
+        scene.has_kept("old", 0, &[(0, 8)], Borrowed);
+        scene.claim("old").submitted_at = TimestampMillis(NOW - HOUR);
+        scene.starts("s", 2, &[(0, 2)], Borrowed);
+        scene.claim("s").expected_runtime = Some(DurationMillis(runtime));
+        scene.keeps_or_breaks("TakenFromAged", lawful);
+    }
+}
+
+#[test]
+fn who_is_told_to_leave_is_gone_by_then() {
+    for (runtime, lawful) in [(NOTICE, true), (NOTICE + 1, false)] {
+        let mut anew = beside(runtime);
+        anew.waits("w", 0, gang(1, 8));
+        anew.tells("r", NOTICE, for_guarantee(0, "w"));
+        assert_eq!(takes_from_aged(&anew), !lawful);
+        // By its own account it should be gone already, so that only the notice counts.
+        for runs_since in [None, Some(NOW)] {
+            let mut before = beside(runtime);
+            before.claim("r").expected_runtime = runs_since.map(DurationMillis);
+            let holding = before.holding_mut("r").unwrap();
+            (holding.since, holding.phase) = (TimestampMillis(0), noticed());
+            assert_eq!(takes_from_aged(&before), !lawful, "{runs_since:?}");
+        }
+        let mut withdrawn = beside(runtime);
+        withdrawn.holding_mut("r").unwrap().phase = noticed();
+        withdrawn.plan.withdrawals.push("r".into());
+        assert!(takes_from_aged(&withdrawn));
+    }
+}
+
+fn noticed() -> Phase {
+    Phase::Noticed { deadline: TimestampMillis(NOW + NOTICE) }
+}
+
+#[test]
+fn who_is_stopped_is_gone_now_and_nobody_else_is() {
+    for stopped in ["r", "elsewhere"] {
+        let mut scene = beside(HOUR);
+        scene.claim("r").expected_runtime = Some(DurationMillis(HOUR));
+        scene.runs("elsewhere", 1, &[(1, 8)], Borrowed);
+        scene.waits("w", 0, gang(1, 8));
+        scene.stops(stopped, for_guarantee(0, "w"));
+        assert_eq!(takes_from_aged(&scene), stopped == "r", "{stopped}");
+    }
+}
+
 #[test]
 fn the_size_of_its_own_node_counts() {
     let mut scene = kept(0, 6);
@@ -175,13 +247,26 @@ fn only_who_overran_leaves_for_the_aged() {
 }
 
 #[test]
+fn only_for_the_aged_claim_that_has_the_nodes() {
+    let mut two = overrun(0, NOW - HOUR + 1, 0);
+    two.has_kept("another", 2, &[(1, 8)], Borrowed);
+    two.claim("another").submitted_at = TimestampMillis(NOW - 2 * HOUR);
+    assert!(two.broken().is_empty());
+    let mut guaranteed = overrun(0, NOW - HOUR + 1, 0);
+    if let ClaimState::Reserved(kept) = &mut guaranteed.claim("old").state {
+        kept.basis = Guaranteed;
+    }
+    assert!(guaranteed.broken().contains(&"SentAwayForAged"), "its place is not kept by age");
+}
+
+#[test]
 fn who_is_stopped_for_the_aged_has_overrun() {
     for (ends_at, lawful) in [(0, true), (1, false)] {
         let mut scene = overrun(ends_at, NOW - HOUR + 1, 0);
         let notice = scene.plan.notices.pop().unwrap();
         let deadline = TimestampMillis(NOW);
         if let Some(holding) = scene.holding_mut("r") {
-            holding.phase = concord_treaty::snapshot::Phase::Noticed { deadline };
+            holding.phase = Phase::Noticed { deadline };
         }
         scene.claim("r").submitted_at = TimestampMillis(NOW - NOTICE - HOUR + 1);
         scene.stops("r", notice.reason);
