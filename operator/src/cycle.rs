@@ -4,12 +4,12 @@
 //! nothing is remembered that the API server does not also know, so that a restart changes nothing.
 
 mod office;
+mod uncertain;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
-use concord_api::GpuClaim;
 use concord_api::snapshot::millis;
 use concord_treaty::check::CheckedPlan;
 use concord_treaty::decide::decide;
@@ -18,7 +18,6 @@ use concord_treaty::snapshot::{Basis, Snapshot};
 use concord_treaty::treaty::Treaty as Rules;
 use concord_treaty::units::TimestampMillis;
 use futures::StreamExt;
-use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::jiff::Timestamp;
 use kube::core::ClusterResourceScope;
 use kube::{Api, Resource, ResourceExt};
@@ -145,6 +144,8 @@ impl Operator {
             self.next_tick = Instant::now() + TICK;
             self.stalled = false;
             self.world.touched.append(&mut self.failed);
+            // How long they wait for new pods is limited.
+            self.world.touched.extend(self.world.returning.keys().cloned());
         }
         self.take_up_role();
         self.begin_term(ticked).await;
@@ -310,28 +311,6 @@ impl Operator {
         news
     }
 
-    /// Reads again what a write of unknown outcome may have changed.
-    async fn read_uncertain(&mut self) {
-        for key in std::mem::take(&mut self.world.uncertain) {
-            let client = self.writer.client();
-            let claims: Api<GpuClaim> = Api::namespaced(client.clone(), &key.namespace);
-            let jobs: Api<Job> = Api::namespaced(client.clone(), &key.namespace);
-            let both = async { tokio::try_join!(claims.get_opt(&key.name), jobs.get_opt(&key.name)) };
-            match tokio::time::timeout(TICK, both).await {
-                Ok(Ok((claim, job))) => {
-                    self.world.replace(&key, claim.as_ref(), job.as_ref());
-                }
-                Ok(Err(error)) => {
-                    tracing::warn!(%key, %error, "cannot read what became of a write; trying again");
-                    self.world.uncertain.insert(key);
-                }
-                Err(_) => {
-                    self.world.uncertain.insert(key);
-                }
-            }
-        }
-    }
-
     async fn set_up_projects(&mut self) {
         if self.world.touched_projects.is_empty() {
             return;
@@ -396,7 +375,7 @@ impl Operator {
 
     /// Takes in the answers to one key's writes; false when one failed.
     fn absorb(&mut self, key: Key, written: Written) -> bool {
-        let Written { claim, job, failure, announce, not_yet } = written;
+        let Written { claim, job, pods, tell, failure, announce, not_yet } = written;
         if let Some(claim) = &claim {
             self.world.absorb_claim(claim);
         }
@@ -404,7 +383,13 @@ impl Operator {
             self.world.absorb_job(job);
         }
         if let (true, Some(claim)) = (announce, &claim) {
-            self.announcer.tell(claim);
+            self.announcer.tell(claim, self.world.pods_to_tell(claim));
+        }
+        for pod in &pods {
+            self.world.absorb_pod(pod);
+        }
+        if let Some((pod, reason, note)) = tell {
+            self.announcer.tell_pod(pod, reason, note);
         }
         if not_yet {
             self.failed.insert(key.clone());

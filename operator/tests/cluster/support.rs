@@ -14,7 +14,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 pub const PATIENCE: Duration = Duration::from_secs(60);
-const OPERATOR: &str = "operator";
+pub const OPERATOR: &str = "operator";
 pub const RESEARCHER: &str = "researcher";
 /// Has the rights that a test gives it.
 pub const EDITOR: &str = "editor";
@@ -171,6 +171,11 @@ impl Pool {
     /// As `kill -9` does it.
     pub fn kill_operator(&mut self) {
         drop(self.operator.take());
+    }
+
+    /// What the running operator tells Prometheus.
+    pub fn metrics(&self) -> String {
+        self.operator.as_ref().map(|operator| operator.get("/metrics")).unwrap_or_default()
     }
 
     pub fn operator_log(&self) -> String {
