@@ -3,6 +3,7 @@
 mod act;
 mod announce;
 mod cycle;
+mod forecast;
 mod lease;
 mod metrics;
 mod observe;
@@ -15,20 +16,22 @@ mod report;
 mod review;
 mod serve;
 mod standing;
+mod story;
 mod transitions;
 mod upkeep;
 mod view;
 mod watched;
+mod words;
 mod world;
 mod write;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::sync::watch;
 
 use lease::Leadership;
@@ -53,6 +56,8 @@ struct Arguments {
 enum Command {
     /// Run until told to stop (SIGTERM or Ctrl-C).
     Run(Run),
+    /// Print what /metrics serves, as the table of docs/operations.md.
+    Metrics,
 }
 
 #[derive(Args)]
@@ -60,9 +65,9 @@ struct Run {
     /// Address of /metrics, /healthz and /readyz.
     #[arg(long, env = "CONCORD_LISTEN", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// Log lines as JSON.
-    #[arg(long, env = "CONCORD_LOG_JSON")]
-    log_json: bool,
+    /// How log lines are written; the variable `RUST_LOG` says what is logged.
+    #[arg(long, env = "CONCORD_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
     /// Namespace of the lease. The admission policy concord-fence looks for it in this one.
     #[arg(long, env = "POD_NAMESPACE", default_value = concord_api::names::OPERATOR_NAMESPACE)]
     namespace: String,
@@ -78,15 +83,30 @@ struct Run {
     review_listen: Option<SocketAddr>,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Command::Run(arguments) = Arguments::parse().command;
-    start_log(arguments.log_json);
-    run(arguments).await
+    match Arguments::parse().command {
+        Command::Run(arguments) => {
+            start_log(arguments.log_format);
+            run(arguments).await
+        }
+        Command::Metrics => {
+            let table = metrics::Metrics::new()?.table();
+            std::io::stdout().write_all(table.as_bytes()).context("cannot print")
+        }
+    }
 }
 
 async fn run(arguments: Run) -> anyhow::Result<()> {
-    let Run { listen, log_json: _, namespace, name, lease_seconds, review_listen } = arguments;
+    let Run { listen, log_format: _, namespace, name, lease_seconds, review_listen } = arguments;
     let mut config =
         kube::Config::infer().await.context("no cluster found: set KUBECONFIG or run inside a cluster")?;
     // The client would retry a write for minutes by itself; the cycle retries with what is true by then.
@@ -101,9 +121,10 @@ async fn run(arguments: Run) -> anyhow::Result<()> {
     let reviewing = review(review_listen, client.clone(), namespace.clone());
     let place = lease::Place { namespace, identity: lease::identity(name), timing };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, identity = place.identity, "concord-operator starts");
+    let announcer = announce::Announcer::new(client.clone(), &place.identity, metrics.clone());
     let keeper = lease::Keeper::new(client.clone(), place, metrics.clone(), term);
     let writer = write::Writer::new(client, metrics.clone(), leadership.clone());
-    let operator = cycle::Operator::new(writer, metrics.clone(), readiness, leadership);
+    let operator = cycle::Operator::new(writer, announcer, metrics.clone(), readiness, leadership);
     let mut cycles = tokio::spawn(operator.run());
     let mut keeping = pin!(keeper.keep());
     let told = tokio::select! {
@@ -143,11 +164,14 @@ async fn stop_signal() -> std::io::Result<()> {
     }
 }
 
-fn start_log(json: bool) {
+fn start_log(format: LogFormat) {
     let filter =
         tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,kube=warn".into());
     let colour = std::io::stderr().is_terminal();
     let log =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour);
-    if json { log.json().init() } else { log.init() }
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
 }

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use concord_api::GpuClaimSpec;
 use concord_api::names::{
-    ANNOTATION_CLAIM, ANNOTATION_DELETION_COST, GATE, LABEL_GANG, LABEL_GANG_SIZE, LABEL_HOSTNAME,
+    ANNOTATION_CLAIM, ANNOTATION_DELETION_COST, ANNOTATION_RECLAIM_DEADLINE, GATE, LABEL_GANG,
+    LABEL_GANG_SIZE, LABEL_HOSTNAME,
 };
 use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -81,6 +82,8 @@ pub struct PodView {
     pub controller: Option<OwnerReference>,
     /// How late its controller takes it away when it needs fewer.
     pub deletion_cost: Option<i32>,
+    /// The deadline of which it was told.
+    pub told_deadline: Option<String>,
 }
 
 impl PodView {
@@ -154,6 +157,7 @@ impl View for PodView {
             claim: annotations.get(ANNOTATION_CLAIM).cloned(),
             controller: controller.cloned(),
             deletion_cost: annotations.get(ANNOTATION_DELETION_COST).and_then(|cost| cost.parse().ok()),
+            told_deadline: annotations.get(ANNOTATION_RECLAIM_DEADLINE).cloned(),
         })
     }
 

@@ -1,5 +1,7 @@
 //! Every write to the API server, with a timeout, a counter and a rule for unknown outcomes.
 
+mod pods;
+
 use std::time::Duration;
 
 use concord_api::names::{ANNOTATION_FENCE, OPERATOR};
@@ -177,10 +179,11 @@ impl Writer {
         Ok(answer.left())
     }
 
-    /// Changes a Job's spec; the UID makes sure that it is the Job that was meant.
+    /// Changes a Job's spec; the UID makes sure that it is the Job that was meant. A Job that is started or stopped is not
+    /// under notice any more.
     pub async fn patch_job(&self, key: &Key, uid: &str, spec: Value) -> Result<Job, WriteError> {
         let api: Api<Job> = Api::namespaced(self.client.clone(), &key.namespace);
-        let patch = json!({"metadata": {"uid": uid, "annotations": self.fence_annotation()}, "spec": spec});
+        let patch = json!({"metadata": {"uid": uid, "annotations": self.annotations(None)}, "spec": spec});
         let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
         self.timed("patch", "job", &key.to_string(), api.patch(&key.name, &params, &Patch::Merge(patch)))
             .await
@@ -251,7 +254,11 @@ impl Writer {
         key: &str,
         call: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, WriteError> {
+        self.metrics.writes_in_flight.inc();
+        let timer = self.metrics.write_seconds.with_label_values(&[kind]).start_timer();
         let answer = tokio::time::timeout(WRITE_TIMEOUT, call).await;
+        timer.observe_duration();
+        self.metrics.writes_in_flight.dec();
         let unknown = |detail: String| WriteError::Unknown { verb, kind, key: key.to_owned(), detail };
         let (outcome, result) = match answer {
             Ok(Ok(value)) => ("ok", Ok(value)),

@@ -1,5 +1,7 @@
 //! Coming into office and leaving it: what the cycle does when the lease changes hands.
 
+use k8s_openapi::jiff::Timestamp;
+
 use super::Operator;
 use crate::lease::{Fence, fence};
 use crate::observe;
@@ -40,6 +42,7 @@ impl Operator {
         self.world.uncertain.clear();
         (self.quiet, self.stalled) = (None, false);
         self.waits.clear();
+        self.metrics.pool.forget();
     }
 
     /// Who comes into office first sees that nobody of an earlier term can write any more, and then looks at everything
@@ -49,8 +52,9 @@ impl Operator {
             match fence::is_closed(&self.writer, ours).await {
                 Ok(()) => {
                     tracing::info!(fence = %ours, "earlier operators are shut out; looking at the pool anew");
-                    self.sightings = observe::sightings(self.writer.client());
+                    self.sightings = observe::sightings(self.writer.client(), &self.metrics);
                     self.world = World::of_term(ours);
+                    self.world.looked_since = Some(Timestamp::now());
                     self.writer.begin_term(Some(ours));
                     self.role = Role::Leader(ours);
                 }
@@ -62,6 +66,7 @@ impl Operator {
             // Everything is touched again when a term begins.
             self.world.touched.clear();
             self.world.touched_projects.clear();
+            self.world.stories.clear();
         }
     }
 

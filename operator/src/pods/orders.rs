@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::PodView;
 use crate::view::Key;
+use crate::words::{NoticeWords, annotations};
 use crate::write::{WriteError, Writer};
 
 /// Writes in flight at once for one gang.
@@ -33,6 +34,11 @@ pub enum PodOrder {
     Price {
         /// Higher is later.
         deletion_cost: i32,
+    },
+    /// Be told until when it may stay; nothing: that it may stay after all.
+    Notice {
+        /// Deadline and why.
+        words: Option<NoticeWords>,
     },
     /// Leave, within its own grace period.
     Delete,
@@ -73,6 +79,7 @@ impl PodTask {
             PodOrder::Price { deletion_cost } => {
                 Some((json!({ANNOTATION_DELETION_COST: deletion_cost.to_string()}), json!({})))
             }
+            PodOrder::Notice { words } => Some((annotations(words.as_ref()), json!({}))),
             PodOrder::Delete => None,
         }
     }

@@ -10,6 +10,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use super::{Chore, end_of_second, ended, explain, let_go, make_claim, released, requeued};
 use crate::pods::{PodEnd, PodOrder, PodTask, PodView, reference};
 use crate::view::{ClaimView, Key};
+use crate::words::{NoticeWords, Words};
 use crate::world::{Successor, World};
 
 /// A claim whose pods were taken away waits this long for those that are made in their place. Most controllers need below
@@ -174,7 +175,7 @@ pub fn follow(world: &World, key: &Key, claim: &ClaimView, now: Timestamp) -> Op
         }
         ClaimPhase::Stopping if !group.running.is_empty() => delete(group.running.iter().copied()),
         ClaimPhase::Stopping if all_ended(claim, &group) => Some(over(claim, &group, now)),
-        ClaimPhase::Stopping => set(requeued(status, now)),
+        ClaimPhase::Stopping => set(requeued(status, &Words::default(), now)),
         ClaimPhase::Succeeded | ClaimPhase::Failed => {
             // It goes with its pods, or when others of its name want a claim.
             let stays = group.waiting.is_empty() && (!group.ended.is_empty() || !group.running.is_empty());
@@ -225,7 +226,13 @@ fn holding(key: &Key, claim: &ClaimView, group: &Group<'_>) -> Option<Chore> {
     let changed = |pod: &PodView| !pod.deleting && pod.deletion_cost != Some(deletion_cost);
     let priced = group.running.iter().filter(|(_, pod)| pod.controller.is_some() && changed(pod));
     let prices = priced.map(|(pod, view)| PodTask::new(pod, view, PodOrder::Price { deletion_cost }));
-    let orders: Vec<PodTask> = lifts.chain(prices).collect();
+    let notice = NoticeWords::of(&claim.status);
+    let known =
+        |pod: &PodView| pod.deleting || pod.told_deadline.as_ref() == notice.as_ref().map(|n| &n.deadline);
+    let unaware = group.running.iter().filter(|(_, pod)| !known(pod));
+    let notices =
+        unaware.map(|(pod, view)| PodTask::new(pod, view, PodOrder::Notice { words: notice.clone() }));
+    let orders: Vec<PodTask> = lifts.chain(prices).chain(notices).collect();
     (!orders.is_empty()).then_some(Chore::Pods(orders))
 }
 

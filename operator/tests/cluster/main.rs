@@ -5,8 +5,11 @@ mod bypasses;
 mod gpu_nodes;
 mod leadership;
 mod policies;
+#[path = "../alerts/promtool.rs"]
+mod promtool;
 mod quotas;
 mod review;
 mod support;
+mod told;
 mod treaty_kept;
 mod workloads;

@@ -91,6 +91,14 @@ impl Pool {
         out
     }
 
+    pub fn kubectl_program(&self) -> std::path::PathBuf {
+        self.plane().toolchain().path(Tool::Kubectl)
+    }
+
+    pub fn kubeconfig_of_admin(&self) -> std::path::PathBuf {
+        self.plane().kubeconfig(Identity::ADMIN)
+    }
+
     pub fn apply(&self, object: &Value) {
         let (out, ok) = self.try_kubectl(Identity::ADMIN, &["apply", "-f", "-"], Some(object));
         assert!(ok, "{out}");
@@ -121,11 +129,29 @@ impl Pool {
         self.operator = Some(self.spawn_operator("operator"));
     }
 
+    /// The same with other options.
+    pub fn start_operator_with(&mut self, options: &[&str]) {
+        self.operator = Some(self.spawn_operator_with("operator", options));
+    }
+
+    /// By which the operator is let in.
+    pub fn operator_token(&self) -> String {
+        let config = std::fs::read_to_string(self.plane().kubeconfig(OPERATOR)).unwrap();
+        let config: Value = serde_yaml::from_str(&config).unwrap();
+        config["users"][0]["user"]["token"].as_str().unwrap().to_owned()
+    }
+
     /// An operator that the API server can ask about new texts, and where.
     pub fn start_reviewing_operator(&mut self) -> String {
         let listen = format!("127.0.0.1:{}", free_port());
         self.operator = Some(self.spawn_operator_with("operator", &["--review-listen", &listen]));
         format!("https://{listen}/review")
+    }
+
+    /// What the pool's operator answers to a GET, without its head.
+    pub fn ask_operator(&self, path: &str) -> String {
+        let answer = self.operator.as_ref().unwrap().get(path);
+        answer.split_once("\r\n\r\n").unwrap_or_default().1.to_owned()
     }
 
     /// The operator that the pool was started with, for whoever treats it badly.
