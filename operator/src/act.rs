@@ -1,10 +1,12 @@
-//! What one key's writes are, in their order: the claim first, its Job second.
+//! What one key's writes are, in their order: the claim first, its Job or pods second.
 
 use concord_api::GpuClaim;
 use concord_api::claim::{Placement, WorkloadKind};
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 
 use crate::placement;
+use crate::pods;
 use crate::transitions::{JobOrder, Transition};
 use crate::upkeep::Chore;
 use crate::view::{JobView, Key};
@@ -18,6 +20,10 @@ pub struct Written {
     pub claim: Option<GpuClaim>,
     /// The Job as it now is.
     pub job: Option<Job>,
+    /// Its pods that were told something, as they now are.
+    pub pods: Vec<Pod>,
+    /// A pod to be told something, its reason and sentence.
+    pub tell: Option<(ObjectReference, &'static str, String)>,
     /// What went wrong.
     pub failure: Option<WriteError>,
     /// Whether people are told.
@@ -105,6 +111,18 @@ pub async fn do_chore(writer: &Writer, world: &World, key: Key, chore: Chore) ->
         (Chore::SuspendJob, _) => suspend_job(writer, world, &key).await.map(|job| written.job = job),
         (Chore::RemoveFinalizer, Some(claim)) => {
             writer.remove_finalizer(&key, claim).await.map(|c| written.claim = Some(c))
+        }
+        (Chore::DeleteClaim, Some(claim)) => {
+            writer.delete_claim(&key, claim).await.map(|claim| written.claim = claim)
+        }
+        (Chore::Pods(tasks), _) => {
+            let (pods, failure) = pods::carry_out(writer, tasks).await;
+            written.pods = pods;
+            failure.map_or(Ok(()), Err)
+        }
+        (Chore::TellPod(pod, reason, note), _) => {
+            written.tell = Some((*pod, reason, note));
+            Ok(())
         }
         (_, None) => Ok(()),
     };

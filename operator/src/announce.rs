@@ -1,11 +1,11 @@
-//! Events on Jobs, or on the claims of other work, so that `kubectl describe job` tells why it was stopped.
+//! Events on Jobs, on pods, or on the claims of other work, so that `kubectl describe job` tells why it was stopped.
 
 use concord_api::claim::WorkloadKind;
 use concord_api::names::OPERATOR;
 use concord_api::{ClaimPhase, GpuClaim};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use kube::{Client, Resource, ResourceExt};
+use kube::{Client, Resource, ResourceExt as _};
 use tokio::sync::mpsc;
 
 /// Announcements that may wait to be written; a burst beyond it loses Events, never decisions.
@@ -31,15 +31,33 @@ impl Announcer {
         Self { queue }
     }
 
-    /// Tells the Job of a claim what the claim's status says.
-    pub fn tell(&self, claim: &GpuClaim) {
+    /// Tells a pod why it waits.
+    pub fn tell_pod(&self, pod: ObjectReference, reason: &str, note: String) {
+        let event = Event {
+            type_: EventType::Warning,
+            reason: reason.to_owned(),
+            note: Some(note),
+            action: "Gather".to_owned(),
+            secondary: None,
+        };
+        self.queue(event, pod);
+    }
+
+    fn queue(&self, event: Event, regarding: ObjectReference) {
+        if self.queue.try_send((event, regarding)).is_err() {
+            tracing::debug!("event dropped: too many at once");
+        }
+    }
+
+    /// Tells the Job of a claim, or these pods of it, what the claim's status says.
+    pub fn tell(&self, claim: &GpuClaim, pods: Vec<ObjectReference>) {
         let Some(status) = &claim.status else { return };
         let act = match status.state {
             ClaimPhase::Reclaiming => "Notice",
             ClaimPhase::Stopping => "Reclaim",
             ClaimPhase::Queued | ClaimPhase::Admitted | ClaimPhase::Succeeded | ClaimPhase::Failed => "Admit",
         };
-        let event = Event {
+        let event = || Event {
             type_: if act == "Admit" { EventType::Normal } else { EventType::Warning },
             reason: status.reason.clone().unwrap_or_default(),
             note: status.message.clone(),
@@ -47,11 +65,12 @@ impl Announcer {
             secondary: Some(claim.object_ref(&())),
         };
         let regarding = match claim.spec.workload.kind {
-            WorkloadKind::Job => job_of(claim),
-            WorkloadKind::PodGroup | WorkloadKind::External => claim.object_ref(&()),
+            WorkloadKind::Job => vec![job_of(claim)],
+            WorkloadKind::PodGroup => pods,
+            WorkloadKind::External => vec![claim.object_ref(&())],
         };
-        if self.queue.try_send((event, regarding)).is_err() {
-            tracing::debug!(claim = claim.name_any(), "event dropped: too many at once");
+        for object in regarding {
+            self.queue(event(), object);
         }
     }
 }

@@ -19,6 +19,7 @@ use concord_treaty::treaty::Treaty as Rules;
 use concord_treaty::units::TimestampMillis;
 use futures::StreamExt;
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
 use kube::core::ClusterResourceScope;
 use kube::{Api, Resource, ResourceExt};
@@ -145,6 +146,8 @@ impl Operator {
             self.next_tick = Instant::now() + TICK;
             self.stalled = false;
             self.world.touched.append(&mut self.failed);
+            // How long they wait for new pods is limited.
+            self.world.touched.extend(self.world.returning.keys().cloned());
         }
         self.take_up_role();
         self.begin_term(ticked).await;
@@ -320,6 +323,7 @@ impl Operator {
             match tokio::time::timeout(TICK, both).await {
                 Ok(Ok((claim, job))) => {
                     self.world.replace(&key, claim.as_ref(), job.as_ref());
+                    self.read_pods(&key).await;
                 }
                 Ok(Err(error)) => {
                     tracing::warn!(%key, %error, "cannot read what became of a write; trying again");
@@ -327,6 +331,21 @@ impl Operator {
                 }
                 Err(_) => {
                     self.world.uncertain.insert(key);
+                }
+            }
+        }
+    }
+
+    /// Reads the pods of a claim again.
+    async fn read_pods(&mut self, claim: &Key) {
+        let pods: Vec<Key> = self.world.pods.of_claim(claim).map(|(pod, _)| pod.clone()).collect();
+        let api: Api<Pod> = Api::namespaced(self.writer.client().clone(), &claim.namespace);
+        for pod in pods {
+            match tokio::time::timeout(TICK, api.get_opt(&pod.name)).await {
+                Ok(Ok(Some(read))) => self.world.absorb_pod(&read),
+                Ok(Ok(None)) => self.world.forget_pod(&pod),
+                Ok(Err(_)) | Err(_) => {
+                    self.world.uncertain.insert(claim.clone());
                 }
             }
         }
@@ -396,7 +415,7 @@ impl Operator {
 
     /// Takes in the answers to one key's writes; false when one failed.
     fn absorb(&mut self, key: Key, written: Written) -> bool {
-        let Written { claim, job, failure, announce, not_yet } = written;
+        let Written { claim, job, pods, tell, failure, announce, not_yet } = written;
         if let Some(claim) = &claim {
             self.world.absorb_claim(claim);
         }
@@ -404,7 +423,13 @@ impl Operator {
             self.world.absorb_job(job);
         }
         if let (true, Some(claim)) = (announce, &claim) {
-            self.announcer.tell(claim);
+            self.announcer.tell(claim, self.world.pods_to_tell(claim));
+        }
+        for pod in &pods {
+            self.world.absorb_pod(pod);
+        }
+        if let Some((pod, reason, note)) = tell {
+            self.announcer.tell_pod(pod, reason, note);
         }
         if not_yet {
             self.failed.insert(key.clone());

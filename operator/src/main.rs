@@ -7,6 +7,7 @@ mod lease;
 mod metrics;
 mod observe;
 mod placement;
+mod pods;
 mod projects;
 mod quiet;
 mod quotas;

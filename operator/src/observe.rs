@@ -1,10 +1,11 @@
-//! The only reader: seven watches merged into one stream of sightings.
+//! The only reader: eight watches merged into one stream of sightings.
 
+use concord_api::names::LABEL_GPUS;
 use concord_api::{GpuClaim, GpuNode, MemberQuota, Project, Treaty};
 use futures::stream::{BoxStream, SelectAll, Stream};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::core::DeserializeGuard;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::{WatchStreamExt, reflector::Lookup};
@@ -42,6 +43,8 @@ async fn forward(watches: &mut SelectAll<BoxStream<'static, Sighting>>, to: &mps
 }
 
 fn watches(client: &Client) -> SelectAll<BoxStream<'static, Sighting>> {
+    // Of a large pool's pods only those behind our gate, or that were.
+    let gated = watcher::Config::default().labels(&format!("{LABEL_GPUS}=true"));
     let streams: Vec<BoxStream<'static, Sighting>> = vec![
         seen::<Treaty>(Api::all(client.clone())).map(Sighting::Treaty).boxed(),
         seen::<MemberQuota>(Api::all(client.clone())).map(Sighting::Quota).boxed(),
@@ -49,19 +52,30 @@ fn watches(client: &Client) -> SelectAll<BoxStream<'static, Sighting>> {
         seen::<Node>(Api::all(client.clone())).map(Sighting::Node).boxed(),
         seen::<GpuNode>(Api::all(client.clone())).map(Sighting::GpuNode).boxed(),
         seen::<Job>(Api::all(client.clone())).map(Sighting::Job).boxed(),
+        selected::<Pod>(Api::all(client.clone()), gated).map(Sighting::Pod).boxed(),
         seen::<GpuClaim>(Api::all(client.clone())).map(Sighting::Claim).boxed(),
     ];
     futures::stream::select_all(streams)
 }
 
-/// One kind's events. An object that cannot be read is skipped with a warning: one bad object never stops the rest.
+/// One kind's events, of all its objects.
 fn seen<K>(api: Api<DeserializeGuard<K>>) -> impl Stream<Item = Event<K>>
 where
     K: Resource + Lookup + DeserializeOwned + Clone + std::fmt::Debug + Send + 'static,
     <K as Resource>::DynamicType: Default + Clone + Eq + std::hash::Hash,
     DeserializeGuard<K>: Resource<DynamicType = <K as Resource>::DynamicType>,
 {
-    watcher(api, watcher::Config::default())
+    selected(api, watcher::Config::default())
+}
+
+/// One kind's events. An object that cannot be read is skipped with a warning: one bad object never stops the rest.
+fn selected<K>(api: Api<DeserializeGuard<K>>, config: watcher::Config) -> impl Stream<Item = Event<K>>
+where
+    K: Resource + Lookup + DeserializeOwned + Clone + std::fmt::Debug + Send + 'static,
+    <K as Resource>::DynamicType: Default + Clone + Eq + std::hash::Hash,
+    DeserializeGuard<K>: Resource<DynamicType = <K as Resource>::DynamicType>,
+{
+    watcher(api, config)
         .default_backoff()
         .inspect_err(|error| tracing::warn!(kind = std::any::type_name::<K>(), %error, "watch interrupted; opening it again"))
         .filter_map(|event| async move { readable(event.ok()?) })

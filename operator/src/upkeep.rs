@@ -3,14 +3,17 @@
 //! does what is left to do.
 
 mod external;
+mod pods;
 
 use concord_api::claim::{WorkloadKind, WorkloadReference, conditions};
 use concord_api::names::{GROUP, LABEL_MEMBER};
 use concord_api::{ClaimPhase, GpuClaim, GpuClaimSpec, GpuClaimStatus, Project};
+use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, OwnerReference, Time};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::api::ObjectMeta;
 
+use crate::pods::PodTask;
 use crate::view::{ClaimView, JobView, Key};
 use crate::world::World;
 
@@ -30,6 +33,12 @@ pub enum Chore {
     SuspendJob,
     /// The claim's story goes on as soon as a look at the API shows that no pod of its Job is left.
     SetStatusWhenPodsAreGone(Box<GpuClaimStatus>),
+    /// Its pods are told something.
+    Pods(Vec<PodTask>),
+    /// A pod is told by an Event why it has no claim yet: reason and sentence.
+    TellPod(Box<ObjectReference>, &'static str, String),
+    /// Nobody needs the claim any more.
+    DeleteClaim,
     /// The claim is finished, booked and deleted: let it go.
     RemoveFinalizer,
 }
@@ -42,7 +51,8 @@ pub fn next_chore(world: &World, key: &Key, now: Timestamp) -> Option<Chore> {
     let claim = world.claims.get(key);
     match claim.map(|claim| claim.spec.workload.kind) {
         Some(WorkloadKind::External) => claim.and_then(|claim| external::follow(claim, now)),
-        Some(WorkloadKind::PodGroup) => None,
+        Some(WorkloadKind::PodGroup) => claim.and_then(|claim| pods::follow(world, key, claim, now)),
+        None if world.jobs.get(key).is_none() => pods::found(world, key),
         Some(WorkloadKind::Job) | None => next_job_chore(world, key, claim, now),
     }
 }
@@ -120,14 +130,6 @@ fn new_claim(project: &Project, key: &Key, job: &JobView) -> Option<Box<GpuClaim
         controller: Some(true),
         block_owner_deletion: Some(false),
     };
-    let metadata = ObjectMeta {
-        name: Some(key.name.clone()),
-        namespace: Some(key.namespace.clone()),
-        labels: Some([(LABEL_MEMBER.to_owned(), member.clone())].into()),
-        owner_references: Some(vec![owner]),
-        finalizers: Some(vec![FINALIZER.to_owned()]),
-        ..ObjectMeta::default()
-    };
     let spec = GpuClaimSpec {
         member,
         project: key.namespace.clone(),
@@ -139,7 +141,20 @@ fn new_claim(project: &Project, key: &Key, job: &JobView) -> Option<Box<GpuClaim
         workload: WorkloadReference { kind: WorkloadKind::Job, name: key.name.clone(), uid: job.uid.clone() },
         submitted_at: Time(job.created_at),
     };
-    Some(Box::new(GpuClaim { metadata, spec, status: None }))
+    Some(make_claim(key, vec![owner], spec))
+}
+
+/// A claim as the operator makes it: it goes with its owners, but not before it is booked.
+fn make_claim(key: &Key, owners: Vec<OwnerReference>, spec: GpuClaimSpec) -> Box<GpuClaim> {
+    let metadata = ObjectMeta {
+        name: Some(key.name.clone()),
+        namespace: Some(key.namespace.clone()),
+        labels: Some([(LABEL_MEMBER.to_owned(), spec.member.clone())].into()),
+        owner_references: Some(owners),
+        finalizers: Some(vec![FINALIZER.to_owned()]),
+        ..ObjectMeta::default()
+    };
+    Box::new(GpuClaim { metadata, spec, status: None })
 }
 
 /// Ends are known to the second only; when one was seen at once, our own clock is the better one.

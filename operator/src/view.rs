@@ -13,7 +13,7 @@ use kube::ResourceExt;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Namespace and name; a claim has the key of its Job.
+/// Namespace and name; the claim of a Job has the key of its Job.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
     /// Namespace.
@@ -275,8 +275,9 @@ impl<K: kube::Resource + Clone> View for Whole<K> {
     }
 }
 
-/// GPUs that the scheduler will count for one pod: the sum of its containers, or its largest init container.
-fn gpus_of_pod(spec: &PodSpec) -> u32 {
+/// GPUs that the scheduler will count for one pod: its containers and the init containers that go on running beside them
+/// (sidecars), or an init container and the sidecars before it, if that is more.
+pub fn gpus_of_pod(spec: &PodSpec) -> u32 {
     let of = |c: &Container| {
         let resources = c.resources.as_ref();
         let listed = resources.and_then(|r| r.limits.as_ref()?.get(GPU_RESOURCE));
@@ -284,11 +285,44 @@ fn gpus_of_pod(spec: &PodSpec) -> u32 {
         listed.map_or(0, |q| q.0.parse().unwrap_or(u32::MAX))
     };
     let together = spec.containers.iter().map(of).fold(0, u32::saturating_add);
-    let before = spec.init_containers.iter().flatten().map(of).max().unwrap_or(0);
-    together.max(before)
+    let (mut sidecars, mut before) = (0_u32, 0_u32);
+    for container in spec.init_containers.iter().flatten() {
+        let asked = of(container).saturating_add(sidecars);
+        before = before.max(asked);
+        if container.restart_policy.as_deref() == Some("Always") {
+            sidecars = asked;
+        }
+    }
+    together.saturating_add(sidecars).max(before)
 }
 
 /// Resource versions of one kind can be ordered since Kubernetes 1.35 (KEP-5504).
-fn version(text: Option<String>) -> u64 {
+pub fn version(text: Option<String>) -> u64 {
     text.and_then(|v| v.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_pods_gpus_are_what_the_scheduler_counts() {
+        let with = |gpus: &str, always: bool| {
+            let policy = always.then_some("Always");
+            json!({"name": "c", "restartPolicy": policy, "resources": {"limits": {"nvidia.com/gpu": gpus}}})
+        };
+        let gpus = |init: serde_json::Value, containers: serde_json::Value| {
+            let spec = json!({"initContainers": init, "containers": containers});
+            gpus_of_pod(&serde_json::from_value(spec).unwrap())
+        };
+        assert_eq!(gpus(json!([]), json!([with("2", false), with("3", false)])), 5);
+        assert_eq!(gpus(json!([with("8", false)]), json!([with("2", false)])), 8);
+        // A sidecar runs beside the containers, and beside the init containers after it.
+        assert_eq!(gpus(json!([with("4", true)]), json!([with("4", false)])), 8);
+        assert_eq!(gpus(json!([with("4", true), with("6", false)]), json!([with("4", false)])), 10);
+        assert_eq!(gpus(json!([with("6", false), with("4", true)]), json!([with("1", false)])), 6);
+        assert_eq!(gpus(json!([]), json!([with("500m", false)])), u32::MAX);
+    }
 }

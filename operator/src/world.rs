@@ -8,20 +8,27 @@ use concord_api::{GpuClaim, GpuClaimStatus, GpuNode, MemberQuota, Project, Treat
 use concord_treaty::snapshot::Snapshot;
 use concord_treaty::treaty::Treaty as Rules;
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 
 use crate::lease::Fence;
+use crate::pods::{PodView, Pods, reference};
 use crate::quotas;
 use crate::view::{ClaimView, GpuNodeView, JobView, Key, NodeView, View, Whole};
 use crate::watched::Watched;
+
+mod returning;
+
+pub use returning::Successor;
 
 /// Everything watched. A key is *touched* when something about its Job or claim changed since the last upkeep.
 #[derive(Debug, Default)]
 pub struct World {
     pub(crate) jobs: Watched<JobView>,
     pub(crate) claims: Watched<ClaimView>,
+    pub(crate) pods: Pods,
     pub(crate) nodes: Watched<NodeView>,
     pub(crate) gpu_nodes: Watched<GpuNodeView>,
     pub(crate) projects: Watched<Whole<Project>>,
@@ -34,6 +41,8 @@ pub struct World {
     pub(crate) treaties_changed: bool,
     /// Keys of which a write's outcome is unknown; nothing may be decided before they were read again.
     pub(crate) uncertain: BTreeSet<Key>,
+    /// Claims of pods that give way or did, with the UID of the controller that makes their next pods; empty for a gang.
+    pub(crate) returning: BTreeMap<Key, String>,
     /// The term in which this is looked at; none on a standby.
     term: Option<Fence>,
     /// Claims that somebody of an earlier term booked GPUs for although this term had begun, with their UID and what they were before.
@@ -48,6 +57,8 @@ pub enum Sighting {
     Job(Event<Job>),
     /// Claims.
     Claim(Event<GpuClaim>),
+    /// Pods behind our gate, or that were.
+    Pod(Event<Pod>),
     /// Nodes.
     Node(Event<k8s_openapi::api::core::v1::Node>),
     /// What agents say of their nodes.
@@ -97,8 +108,10 @@ impl World {
                 if let Event::Apply(claim) = &event {
                     self.look_for_late_booking(claim);
                 }
-                self.touched.extend(self.claims.see(event));
+                let changed = self.claims.see(event);
+                self.note_claims(changed);
             }
+            Sighting::Pod(event) => self.touched.extend(self.pods.see(event)),
             Sighting::Node(event) => drop(self.nodes.see(event)),
             Sighting::GpuNode(event) => drop(self.gpu_nodes.see(event)),
             Sighting::Project(event) => {
@@ -125,6 +138,7 @@ impl World {
         let all = [
             (self.jobs.is_listed(), "jobs"),
             (self.claims.is_listed(), "gpuclaims"),
+            (self.pods.is_listed(), "pods"),
             (self.nodes.is_listed(), "nodes"),
             (self.gpu_nodes.is_listed(), "gpunodes"),
             (self.projects.is_listed(), "projects"),
@@ -142,7 +156,18 @@ impl World {
     /// Takes in the answer to a write of a claim.
     pub fn absorb_claim(&mut self, claim: &GpuClaim) {
         self.look_for_late_booking(claim);
-        self.touched.extend(self.claims.absorb(claim));
+        let changed = self.claims.absorb(claim);
+        self.note_claims(changed);
+    }
+
+    /// Takes in the answer to a write of a pod.
+    pub fn absorb_pod(&mut self, pod: &Pod) {
+        self.touched.extend(self.pods.absorb(pod));
+    }
+
+    /// Takes in that a pod is gone.
+    pub fn forget_pod(&mut self, key: &Key) {
+        self.touched.extend(self.pods.forget(key));
     }
 
     /// Takes in the answer to a write of a project's status; its Jobs may now get claims.
@@ -156,7 +181,10 @@ impl World {
     pub fn replace(&mut self, key: &Key, claim: Option<&GpuClaim>, job: Option<&Job>) {
         match claim {
             Some(claim) => self.absorb_claim(claim),
-            None => drop(self.claims.forget(key)),
+            None => {
+                let changed = self.claims.forget(key);
+                self.note_claims(changed);
+            }
         }
         match job {
             Some(job) => self.jobs.absorb(job),
@@ -172,6 +200,7 @@ impl World {
     fn touch_namespace(&mut self, namespace: &str) {
         let jobs = self.jobs.keys().filter(|k| k.namespace == namespace);
         self.touched.extend(jobs.cloned());
+        self.touched.extend(self.pods.claims_in(namespace).cloned());
     }
 
     /// The project that owns a namespace, once the operator has set it up.
@@ -202,7 +231,8 @@ impl World {
             id: key.claim_id(),
             spec: &claim.spec,
             status: Some(&claim.status),
-            deleting: claim.deleting,
+            // Without its pods it is out of the line, as if it were on its way out.
+            deleting: claim.deleting || self.lacks_pods(key, claim),
             project: self.projects.get(&Key::cluster(&claim.spec.project)).map(|p| &p.object.spec),
         });
         let quotas = quotas::in_force(self.quotas.values().map(|q| &q.object), rules);

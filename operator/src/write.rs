@@ -6,7 +6,7 @@ use concord_api::names::{ANNOTATION_FENCE, OPERATOR};
 use concord_api::{GpuClaim, GpuClaimStatus};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
@@ -137,6 +137,44 @@ impl Writer {
             api.patch(&key.name, &params, &Patch::Merge(patch)),
         )
         .await
+    }
+
+    /// Deletes a claim, if nobody has changed it since it was last seen; a finalizer keeps it until it is taken off.
+    pub async fn delete_claim(&self, key: &Key, seen: &ClaimView) -> Result<Option<GpuClaim>, WriteError> {
+        let api: Api<GpuClaim> = Api::namespaced(self.client.clone(), &key.namespace);
+        let preconditions = Preconditions {
+            uid: Some(seen.uid.clone()),
+            resource_version: Some(seen.resource_version.to_string()),
+        };
+        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        let answer =
+            self.timed("delete", "gpuclaim", &key.to_string(), api.delete(&key.name, &params)).await?;
+        Ok(answer.left())
+    }
+
+    /// Changes a pod's annotations and spec; the UID makes sure that it is the pod that was meant.
+    pub async fn patch_pod(
+        &self,
+        key: &Key,
+        uid: &str,
+        mut annotations: Value,
+        spec: Value,
+    ) -> Result<Pod, WriteError> {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), &key.namespace);
+        annotations[ANNOTATION_FENCE] = self.fence_annotation()[ANNOTATION_FENCE].take();
+        let patch = json!({"metadata": {"uid": uid, "annotations": annotations}, "spec": spec});
+        let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
+        self.timed("patch", "pod", &key.to_string(), api.patch(&key.name, &params, &Patch::Merge(patch)))
+            .await
+    }
+
+    /// Deletes a pod, within its grace period; returns it while it is still there.
+    pub async fn delete_pod(&self, key: &Key, uid: &str) -> Result<Option<Pod>, WriteError> {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), &key.namespace);
+        let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        let answer = self.timed("delete", "pod", &key.to_string(), api.delete(&key.name, &params)).await?;
+        Ok(answer.left())
     }
 
     /// Changes a Job's spec; the UID makes sure that it is the Job that was meant.

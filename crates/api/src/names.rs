@@ -30,5 +30,18 @@ pub const LABEL_OWNER: &str = "concord.dev/owner";
 /// Node label that the scheduler matches placements against.
 pub const LABEL_HOSTNAME: &str = "kubernetes.io/hostname";
 
+/// Scheduling gate of every pod with GPUs that no Job makes. An admission policy puts it on, only the operator lifts it.
+pub const GATE: &str = "concord.dev/admission";
+/// Pod label, put on together with the gate, by which the operator finds such pods.
+pub const LABEL_GPUS: &str = "concord.dev/gpus";
+/// Pod label: the gang with which it starts. The name is one of its namespace.
+pub const LABEL_GANG: &str = "concord.dev/gang";
+/// Pod label: pods of its gang.
+pub const LABEL_GANG_SIZE: &str = "concord.dev/gang-size";
+/// Pod annotation: the claim that the operator gave it.
+pub const ANNOTATION_CLAIM: &str = "concord.dev/claim";
+/// Pod annotation of Kubernetes: a ReplicaSet that needs fewer pods takes those of lower cost first.
+pub const ANNOTATION_DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
+
 /// Label of the ClusterRole that the operator binds to a project's people.
 pub const ROLE_RESEARCHER: &str = "concord-researcher";

@@ -9,3 +9,4 @@ mod quotas;
 mod review;
 mod support;
 mod treaty_kept;
+mod workloads;
