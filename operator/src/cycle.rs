@@ -4,12 +4,12 @@
 //! nothing is remembered that the API server does not also know, so that a restart changes nothing.
 
 mod office;
+mod uncertain;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
-use concord_api::GpuClaim;
 use concord_api::snapshot::millis;
 use concord_treaty::check::CheckedPlan;
 use concord_treaty::decide::decide;
@@ -18,8 +18,6 @@ use concord_treaty::snapshot::{Basis, Snapshot};
 use concord_treaty::treaty::Treaty as Rules;
 use concord_treaty::units::TimestampMillis;
 use futures::StreamExt;
-use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
 use kube::core::ClusterResourceScope;
 use kube::{Api, Resource, ResourceExt};
@@ -311,44 +309,6 @@ impl Operator {
             self.quiet = None;
         }
         news
-    }
-
-    /// Reads again what a write of unknown outcome may have changed.
-    async fn read_uncertain(&mut self) {
-        for key in std::mem::take(&mut self.world.uncertain) {
-            let client = self.writer.client();
-            let claims: Api<GpuClaim> = Api::namespaced(client.clone(), &key.namespace);
-            let jobs: Api<Job> = Api::namespaced(client.clone(), &key.namespace);
-            let both = async { tokio::try_join!(claims.get_opt(&key.name), jobs.get_opt(&key.name)) };
-            match tokio::time::timeout(TICK, both).await {
-                Ok(Ok((claim, job))) => {
-                    self.world.replace(&key, claim.as_ref(), job.as_ref());
-                    self.read_pods(&key).await;
-                }
-                Ok(Err(error)) => {
-                    tracing::warn!(%key, %error, "cannot read what became of a write; trying again");
-                    self.world.uncertain.insert(key);
-                }
-                Err(_) => {
-                    self.world.uncertain.insert(key);
-                }
-            }
-        }
-    }
-
-    /// Reads the pods of a claim again.
-    async fn read_pods(&mut self, claim: &Key) {
-        let pods: Vec<Key> = self.world.pods.of_claim(claim).map(|(pod, _)| pod.clone()).collect();
-        let api: Api<Pod> = Api::namespaced(self.writer.client().clone(), &claim.namespace);
-        for pod in pods {
-            match tokio::time::timeout(TICK, api.get_opt(&pod.name)).await {
-                Ok(Ok(Some(read))) => self.world.absorb_pod(&read),
-                Ok(Ok(None)) => self.world.forget_pod(&pod),
-                Ok(Err(_)) | Err(_) => {
-                    self.world.uncertain.insert(claim.clone());
-                }
-            }
-        }
     }
 
     async fn set_up_projects(&mut self) {

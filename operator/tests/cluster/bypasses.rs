@@ -2,6 +2,8 @@
 //! one to whom a careless admin gave Kubernetes' own role `edit`; with the operator running and without it. The table is
 //! `docs/bypasses.md`: `UPDATE_EXPECTED=1 cargo test -p concord-operator --test cluster bypasses` writes it anew.
 
+mod gated;
+
 use std::fmt::Write;
 use std::path::Path;
 
@@ -12,6 +14,8 @@ use serde_json::{Value, json};
 use super::support::{EDITOR, Pool, RESEARCHER, job};
 
 const LAB: &str = "alpha-lab";
+/// Accepted, and nobody has GPUs by it.
+const GATED: &str = "it waits behind the gate: MutatingAdmissionPolicy concord-gate-pods";
 
 /// One attempt.
 struct Attempt {
@@ -133,7 +137,7 @@ fn by_the_person() -> Vec<Attempt> {
         "spec": {"member": "alpha", "project": LAB, "pods": 1, "gpusPerPod": 1, "gpus": 1,
             "workload": {"kind": "Job", "name": "mine", "uid": "1"}, "submittedAt": "2020-01-01T00:00:00Z"}});
     all.extend([
-        create("a pod without a Job", RESEARCHER, pod("bare", |_| ())),
+        create("a pod without a Job", RESEARCHER, pod("bare", |_| ())).harmless(GATED),
         create("a claim of one's own", RESEARCHER, owned),
         attempt("starting the held Job", RESEARCHER, "patch -n alpha-lab job held --type=merge -p {\"spec\":{\"suspend\":false}}"),
         attempt("taking the project's label off the namespace", RESEARCHER, "label namespace alpha-lab concord.dev/project-"),
@@ -152,25 +156,28 @@ fn by_the_person() -> Vec<Attempt> {
     all
 }
 
+fn workload(kind: &str, name: &str, replicas: u32) -> Value {
+    let mut template = json!({"metadata": {"labels": {"app": name}}, "spec": pod(name, |_| ())["spec"]});
+    template["spec"]["restartPolicy"] = json!("Always");
+    let mut spec =
+        json!({"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template});
+    if kind == "StatefulSet" {
+        spec["serviceName"] = json!(name);
+    }
+    if kind == "DaemonSet" {
+        spec.as_object_mut().unwrap().remove("replicas");
+    }
+    json!({"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name}, "spec": spec})
+}
+
 /// With `edit` in the project's namespace, and in one that is no project.
 fn by_the_editor() -> Vec<Attempt> {
-    let workload = |kind: &str, name: &str| {
-        let template = json!({"metadata": {"labels": {"app": name}}, "spec": pod(name, |_| ())["spec"]});
-        let mut template = template;
-        template["spec"]["restartPolicy"] = json!("Always");
-        let mut spec =
-            json!({"replicas": 1, "selector": {"matchLabels": {"app": name}}, "template": template});
-        if kind == "StatefulSet" {
-            spec["serviceName"] = json!(name);
-        }
-        json!({"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name}, "spec": spec})
-    };
     let owner = json!([{"apiVersion": "batch/v1", "kind": "Job", "name": "running", "uid": "00000000-0000-0000-0000-000000000001",
         "controller": true}]);
     let elsewhere =
         |what, input| Attempt { input: Some(input), ..attempt(what, EDITOR, "create -n elsewhere -f -") };
     vec![
-        create("a pod without a Job", EDITOR, pod("bare", |_| ())),
+        create("a pod without a Job", EDITOR, pod("bare", |_| ())).harmless(GATED),
         create(
             "a pod that names a running Job as its owner",
             EDITOR,
@@ -184,7 +191,8 @@ fn by_the_editor() -> Vec<Attempt> {
                 p["spec"]["initContainers"][0]["name"] = json!("first");
                 p["spec"]["containers"][0]["resources"] = json!({});
             }),
-        ),
+        )
+        .harmless(GATED),
         create(
             "a pod straight onto a node",
             EDITOR,
@@ -215,10 +223,6 @@ fn by_the_editor() -> Vec<Attempt> {
                     json!([{"name": "NVIDIA_VISIBLE_DEVICES", "value": "all"}]);
             }),
         ),
-        create("a Deployment", EDITOR, workload("Deployment", "deployment"))
-            .harmless("its pods are refused: ValidatingAdmissionPolicy concord-gpu-pods-come-from-jobs"),
-        create("a StatefulSet", EDITOR, workload("StatefulSet", "statefulset"))
-            .harmless("its pods are refused: ValidatingAdmissionPolicy concord-gpu-pods-come-from-jobs"),
         patch("starting the held Job", "job held", &json!({"spec": {"suspend": false}})),
         patch("more pods for the held Job", "job held", &json!({"spec": {"parallelism": 64}})),
         patch("more pods for the running Job", "job running", &json!({"spec": {"parallelism": 64}})),
@@ -306,7 +310,7 @@ fn by_the_admin() -> Vec<Attempt> {
             Identity::ADMIN,
             "patch -n alpha-lab job held --type=merge -p {\"spec\":{\"suspend\":false}}",
         ),
-        create("a pod without a Job", Identity::ADMIN, pod("bare", |_| ())),
+        create("a pod without a Job", Identity::ADMIN, pod("bare", |_| ())).harmless(GATED),
     ]
 }
 
@@ -323,7 +327,8 @@ fn stopped_by(out: &str) -> String {
     if out.contains("violates PodSecurity") {
         return "pod security of the namespace (baseline)".to_owned();
     }
-    if out.contains("cannot") && (out.contains("Forbidden") || out.contains("forbidden")) {
+    let invalid = out.contains(" is invalid: ");
+    if !invalid && out.contains("cannot") && (out.contains("Forbidden") || out.contains("forbidden")) {
         return "RBAC: no such right".to_owned();
     }
     let first = out.lines().find(|line| line.contains("nvalid") || line.contains("rror")).unwrap_or(out);
@@ -410,6 +415,15 @@ async fn nobody_gets_gpus_beside_the_treaty() {
     });
     let (out, ok) = pool.try_kubectl(RESEARCHER, &["create", "-n", LAB, "-f", "-"], Some(&plain));
     assert!(ok, "{out}");
+    // A pod waits behind the gate, as a gang of its own.
+    let solo = pod("waiting", |p| {
+        p["metadata"]["labels"] = json!({"concord.dev/gang": "solo", "concord.dev/gang-size": "1"});
+        p["spec"]["activeDeadlineSeconds"] = json!(3600);
+    });
+    let (out, ok) = pool.try_kubectl(RESEARCHER, &["create", "-n", LAB, "-f", "-"], Some(&solo));
+    assert!(ok, "{out}");
+    pool.wait_for_state("alpha", "gang.solo", ClaimPhase::Queued).await;
+    pool.apply(&json!({"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "nvidia"}, "handler": "nvidia"}));
     pool.eventually("the running Job has its pod", async || {
         (pool.gpus_by_node().await.values().sum::<u32>() == 8).then_some(())
     })
@@ -425,8 +439,13 @@ async fn nobody_gets_gpus_beside_the_treaty() {
     })
     .await;
 
-    let attempts: Vec<Attempt> =
-        by_the_person().into_iter().chain(by_the_editor()).chain(by_the_admin()).collect();
+    let attempts: Vec<Attempt> = by_the_person()
+        .into_iter()
+        .chain(gated::by_the_person())
+        .chain(by_the_editor())
+        .chain(gated::attempts())
+        .chain(by_the_admin())
+        .collect();
     let with_operator = try_all(&pool, &attempts).await;
     pool.kill_operator();
     let without_operator = try_all(&pool, &attempts).await;

@@ -14,7 +14,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 pub const PATIENCE: Duration = Duration::from_secs(60);
-const OPERATOR: &str = "operator";
+pub const OPERATOR: &str = "operator";
 pub const RESEARCHER: &str = "researcher";
 /// Has the rights that a test gives it.
 pub const EDITOR: &str = "editor";
