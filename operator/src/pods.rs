@@ -85,7 +85,7 @@ pub struct PodView {
 
 impl PodView {
     /// The claim that it belongs to: the one given to it, its gang's, or one of its own. A single pod's has a part of the
-    /// pod's UID in its name: a StatefulSet's next pod has the same name and is another ask.
+    /// pod's UID in its name: a `StatefulSet`'s next pod has the same name and is another ask.
     pub fn claim_key(&self, pod: &Key) -> Key {
         let name = match (&self.claim, &self.gang) {
             (Some(claim), _) => claim.clone(),

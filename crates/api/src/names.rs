@@ -40,7 +40,7 @@ pub const LABEL_GANG: &str = "concord.dev/gang";
 pub const LABEL_GANG_SIZE: &str = "concord.dev/gang-size";
 /// Pod annotation: the claim that the operator gave it.
 pub const ANNOTATION_CLAIM: &str = "concord.dev/claim";
-/// Pod annotation of Kubernetes: a ReplicaSet that needs fewer pods takes those of lower cost first.
+/// Pod annotation of Kubernetes: a `ReplicaSet` that needs fewer pods takes those of lower cost first.
 pub const ANNOTATION_DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 
 /// Label of the ClusterRole that the operator binds to a project's people.

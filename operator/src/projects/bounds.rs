@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 use crate::write::{WriteError, Writer};
 
 /// Objects that one project may have at once. A finished Job counts until it is deleted.
-const OBJECTS_MAX: [(&str, u32); 5] = [
+const OBJECTS_MAX: [(&str, u32); 7] = [
     ("count/jobs.batch", 5_000),
+    ("count/deployments.apps", 1_000),
+    ("count/statefulsets.apps", 1_000),
     ("count/pods", 10_000),
     ("count/configmaps", 1_000),
     // Nothing of a project listens for the world; the cluster's admin makes doors.

@@ -13,7 +13,7 @@ use crate::view::{ClaimView, Key};
 use crate::world::{Successor, World};
 
 /// A claim whose pods were taken away waits this long for those that are made in their place. Most controllers need below
-/// a second, but a StatefulSet makes its second pod only when its first one runs again. What has not come by then was
+/// a second, but a `StatefulSet` makes its second pod only when its first one runs again. What has not come by then was
 /// scaled down meanwhile.
 const SUCCESSOR_WAIT: SignedDuration = SignedDuration::from_hours(1);
 /// Owners that are noted on a gang's claim; the claim goes when all of them are gone.

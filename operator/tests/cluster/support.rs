@@ -173,6 +173,11 @@ impl Pool {
         drop(self.operator.take());
     }
 
+    /// What the running operator tells Prometheus.
+    pub fn metrics(&self) -> String {
+        self.operator.as_ref().map(|operator| operator.get("/metrics")).unwrap_or_default()
+    }
+
     pub fn operator_log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("operator.log")).unwrap_or_default()
     }

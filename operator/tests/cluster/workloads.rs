@@ -1,4 +1,4 @@
-//! Work that is no Job, on a real API server with Kubernetes' own controllers: Deployments, StatefulSets, bare pods,
+//! Work that is no Job, on a real API server with Kubernetes' own controllers: Deployments, stateful sets, bare pods,
 //! gangs, and claims of other controllers.
 
 use concord_api::claim::WorkloadKind;
@@ -256,7 +256,15 @@ async fn other_controllers_claims_are_admitted_and_ended_by_their_report() {
         pool.try_kubectl(Identity::ADMIN, &["create", "-f", "-"], Some(&claim("first"))).1.then_some(())
     })
     .await;
-    let admitted = pool.wait_for_state("alpha", "first", ClaimPhase::Admitted).await;
+    pool.wait_for_state("alpha", "first", ClaimPhase::Admitted).await;
+    let writes = r#"concord_operator_writes_total{kind="gpuclaim",outcome="ok",verb="status"} "#;
+    pool.eventually("an admission is one write", async || {
+        let metrics = pool.metrics();
+        let count = metrics.lines().find_map(|line| line.strip_prefix(writes))?.to_owned();
+        assert_eq!(count, "1");
+        Some(())
+    })
+    .await;
     pool.apply(&claim("second"));
     let report = json!({"apiVersion": "concord.dev/v1alpha1", "kind": "GpuClaim", "metadata": {"name": "first", "namespace": LAB},
         "status": {"conditions": [{"type": "Finished", "status": "True", "reason": "Succeeded", "message": "done",
@@ -270,9 +278,6 @@ async fn other_controllers_claims_are_admitted_and_ended_by_their_report() {
     let ended = pool.wait_for_state("alpha", "first", ClaimPhase::Succeeded).await;
     let status = ended.status.unwrap();
     assert!(status.used_gpu_milliseconds > 0 && status.placement.is_empty(), "{status:?}");
-    // Admission, and end: two writes of the operator besides the creation and the report.
-    let version = |claim: &GpuClaim| claim.metadata.generation;
-    assert_eq!(version(&admitted), Some(1));
     assert_eq!(
         status.conditions.iter().map(|c| c.type_.as_str()).collect::<Vec<_>>(),
         ["Admitted", "Finished"]
@@ -280,5 +285,48 @@ async fn other_controllers_claims_are_admitted_and_ended_by_their_report() {
     pool.wait_for_state("alpha", "second", ClaimPhase::Admitted).await;
     assert!(pool.gpus_by_node().await.is_empty(), "no pod has GPUs by it");
     pool.kubectl(&["delete", "gpuclaim", "-n", LAB, "first", "second", "--wait=true"]);
+    pool.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_while_pods_come_and_go_leave_nothing_behind() {
+    let mut pool = Pool::start(2, &[("alpha", 8), ("beta", 8)], 1).await;
+    pool.create_in_lab(&workload("Deployment", "serve", 2, 2));
+    let mut term = 0;
+    for (round, replicas) in [6, 1, 8, 3].into_iter().enumerate() {
+        pool.scale("deployment/serve", replicas);
+        pool.submit("beta", &format!("own-{round}"), 1, 4, 1.5).await;
+        for name in ["a", "b"] {
+            let pod = pod(&format!("{name}-{round}"), 1, Some(1.0));
+            pool.create_in_lab(&of_gang(&format!("ring-{round}"), 2, pod));
+        }
+        pool.eventually("the next term began", async || (pool.term().await.1 > term).then_some(())).await;
+        // Primes of milliseconds, so that the kills meet different steps.
+        tokio::time::sleep(std::time::Duration::from_millis(307 + 211 * round as u64)).await;
+        term = pool.term().await.1;
+        pool.kill_operator();
+        let by_node = pool.gpus_by_node().await;
+        assert!(by_node.values().all(|gpus| *gpus <= 8), "{by_node:?}");
+        pool.start_operator();
+    }
+    for round in 0..4 {
+        pool.wait_for_state("beta", &format!("own-{round}"), ClaimPhase::Succeeded).await;
+    }
+    // What is left: three replicas, and of the gangs those whose pods had not to give way.
+    pool.eventually("gangs are done and three replicas run", async || {
+        let claims = pool.claims_in_lab().await;
+        let state = |c: &GpuClaim| c.status.as_ref().map(|s| s.state).unwrap_or_default();
+        let (gangs, replicas): (Vec<_>, Vec<_>) =
+            claims.iter().partition(|c| c.name_any().starts_with("gang."));
+        let done = gangs.iter().all(|c| state(c) == ClaimPhase::Succeeded);
+        let run = replicas.iter().filter(|c| state(c) == ClaimPhase::Admitted).count() == 3;
+        (done && run).then_some(())
+    })
+    .await;
+    pool.wait_for_gpus(6).await;
+    pool.kubectl(&["delete", "deployment", "-n", LAB, "serve", "--wait=true"]);
+    pool.kubectl(&["delete", "pod", "-n", LAB, "--all", "--wait=true"]);
+    pool.wait_for_claims(&[]).await;
+    pool.wait_for_gpus(0).await;
     pool.stop().await;
 }

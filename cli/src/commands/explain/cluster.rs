@@ -138,8 +138,10 @@ pub fn explain(
     let id = parts.find(file, wanted, &treaty)?;
     let beside = Beside::of(file, &parts.quotas, decided, &treaty)?;
     let snapshot = beside.added_to(parts.snapshot(&treaty, &id, now, &beside));
-    let mut explanation = concord_treaty::explain::explain(&treaty, &snapshot, &id, now)
-        .with_context(|| format!("{file}: {id} is being deleted and waits for nothing"))?;
+    let mut explanation =
+        concord_treaty::explain::explain(&treaty, &snapshot, &id, now).with_context(|| {
+            format!("{file}: {id} is being deleted, or its pods are, and it waits for nothing")
+        })?;
     explanation.notes.extend(notes);
     explanation.notes.extend(beside.notes(&treaty));
     Ok(Explained { explanation, clock: Clock::Utc })

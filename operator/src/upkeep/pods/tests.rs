@@ -20,7 +20,7 @@ fn key(name: &str) -> Key {
     Key { namespace: "lab".to_owned(), name: name.to_owned() }
 }
 
-/// A pod behind the gate, made by the ReplicaSet `r`, with a UID of its own.
+/// A pod behind the gate, made by the `ReplicaSet` `r`, with a UID of its own.
 fn pod(name: &str, gpus: u32) -> Value {
     json!({
         "metadata": {"name": name, "namespace": "lab", "uid": format!("uid-of-{name}"), "resourceVersion": "1",

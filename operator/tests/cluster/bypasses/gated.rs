@@ -32,7 +32,7 @@ pub fn by_the_person() -> Vec<Attempt> {
             "a gang of no pods",
             RESEARCHER,
             pod("none", |p| {
-                p["metadata"]["labels"] = json!({"concord.dev/gang": "none", "concord.dev/gang-size": "0"})
+                p["metadata"]["labels"] = json!({"concord.dev/gang": "none", "concord.dev/gang-size": "0"});
             }),
         ),
         create(

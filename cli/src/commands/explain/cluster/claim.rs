@@ -20,6 +20,8 @@ pub struct ClaimObject {
     /// Kind and name of what it is for.
     pub workload: Option<(String, String)>,
     deleting: bool,
+    /// Its pods were taken away, and others were not made yet: it is out of the line.
+    lacks_pods: bool,
     gang: Gang,
     node_selector: BTreeMap<String, String>,
     run_limit: Option<DurationMillis>,
@@ -45,6 +47,7 @@ impl ClaimObject {
             state: state_of(object, deleting, due.is_some())?,
             due,
             deleting,
+            lacks_pods: object.text_if("status.reason")? == Some("WaitingForPods"),
         })
     }
 
@@ -52,9 +55,10 @@ impl ClaimObject {
         ClaimId::from(format!("{}/{}", self.namespace, self.name).as_str())
     }
 
-    /// Somebody deletes it, and it has nothing that anybody waits for.
+    /// It has nothing that anybody waits for, and does not wait itself.
     pub fn is_going(&self) -> bool {
-        self.deleting && matches!(self.state, ClaimState::Waiting { .. } | ClaimState::Reserved(_))
+        (self.deleting || self.lacks_pods)
+            && matches!(self.state, ClaimState::Waiting { .. } | ClaimState::Reserved(_))
     }
 
     /// GPUs that it holds.
