@@ -242,6 +242,38 @@ async fn a_gang_starts_when_all_its_pods_are_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_gang_that_gave_way_comes_back_to_its_claim() {
+    let pool = Pool::start(2, &[("alpha", 8), ("beta", 8)], 2).await;
+    let gang = |name: &str| {
+        let mut set = workload("StatefulSet", name, 2, 4);
+        set["spec"]["podManagementPolicy"] = json!("Parallel");
+        let labels = json!({"app": name, "concord.dev/gang": name, "concord.dev/gang-size": "2"});
+        set["spec"]["template"]["metadata"]["labels"] = labels;
+        set
+    };
+    pool.create_in_lab(&gang("first"));
+    pool.wait_for_claims(&[GUARANTEED]).await;
+    pool.create_in_lab(&gang("second"));
+    let all = pool.wait_for_claims(&[GUARANTEED, BORROWED]).await;
+    pool.wait_for_gpus(16).await;
+    pool.submit("beta", "owner", 1, 8, 6.0).await;
+    pool.wait_for_event("pod/second-0", "ReclaimedForGuarantee").await;
+    let back = pool.wait_for_claims(&[GUARANTEED, QUEUED]).await;
+    assert_eq!(uids(&back, true), uids(&all, true));
+    let waiting = pool.claim("alpha", "gang.second").await.unwrap().status.unwrap();
+    assert_eq!((waiting.reclaims, waiting.put_back), (1, true));
+    assert!(waiting.reclaimed_gpu_milliseconds > 8 * 1_000, "{waiting:?}");
+    pool.wait_for_state("beta", "owner", ClaimPhase::Succeeded).await;
+    let again = pool.wait_for_state("alpha", "gang.second", ClaimPhase::Admitted).await;
+    assert_eq!(
+        (again.status.unwrap().borrows, uids(&back, true)),
+        (2, again.metadata.uid.into_iter().collect())
+    );
+    pool.wait_for_gpus(16).await;
+    pool.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn other_controllers_claims_are_admitted_and_ended_by_their_report() {
     let pool = Pool::start(1, &[("alpha", 8)], 2).await;
     // In a shipped cluster nobody makes claims but the operator; who wants others has to take this away.
