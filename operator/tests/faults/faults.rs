@@ -1,0 +1,304 @@
+//! The faults, each as a script of steps.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use concord_fault_proxy::{Act, Request, WatchEnd, refusal};
+use http::StatusCode;
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64;
+use serde_json::json;
+
+use super::scenario::{NODES, NOTICE_SECONDS};
+use super::scene::{Post, Scene, Script, TREATY, When, node};
+use super::support;
+
+/// What is done to the system while it works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    KilledBetweenWrites,
+    PausedPastItsLease,
+    ClockAhead,
+    ClockBehind,
+    WatchesExpire,
+    Conflicts,
+    TooManyRequests,
+    ServerErrors,
+    AnswersLost,
+    ConnectionsCut,
+    SlowApi,
+    ApiServerKilled,
+    EtcdPaused,
+    NodeDeleted,
+    GpusVanish,
+    NodeNotReady,
+    QuotaLowered,
+    TreatyReplaced,
+}
+
+impl Fault {
+    /// As the table names it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::KilledBetweenWrites => "operator killed (-9) before or after its n-th write",
+            Self::PausedPastItsLease => "two operators, the acting one paused past its lease",
+            Self::ClockAhead => "operator's clock jumps an hour ahead and back",
+            Self::ClockBehind => "operator's clock jumps an hour back and ahead",
+            Self::WatchesExpire => "watches end with 410 Gone",
+            Self::Conflicts => "409 Conflict to half of the writes",
+            Self::TooManyRequests => "429 with Retry-After to most requests",
+            Self::ServerErrors => "500, 503 and 504 to half of the requests",
+            Self::AnswersLost => "writes done, their answers lost",
+            Self::ConnectionsCut => "connections and watches cut",
+            Self::SlowApi => "slow API server",
+            Self::ApiServerKilled => "API server killed (-9) and started again",
+            Self::EtcdPaused => "etcd paused, once past the lease",
+            Self::NodeDeleted => "node deleted under gangs, registered again later",
+            Self::GpusVanish => "a node's GPUs vanish under gangs and come back",
+            Self::NodeNotReady => "node not ready for a while",
+            Self::QuotaLowered => "guarantee and ceiling lowered below what is used",
+            Self::TreatyReplaced => "treaty changed, then replaced, while a notice runs",
+        }
+    }
+
+    /// Its steps, with times and choices from `dice`.
+    pub fn script(self, dice: &mut Pcg64) -> Script {
+        let script = Script::new();
+        match self {
+            Self::KilledBetweenWrites => killed(script, dice),
+            Self::PausedPastItsLease => paused(script, dice),
+            Self::ClockAhead => clock(script, dice, "+3600"),
+            Self::ClockBehind => clock(script, dice, "-3600"),
+            Self::WatchesExpire => watches(script, dice, WatchEnd::Gone),
+            Self::ConnectionsCut => {
+                let mut own = Pcg64::seed_from_u64(dice.random());
+                let script = script.at(dice.random_range(500..1_500), move |scene| {
+                    scene.proxy.set_rule(move |_| if own.random_bool(0.2) { Act::Cut } else { Act::Pass });
+                });
+                watches(script, dice, WatchEnd::Cut)
+            }
+            Self::Conflicts => storm(script, dice, |request, dice| {
+                let hit = request.is_write() && dice.random_bool(0.5);
+                hit.then(|| Act::Answer(refusal(StatusCode::CONFLICT, "Conflict", None)))
+            }),
+            Self::TooManyRequests => storm(script, dice, |_, dice| {
+                let answer = || refusal(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", Some(1));
+                dice.random_bool(0.7).then(|| Act::Answer(answer()))
+            }),
+            Self::ServerErrors => storm(script, dice, |_, dice| {
+                let (code, reason) = [
+                    (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
+                    (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+                    (StatusCode::GATEWAY_TIMEOUT, "Timeout"),
+                ][dice.random_range(0..3)];
+                dice.random_bool(0.5).then(|| Act::Answer(refusal(code, reason, None)))
+            }),
+            Self::AnswersLost => storm(script, dice, |request, dice| {
+                let hit = request.is_write() && dice.random_bool(0.4);
+                hit.then(|| Act::Lose(Box::new(|| ())))
+            }),
+            Self::SlowApi => storm(script, dice, |_, dice| {
+                // A few take longer than a renewal of the lease may.
+                let longest = if dice.random_bool(0.03) { 3_000 } else { 600 };
+                Some(Act::Delay(Duration::from_millis(dice.random_range(20..longest))))
+            }),
+            Self::ApiServerKilled => api_server(script, dice),
+            Self::EtcdPaused => etcd(script, dice),
+            Self::NodeDeleted | Self::GpusVanish | Self::NodeNotReady => self.node(script, dice),
+            Self::QuotaLowered => quota(script, dice),
+            Self::TreatyReplaced => treaty(script),
+        }
+    }
+
+    fn node(self, script: Script, dice: &mut Pcg64) -> Script {
+        let (index, at) = (dice.random_range(0..NODES), dice.random_range(1_500..5_000));
+        let back = at + dice.random_range(1_500..3_500);
+        let (name, patched) = (node(index).name, node(index).name);
+        let gpus = |count: u32| {
+            json!({"status": {"allocatable": {"nvidia.com/gpu": count.to_string()}}}).to_string()
+        };
+        let status = move |scene: &mut Scene, name: &str, text: &str| {
+            scene.pool.kubectl(&["patch", "node", name, "--subresource=status", "--type=merge", "-p", text]);
+        };
+        let failing = "concord.dev/simulated-failure";
+        script
+            .at(at, move |scene| {
+                scene.injected();
+                match self {
+                    Self::NodeDeleted => drop(scene.pool.kubectl(&["delete", "node", &name])),
+                    Self::GpusVanish => status(scene, &name, &gpus(0)),
+                    _ => drop(scene.pool.kubectl(&["annotate", "node", &name, &format!("{failing}=test")])),
+                }
+            })
+            .at(back, move |scene| match self {
+                Self::NodeDeleted => scene.pool.apply(&json!(node(index).object())),
+                Self::GpusVanish => status(scene, &patched, &gpus(node(index).gpus)),
+                _ => drop(scene.pool.kubectl(&["annotate", "node", &patched, &format!("{failing}-")])),
+            })
+    }
+}
+
+/// Two kills, each when a write of a claim or Job is about to pass or has just passed.
+fn killed(script: Script, dice: &mut Pcg64) -> Script {
+    let mut own = Pcg64::seed_from_u64(dice.random());
+    script.at(0, move |scene| {
+        let (post, kills): (Post, Arc<AtomicU64>) = (scene.posts[0].1.clone(), scene.kills.clone());
+        let (mut left, mut writes) = (2, own.random_range(3..60));
+        scene.proxy.set_rule(move |request| {
+            if left == 0 || !request.is_write() || request.target.contains("/leases/") {
+                return Act::Pass;
+            }
+            writes -= 1;
+            if writes > 0 {
+                return Act::Pass;
+            }
+            (left, writes) = (left - 1, own.random_range(3..60));
+            let (post, kills) = (post.clone(), kills.clone());
+            let kill = move || {
+                if let Some(operator) = post.lock().unwrap().as_mut() {
+                    operator.kill();
+                    kills.fetch_add(1, Ordering::Relaxed);
+                }
+            };
+            if own.random_bool(0.5) {
+                return Act::Lose(Box::new(kill));
+            }
+            kill();
+            Act::Cut
+        });
+    })
+}
+
+fn paused(script: Script, dice: &mut Pcg64) -> Script {
+    let mut script = script.at(0, |scene| scene.man("second"));
+    let mut at = 0;
+    for _ in 0..2 {
+        at += dice.random_range(1_500..3_000);
+        script = script.at(at, |scene| {
+            let acts = scene.posts.iter().find(|(_, post)| {
+                let operator = post.lock().unwrap();
+                operator.as_ref().is_some_and(|o| o.get("/metrics").contains("concord_leader 1"))
+            });
+            if let Some((_, post)) = acts {
+                post.lock().unwrap().as_ref().unwrap().signal("STOP");
+                scene.injected();
+            }
+        });
+        // The lease of 4 s, and time for the other to act.
+        at += 6_000;
+        script = script.at(at, |scene| {
+            for (_, post) in &scene.posts {
+                post.lock().unwrap().as_ref().unwrap().signal("CONT");
+            }
+        });
+    }
+    script
+}
+
+fn clock(script: Script, dice: &mut Pcg64, jump: &'static str) -> Script {
+    let set = |scene: &mut Scene, offset: &str| {
+        let file = scene.clock.clone().expect("only asked for with faketime");
+        std::fs::write(file, format!("{offset}\n")).unwrap();
+        scene.injected();
+    };
+    let back = dice.random_range(6_000..9_000);
+    let script = script.then(When::Noticed, move |scene| set(scene, jump));
+    let script = script.at(back, move |scene| set(scene, "+0"));
+    Script { clock_is_sound: false, ..script }
+}
+
+fn watches(mut script: Script, dice: &mut Pcg64, how: WatchEnd) -> Script {
+    let mut at = 500;
+    for _ in 0..12 {
+        at += dice.random_range(100..1_000);
+        script = script.at(at, move |scene| scene.proxy.end_watches(how));
+    }
+    script.at(at + 100, |scene| scene.proxy.pass_everything())
+}
+
+/// Three storms of some seconds.
+fn storm(
+    mut script: Script,
+    dice: &mut Pcg64,
+    strike: impl Fn(&Request, &mut Pcg64) -> Option<Act> + Copy + Send + 'static,
+) -> Script {
+    let mut at = 0;
+    for _ in 0..3 {
+        at += dice.random_range(400..1_500);
+        let mut own = Pcg64::seed_from_u64(dice.random());
+        script = script.at(at, move |scene| {
+            scene.proxy.set_rule(move |request| strike(request, &mut own).unwrap_or(Act::Pass));
+        });
+        at += dice.random_range(1_500..3_500);
+        script = script.at(at, |scene| scene.proxy.pass_everything());
+    }
+    script
+}
+
+fn api_server(mut script: Script, dice: &mut Pcg64) -> Script {
+    let mut at = 0;
+    for _ in 0..2 {
+        at += dice.random_range(1_500..4_000);
+        script = script.at(at, |scene| {
+            scene.crashed = Some(scene.pool.plane_mut().processes().crash("kube-apiserver").unwrap());
+            scene.injected();
+        });
+        at += dice.random_range(300..2_000);
+        script = script.at(at, |scene| {
+            let launch = scene.crashed.take().unwrap();
+            scene.pool.plane_mut().processes().spawn(&launch).unwrap();
+        });
+        at += 3_000;
+    }
+    script
+}
+
+fn etcd(mut script: Script, dice: &mut Pcg64) -> Script {
+    let mut at = 0;
+    for pause in [1_500, 6_000] {
+        at += dice.random_range(1_000..3_000);
+        script = script.at(at, |scene| {
+            scene.pool.plane_mut().processes().pause("etcd").unwrap();
+            scene.injected();
+        });
+        at += pause;
+        script = script.at(at, |scene| scene.pool.plane_mut().processes().resume("etcd").unwrap());
+    }
+    script
+}
+
+fn quota(script: Script, dice: &mut Pcg64) -> Script {
+    let at = dice.random_range(800..2_000);
+    script
+        .at(at, |scene| {
+            scene.pool.apply(&support::treaty(&[("alpha", 4), ("beta", 16), ("gamma", 8)], NOTICE_SECONDS));
+            let share = json!({"name": "lab", "projects": [{"name": "alpha-lab"}], "ceiling": {"gpus": 4}});
+            scene.pool.apply(&json!({
+                "apiVersion": "concord.dev/v1alpha1", "kind": "MemberQuota", "metadata": {"name": "alpha"},
+                "spec": {"institutions": [share]},
+            }));
+            scene.injected();
+        })
+        .at(at + 4_000, |scene| drop(scene.pool.kubectl(&["delete", "memberquota", "alpha"])))
+}
+
+fn treaty(script: Script) -> Script {
+    script
+        .then(When::Noticed, |scene| {
+            scene.pool.apply(&support::treaty(&[("alpha", 8), ("beta", 20), ("gamma", 12)], 2));
+            scene.injected();
+        })
+        .at(3_000, |_| ())
+        .then(When::Noticed, |scene| {
+            let mut next = support::treaty(&[("alpha", 12), ("beta", 12), ("gamma", 16)], NOTICE_SECONDS);
+            next["metadata"]["name"] = json!("next");
+            scene.pool.apply(&next);
+            scene.pool.kubectl(&["delete", "treaty", TREATY]);
+            scene.injected();
+        })
+        .at(11_000, |scene| {
+            scene.pool.apply(&support::treaty(&[("alpha", 16), ("beta", 16), ("gamma", 8)], NOTICE_SECONDS));
+            scene.pool.kubectl(&["delete", "treaty", "next"]);
+        })
+}
