@@ -32,7 +32,7 @@ fn setting(name: &str, default: u64) -> u64 {
 
 /// Where Debian puts it, or where `CONCORD_FAKETIME` says.
 fn faketime() -> Option<PathBuf> {
-    let debian = format!("/usr/lib/{}-linux-gnu/faketime/libfaketime.so.1", std::env::consts::ARCH);
+    let debian = format!("/usr/lib/{}-linux-gnu/faketime/libfaketimeMT.so.1", std::env::consts::ARCH);
     [std::env::var("CONCORD_FAKETIME").unwrap_or_default(), debian]
         .into_iter()
         .map(PathBuf::from)

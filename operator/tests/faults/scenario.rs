@@ -53,8 +53,8 @@ pub fn tasks(seed: u64) -> Vec<Task> {
         let from = WAVE * u32::try_from(wave).unwrap();
         // Half again as much as the pool has, for longer than a notice.
         for _ in 0..7 {
-            let (pods, gpus_per_pod) = [(1, 8), (2, 8), (2, 4), (3, 8)][dice.random_range(0..4)];
-            let run = Duration::from_millis(dice.random_range(1_800..3_600));
+            let (pods, gpus_per_pod) = [(1, 8), (2, 8), (2, 4), (1, 8)][dice.random_range(0..4)];
+            let run = Duration::from_millis(dice.random_range(1_200..2_400));
             let at = from + Duration::from_millis(dice.random_range(0..300));
             tasks.push(task(greedy, pods, gpus_per_pod, run, at));
         }
