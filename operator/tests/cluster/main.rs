@@ -7,5 +7,6 @@ mod leadership;
 mod policies;
 mod quotas;
 mod review;
+#[allow(dead_code, reason = "shared with the fault tests")]
 mod support;
 mod treaty_kept;

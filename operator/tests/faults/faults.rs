@@ -21,6 +21,7 @@ pub enum Fault {
     PausedPastItsLease,
     ClockAhead,
     ClockBehind,
+    ClockJumps,
     WatchesExpire,
     Conflicts,
     TooManyRequests,
@@ -43,8 +44,9 @@ impl Fault {
         match self {
             Self::KilledBetweenWrites => "operator killed (-9) before or after its n-th write",
             Self::PausedPastItsLease => "two operators, the acting one paused past its lease",
-            Self::ClockAhead => "operator's clock jumps an hour ahead and back",
-            Self::ClockBehind => "operator's clock jumps an hour back and ahead",
+            Self::ClockAhead => "operator's clock an hour ahead",
+            Self::ClockBehind => "operator's clock an hour behind",
+            Self::ClockJumps => "operator's clock jumps by an hour, both ways, while notices run",
             Self::WatchesExpire => "watches end with 410 Gone",
             Self::Conflicts => "409 Conflict to half of the writes",
             Self::TooManyRequests => "429 with Retry-After to most requests",
@@ -68,8 +70,9 @@ impl Fault {
         match self {
             Self::KilledBetweenWrites => killed(script, dice),
             Self::PausedPastItsLease => paused(script, dice),
-            Self::ClockAhead => clock(script, dice, "+3600"),
-            Self::ClockBehind => clock(script, dice, "-3600"),
+            Self::ClockAhead => script.at(0, |scene| set_clock(scene, "+3600")),
+            Self::ClockBehind => script.at(0, |scene| set_clock(scene, "-3600")),
+            Self::ClockJumps => clock_jumps(script, dice),
             Self::WatchesExpire => watches(script, dice, WatchEnd::Gone),
             Self::ConnectionsCut => {
                 let mut own = Pcg64::seed_from_u64(dice.random());
@@ -196,15 +199,20 @@ fn paused(script: Script, dice: &mut Pcg64) -> Script {
     script
 }
 
-fn clock(script: Script, dice: &mut Pcg64, jump: &'static str) -> Script {
-    let set = |scene: &mut Scene, offset: &str| {
-        let file = scene.clock.clone().expect("only asked for with faketime");
-        std::fs::write(file, format!("{offset}\n")).unwrap();
-        scene.injected();
-    };
-    let back = dice.random_range(6_000..9_000);
-    let script = script.then(When::Noticed, move |scene| set(scene, jump));
-    let script = script.at(back, move |scene| set(scene, "+0"));
+/// The pool sets it right again when it is cleared.
+fn set_clock(scene: &mut Scene, offset: &str) {
+    scene.set_clock(offset);
+    scene.injected();
+}
+
+/// What is admitted before a jump and ends after it is booked with the jump; such books prove nothing.
+fn clock_jumps(script: Script, dice: &mut Pcg64) -> Script {
+    let [first, second] = [dice.random_range(3_500..5_000), dice.random_range(6_000..8_000)];
+    let script = script
+        .then(When::Noticed, |scene| set_clock(scene, "+3600"))
+        .at(first, |_| ())
+        .then(When::Noticed, |scene| set_clock(scene, "-3600"))
+        .at(second, |scene| set_clock(scene, "+0"));
     Script { clock_is_sound: false, ..script }
 }
 

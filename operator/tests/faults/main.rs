@@ -82,21 +82,18 @@ async fn its_clock_jumps() {
         println!("not run: no libfaketime; install: sudo apt-get install faketime");
         return;
     };
-    try_all("clock", &[Fault::ClockAhead, Fault::ClockBehind], Some(library)).await;
+    try_all("clock", &[Fault::ClockAhead, Fault::ClockBehind, Fault::ClockJumps], Some(library)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn the_network_and_a_busy_server() {
-    let faults = [
-        Fault::WatchesExpire,
-        Fault::Conflicts,
-        Fault::TooManyRequests,
-        Fault::ServerErrors,
-        Fault::AnswersLost,
-        Fault::ConnectionsCut,
-        Fault::SlowApi,
-    ];
-    try_all("network", &faults, None).await;
+async fn the_api_server_refuses() {
+    let faults = [Fault::WatchesExpire, Fault::Conflicts, Fault::TooManyRequests, Fault::ServerErrors];
+    try_all("refusals", &faults, None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_network_fails() {
+    try_all("network", &[Fault::AnswersLost, Fault::ConnectionsCut, Fault::SlowApi], None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

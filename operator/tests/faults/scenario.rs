@@ -15,7 +15,7 @@ pub const MEMBERS: [(&str, u32); 3] = [("alpha", 16), ("beta", 16), ("gamma", 8)
 /// Notice of a reclaim.
 pub const NOTICE_SECONDS: u32 = 1;
 /// In each wave one member asks for more than its own.
-const WAVE: Duration = Duration::from_millis(2_500);
+const WAVE: Duration = Duration::from_millis(2_000);
 
 /// One Job.
 #[derive(Debug, Clone)]
@@ -51,8 +51,8 @@ pub fn tasks(seed: u64) -> Vec<Task> {
     let mut tasks = Vec::new();
     for (wave, (greedy, _)) in MEMBERS.into_iter().enumerate() {
         let from = WAVE * u32::try_from(wave).unwrap();
-        // Half again as much as the pool has, for longer than a notice.
-        for _ in 0..7 {
+        // More than the pool has, for longer than a notice.
+        for _ in 0..5 {
             let (pods, gpus_per_pod) = [(1, 8), (2, 8), (2, 4), (1, 8)][dice.random_range(0..4)];
             let run = Duration::from_millis(dice.random_range(1_200..2_400));
             let at = from + Duration::from_millis(dice.random_range(0..300));
@@ -60,10 +60,10 @@ pub fn tasks(seed: u64) -> Vec<Task> {
         }
         // The others ask for less than their own, a little later.
         for (modest, _) in MEMBERS.into_iter().filter(|(name, _)| *name != greedy) {
-            for _ in 0..7 {
+            for _ in 0..8 {
                 let (pods, gpus_per_pod) = [(1, 1), (1, 2), (1, 4), (2, 4)][dice.random_range(0..4)];
                 let run = Duration::from_millis(dice.random_range(300..1_200));
-                let at = from + Duration::from_millis(dice.random_range(600..2_400));
+                let at = from + Duration::from_millis(dice.random_range(500..1_900));
                 tasks.push(task(modest, pods, gpus_per_pod, run, at));
             }
         }

@@ -138,6 +138,15 @@ impl Scene {
         })
     }
 
+    /// Sets the operator's clock off by so many seconds, such as `+3600`; only where faketime is.
+    pub fn set_clock(&self, offset: &str) {
+        let file = self.clock.as_ref().expect("only asked for with faketime");
+        // Read at every look at the clock, so it must never be seen half written.
+        let next = file.with_extension("next");
+        std::fs::write(&next, format!("{offset}\n")).unwrap();
+        std::fs::rename(&next, file).unwrap();
+    }
+
     /// Counts something that was done to the system.
     pub fn injected(&mut self) {
         self.injected += 1;
@@ -253,6 +262,9 @@ impl Scene {
             let (_, post) = self.posts.pop().unwrap();
             let last = post.lock().unwrap().take();
             last.map(Operator::stop);
+        }
+        if self.clock.is_some() {
+            self.set_clock("+0");
         }
         self.pool.apply(&support::treaty(&MEMBERS, NOTICE_SECONDS));
         for (member, _) in MEMBERS {

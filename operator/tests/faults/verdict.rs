@@ -29,8 +29,12 @@ struct Replay {
     pods: BTreeMap<String, SeenPod>,
     jobs: BTreeMap<String, SeenJob>,
     claims: BTreeMap<String, SeenClaim>,
+    /// The revision of the last state of each claim.
+    revisions: BTreeMap<String, u64>,
     /// The most that each node ever offered: what is built in.
     built_in: BTreeMap<String, u64>,
+    /// Between these revisions states may be missing.
+    gaps: Vec<(u64, u64)>,
     account: Account,
 }
 
@@ -42,14 +46,13 @@ pub fn replay(records: &[Record], clock_is_sound: bool) -> Account {
         Change::Gap(since) => Some((since, record.revision)),
         _ => None,
     };
-    let gaps: Vec<(u64, u64)> = records.iter().filter_map(gap).collect();
-    let mut replay = Replay::default();
-    replay.account.gaps = gaps.len() as u64;
+    let mut replay = Replay { gaps: records.iter().filter_map(gap).collect(), ..Replay::default() };
+    replay.account.gaps = replay.gaps.len() as u64;
     for record in records {
-        let whole = !gaps.iter().any(|(since, until)| (since..until).contains(&&record.revision));
-        replay.take(record, whole, clock_is_sound);
-        replay.nothing_is_given_twice();
-        if whole {
+        replay.take(record, clock_is_sound);
+        // Whatever is wrong for longer than a gap is seen after it.
+        if replay.saw_all(record.revision, record.revision + 1) {
+            replay.nothing_is_given_twice();
             replay.nothing_runs_unadmitted(record.revision);
         }
     }
@@ -61,7 +64,12 @@ impl Replay {
         self.account.losses.insert(what);
     }
 
-    fn take(&mut self, record: &Record, whole: bool, clock_is_sound: bool) {
+    /// No state from `since` to before `until` can be missing.
+    fn saw_all(&self, since: u64, until: u64) -> bool {
+        !self.gaps.iter().any(|(from, to)| *from < until && since < *to)
+    }
+
+    fn take(&mut self, record: &Record, clock_is_sound: bool) {
         let key = &record.key;
         match &record.change {
             Change::Pod(Some(pod)) => drop(self.pods.insert(key.clone(), pod.clone())),
@@ -75,7 +83,8 @@ impl Replay {
             Change::Claim(Some(claim)) => {
                 let before = self.claims.insert(key.clone(), claim.clone()).unwrap_or_default();
                 self.count(&before, claim);
-                if whole {
+                let last = self.revisions.insert(key.clone(), record.revision).unwrap_or_default();
+                if self.saw_all(last, record.revision) {
                     self.books_add_up(key, &before, claim, clock_is_sound);
                 }
             }
@@ -221,3 +230,6 @@ pub fn lost_at_the_end(
     losses.extend(more.map(|key| format!("nobody asked for {key}")));
     losses
 }
+
+#[cfg(test)]
+mod tests;
