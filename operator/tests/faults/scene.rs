@@ -20,8 +20,8 @@ use super::support::{self, OPERATOR, Operator, Pool};
 use super::verdict::{self, Account};
 
 const LOOK: Duration = Duration::from_millis(40);
-/// A run takes some 12 s; a fault may add its own length and the end of a lease, again and again.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// A run takes some 10 s; a fault may add its own length and the end of a lease, again and again.
+const PATIENCE: Duration = Duration::from_secs(180);
 const REQUEST_LIMIT: Duration = Duration::from_secs(2);
 /// Runs end with no treaty but this one.
 pub const TREATY: &str = "test";
