@@ -5,7 +5,7 @@ use std::io;
 use axum::body::{Body, Bytes};
 use axum::response::Response;
 use futures::{StreamExt, stream};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 /// How watches end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,16 +29,17 @@ pub(crate) fn cut() -> Response {
 struct Watch {
     frames: axum::body::BodyDataStream,
     ends: broadcast::Receiver<WatchEnd>,
+    stall: watch::Receiver<bool>,
     /// Asked to end, but amid an event.
     pending: Option<WatchEnd>,
     between_events: bool,
     over: bool,
 }
 
-/// The same body until watches are told to end.
-pub(crate) fn until(body: Body, ends: broadcast::Receiver<WatchEnd>) -> Body {
+/// The same body until watches are told to end, and not while they stall.
+pub(crate) fn watch(body: Body, ends: broadcast::Receiver<WatchEnd>, stall: watch::Receiver<bool>) -> Body {
     let frames = body.into_data_stream();
-    let watch = Watch { frames, ends, pending: None, between_events: true, over: false };
+    let watch = Watch { frames, ends, stall, pending: None, between_events: true, over: false };
     Body::from_stream(stream::unfold(watch, |mut watch| async move {
         let item = watch.next().await?;
         Some((item, watch))
@@ -68,7 +69,11 @@ impl Watch {
                     Err(broadcast::error::RecvError::Lagged(_)) => {}
                     Err(broadcast::error::RecvError::Closed) => self.over = true,
                 },
-                frame = self.frames.next() => {
+                frame = async {
+                    // Fails only when the proxy ends.
+                    let _moves = self.stall.wait_for(|stalls| !*stalls).await.is_ok();
+                    self.frames.next().await
+                } => {
                     let frame = frame?.map_err(io::Error::other);
                     if let Ok(bytes) = &frame {
                         self.between_events = bytes.last() == Some(&b'\n');

@@ -22,7 +22,7 @@ use axum::response::Response;
 use http::StatusCode;
 use kube::Client;
 use tokio::net::TcpListener;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio::task::JoinHandle;
 
 pub use act::{Act, Request, refusal};
@@ -46,6 +46,7 @@ struct Shared {
     upstream: Client,
     rule: Mutex<Rule>,
     watch_ends: broadcast::Sender<WatchEnd>,
+    watches_stall: watch::Sender<bool>,
     injected: AtomicU64,
 }
 
@@ -61,6 +62,7 @@ impl Proxy {
             upstream,
             rule: Mutex::new(Box::new(|_| Act::Pass)),
             watch_ends: broadcast::channel(WATCH_ENDS_KEPT).0,
+            watches_stall: watch::Sender::new(false),
             injected: AtomicU64::new(0),
         });
         let app = Router::new().fallback(serve).with_state(Arc::clone(&shared));
@@ -83,6 +85,12 @@ impl Proxy {
     /// Passes everything on again.
     pub fn pass_everything(&self) {
         self.set_rule(|_| Act::Pass);
+        self.shared.watches_stall.send_replace(false);
+    }
+
+    /// Holds back what watches have to tell, until everything is passed on again.
+    pub fn stall_watches(&self) {
+        self.shared.watches_stall.send_replace(true);
     }
 
     /// Ends all watches that are open.
@@ -141,8 +149,8 @@ impl Shared {
         let Ok(answer) = self.upstream.send(request).await else { return body::cut() };
         let (parts, body) = answer.into_parts();
         let body = Body::new(body);
-        let ends = self.watch_ends.subscribe();
-        let body = if is_watch && parts.status.is_success() { body::until(body, ends) } else { body };
+        let (ends, stall) = (self.watch_ends.subscribe(), self.watches_stall.subscribe());
+        let body = if is_watch && parts.status.is_success() { body::watch(body, ends, stall) } else { body };
         Response::from_parts(parts, body)
     }
 }

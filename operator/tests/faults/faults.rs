@@ -51,7 +51,7 @@ impl Fault {
             Self::Conflicts => "409 Conflict to half of the writes",
             Self::TooManyRequests => "429 with Retry-After to most requests",
             Self::ServerErrors => "500, 503 and 504 to half of the requests",
-            Self::AnswersLost => "writes done, their answers lost",
+            Self::AnswersLost => "writes done, their answers lost, watches stalled",
             Self::ConnectionsCut => "connections and watches cut",
             Self::SlowApi => "slow API server",
             Self::ApiServerKilled => "API server killed (-9) and started again",
@@ -81,15 +81,15 @@ impl Fault {
                 });
                 watches(script, dice, WatchEnd::Cut)
             }
-            Self::Conflicts => storm(script, dice, |request, dice| {
+            Self::Conflicts => storm(script, false, dice, |request, dice| {
                 let hit = request.is_write() && dice.random_bool(0.5);
                 hit.then(|| Act::Answer(refusal(StatusCode::CONFLICT, "Conflict", None)))
             }),
-            Self::TooManyRequests => storm(script, dice, |_, dice| {
+            Self::TooManyRequests => storm(script, false, dice, |_, dice| {
                 let answer = || refusal(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", Some(1));
                 dice.random_bool(0.7).then(|| Act::Answer(answer()))
             }),
-            Self::ServerErrors => storm(script, dice, |_, dice| {
+            Self::ServerErrors => storm(script, false, dice, |_, dice| {
                 let (code, reason) = [
                     (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
                     (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
@@ -97,11 +97,11 @@ impl Fault {
                 ][dice.random_range(0..3)];
                 dice.random_bool(0.5).then(|| Act::Answer(refusal(code, reason, None)))
             }),
-            Self::AnswersLost => storm(script, dice, |request, dice| {
+            Self::AnswersLost => storm(script, true, dice, |request, dice| {
                 let hit = request.is_write() && dice.random_bool(0.4);
                 hit.then(|| Act::Lose(Box::new(|| ())))
             }),
-            Self::SlowApi => storm(script, dice, |_, dice| {
+            Self::SlowApi => storm(script, false, dice, |_, dice| {
                 // A few take longer than a renewal of the lease may.
                 let longest = if dice.random_bool(0.03) { 3_000 } else { 600 };
                 Some(Act::Delay(Duration::from_millis(dice.random_range(20..longest))))
@@ -225,9 +225,10 @@ fn watches(mut script: Script, dice: &mut Pcg64, how: WatchEnd) -> Script {
     script.at(at + 100, |scene| scene.proxy.pass_everything())
 }
 
-/// Three storms of some seconds.
+/// Three storms of some seconds; where they stall, nothing is seen but the answers.
 fn storm(
     mut script: Script,
+    stalls: bool,
     dice: &mut Pcg64,
     strike: impl Fn(&Request, &mut Pcg64) -> Option<Act> + Copy + Send + 'static,
 ) -> Script {
@@ -237,6 +238,9 @@ fn storm(
         let mut own = Pcg64::seed_from_u64(dice.random());
         script = script.at(at, move |scene| {
             scene.proxy.set_rule(move |request| strike(request, &mut own).unwrap_or(Act::Pass));
+            if stalls {
+                scene.proxy.stall_watches();
+            }
         });
         at += dice.random_range(1_500..3_500);
         script = script.at(at, |scene| scene.proxy.pass_everything());
