@@ -98,6 +98,7 @@ impl World {
                     self.look_for_late_booking(claim);
                 }
                 self.touched.extend(self.claims.see(event));
+                self.uncertain.extend(self.claims.take_doubtful());
             }
             Sighting::Node(event) => drop(self.nodes.see(event)),
             Sighting::GpuNode(event) => drop(self.gpu_nodes.see(event)),

@@ -23,6 +23,8 @@ pub enum Act {
     Pass,
     /// It is passed on after this time.
     Delay(Duration),
+    /// It is passed on and carried out; the answer comes after this time.
+    Late(Duration),
     /// It is not passed on; this is the answer.
     Answer(Response),
     /// It is not passed on, and the connection is cut amid the answer.
@@ -40,6 +42,12 @@ impl Request {
     #[must_use]
     pub fn is_write(&self) -> bool {
         self.method != Method::GET && !self.target.contains("dryRun=")
+    }
+
+    /// It makes an object of this plural, or lists or watches them.
+    #[must_use]
+    pub fn is_of_all(&self, plural: &str) -> bool {
+        self.target.split('?').next().is_some_and(|path| path.ends_with(&format!("/{plural}")))
     }
 
     /// It opens a watch.

@@ -125,6 +125,11 @@ async fn serve(State(shared): State<Arc<Shared>>, incoming: Incoming) -> Respons
             tokio::time::sleep(time).await;
             shared.forward(incoming, request.is_watch()).await
         }
+        Act::Late(time) => {
+            let answer = shared.forward(incoming, request.is_watch()).await;
+            tokio::time::sleep(time).await;
+            answer
+        }
         Act::Answer(answer) => answer,
         Act::Cut => body::cut(),
         Act::Lose(afterwards) => {

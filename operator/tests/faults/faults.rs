@@ -23,6 +23,7 @@ pub enum Fault {
     ClockBehind,
     ClockJumps,
     WatchesExpire,
+    ListsLate,
     Conflicts,
     TooManyRequests,
     ServerErrors,
@@ -48,6 +49,7 @@ impl Fault {
             Self::ClockBehind => "operator's clock an hour behind",
             Self::ClockJumps => "operator's clock jumps by an hour, both ways, while notices run",
             Self::WatchesExpire => "watches end with 410 Gone",
+            Self::ListsLate => "410 Gone, lists answered late, new claims refused by 429",
             Self::Conflicts => "409 Conflict to half of the writes",
             Self::TooManyRequests => "429 with Retry-After to most requests",
             Self::ServerErrors => "500, 503 and 504 to half of the requests",
@@ -74,6 +76,13 @@ impl Fault {
             Self::ClockBehind => script.at(0, |scene| set_clock(scene, "-3600")),
             Self::ClockJumps => clock_jumps(script, dice),
             Self::WatchesExpire => watches(script, dice, WatchEnd::Gone),
+            Self::ListsLate => {
+                let mut own = Pcg64::seed_from_u64(dice.random());
+                let script = script.at(300, move |scene| {
+                    scene.proxy.set_rule(move |request| lists_late(request, &mut own));
+                });
+                watches(script, dice, WatchEnd::Gone)
+            }
             Self::ConnectionsCut => {
                 let mut own = Pcg64::seed_from_u64(dice.random());
                 let script = script.at(dice.random_range(500..1_500), move |scene| {
@@ -223,6 +232,17 @@ fn watches(mut script: Script, dice: &mut Pcg64, how: WatchEnd) -> Script {
         script = script.at(at, move |scene| scene.proxy.end_watches(how));
     }
     script.at(at + 100, |scene| scene.proxy.pass_everything())
+}
+
+/// What was made after a list had been read is not in it, and no other answer tells of it for a while.
+fn lists_late(request: &Request, dice: &mut Pcg64) -> Act {
+    let busy = || Act::Answer(refusal(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", Some(1)));
+    match request.is_of_all("gpuclaims") {
+        true if request.is_watch() => Act::Delay(Duration::from_millis(500)),
+        true if request.is_write() && dice.random_bool(0.4) => busy(),
+        true if !request.is_write() => Act::Late(Duration::from_millis(dice.random_range(300..1_000))),
+        _ => Act::Pass,
+    }
 }
 
 /// Three storms of some seconds; where they stall, nothing is seen but the answers.

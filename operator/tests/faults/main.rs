@@ -104,7 +104,13 @@ async fn its_clock_jumps() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_api_server_refuses() {
-    let faults = [Fault::WatchesExpire, Fault::Conflicts, Fault::TooManyRequests, Fault::ServerErrors];
+    let faults = [
+        Fault::WatchesExpire,
+        Fault::ListsLate,
+        Fault::Conflicts,
+        Fault::TooManyRequests,
+        Fault::ServerErrors,
+    ];
     try_all("refusals", &faults, None).await;
 }
 
