@@ -14,6 +14,9 @@ use super::scenario::{NODES, NOTICE_SECONDS};
 use super::scene::{Post, Scene, Script, TREATY, When, node};
 use super::support;
 
+/// By then every scenario has had its notices.
+const NOTICED_LATEST: Duration = Duration::from_secs(9);
+
 /// What is done to the system while it works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -218,9 +221,9 @@ fn set_clock(scene: &mut Scene, offset: &str) {
 fn clock_jumps(script: Script, dice: &mut Pcg64) -> Script {
     let [first, second] = [dice.random_range(3_500..5_000), dice.random_range(6_000..8_000)];
     let script = script
-        .then(When::Noticed, |scene| set_clock(scene, "+3600"))
+        .then(When::Noticed(NOTICED_LATEST), |scene| set_clock(scene, "+3600"))
         .at(first, |_| ())
-        .then(When::Noticed, |scene| set_clock(scene, "-3600"))
+        .then(When::Noticed(NOTICED_LATEST), |scene| set_clock(scene, "-3600"))
         .at(second, |scene| set_clock(scene, "+0"));
     Script { clock_is_sound: false, ..script }
 }
@@ -317,12 +320,12 @@ fn quota(script: Script, dice: &mut Pcg64) -> Script {
 
 fn treaty(script: Script) -> Script {
     script
-        .then(When::Noticed, |scene| {
+        .then(When::Noticed(NOTICED_LATEST), |scene| {
             scene.pool.apply(&support::treaty(&[("alpha", 8), ("beta", 20), ("gamma", 12)], 2));
             scene.injected();
         })
         .at(3_000, |_| ())
-        .then(When::Noticed, |scene| {
+        .then(When::Noticed(NOTICED_LATEST), |scene| {
             let mut next = support::treaty(&[("alpha", 12), ("beta", 12), ("gamma", 16)], NOTICE_SECONDS);
             next["metadata"]["name"] = json!("next");
             scene.pool.apply(&next);

@@ -30,8 +30,8 @@ pub const TREATY: &str = "test";
 pub enum When {
     /// So long after the start.
     At(Duration),
-    /// Once a claim was told to leave and has not left.
-    Noticed,
+    /// Once a claim was told to leave and has not left; so long after the start at the latest, when none is.
+    Noticed(Duration),
 }
 
 type Deed = Box<dyn FnOnce(&mut Scene)>;
@@ -218,7 +218,9 @@ impl Scene {
     fn has_come(&self, when: &When, elapsed: Duration) -> bool {
         match when {
             When::At(time) => elapsed >= *time,
-            When::Noticed => self.history.seen().claims.values().any(|c| c.state == "Reclaiming"),
+            When::Noticed(latest) => {
+                elapsed >= *latest || self.history.seen().claims.values().any(|c| c.state == "Reclaiming")
+            }
         }
     }
 
