@@ -26,7 +26,7 @@ export PROPTEST_RNG_SEED
 
 POOL := $(CARGO_TARGET_DIR)/release/concord-pool
 
-.PHONY: help prerequisites build up down status logs replay audit crash-test test lint crds fuzz mutants
+.PHONY: help prerequisites build up down status logs replay audit crash-test faults test lint crds fuzz mutants
 
 help: ## This list
 	@echo "Concord: GPUs that several members own together, shared under a treaty that software keeps."
@@ -77,6 +77,16 @@ crash-test: build ## A smaller replay with three kills of the operator; fails if
 
 test: lint ## Format, lints, unit, property and integration tests; the last ones start real control planes
 	cargo test --workspace --locked
+
+# How often `make faults` tries each fault, and the first seed.
+ROUNDS ?= 1
+SEED ?= 1
+FAULT_REPORT := $(CONCORD_CACHE)/faults.md
+faults: prerequisites ## What is lost under each fault, as a table: make faults ROUNDS=20 SEED=100
+	@mkdir -p $(CONCORD_CACHE) && rm -f $(FAULT_REPORT)
+	@CONCORD_FAULT_ROUNDS=$(ROUNDS) CONCORD_FAULT_SEED=$(SEED) CONCORD_FAULT_REPORT=$(FAULT_REPORT) \
+		cargo test --locked -p concord-operator --test faults -- --nocapture --test-threads 1; \
+		status=$$?; echo; cat $(FAULT_REPORT); exit $$status
 
 lint: prerequisites ## Format and lints alone
 	cargo fmt --all --check

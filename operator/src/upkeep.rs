@@ -93,7 +93,7 @@ fn follow_job(job: &JobView, claim: &ClaimView, now: Timestamp) -> Option<Chore>
             return let_go(claim);
         }
         let phase = if end.succeeded { ClaimPhase::Succeeded } else { ClaimPhase::Failed };
-        return Some(Chore::SetStatus(Box::new(finished(status, phase, end_of_second(end.at, now)))));
+        return Some(Chore::SetStatus(Box::new(finished(status, phase, end_of_second(status, end.at, now)))));
     }
     match status.state {
         ClaimPhase::Queued if !job.suspend => Some(Chore::SuspendJob),
@@ -175,9 +175,12 @@ fn make_claim(key: &Key, owners: Vec<OwnerReference>, spec: GpuClaimSpec) -> Box
     Box::new(GpuClaim { metadata, spec, status: None })
 }
 
-/// Ends are known to the second only; when one was seen at once, our own clock is the better one.
-fn end_of_second(second: Timestamp, now: Timestamp) -> Timestamp {
-    now.min(second.checked_add(SignedDuration::from_secs(1)).unwrap_or(now))
+/// Ends are known to the second only; when one was seen at once, our own clock is the better one. One before the
+/// admission is of a clock that is behind ours: then ours tells the end, as it told the beginning.
+fn end_of_second(status: &GpuClaimStatus, second: Timestamp, now: Timestamp) -> Timestamp {
+    let end = second.checked_add(SignedDuration::from_secs(1)).unwrap_or(now);
+    let precedes = status.admitted_at.as_ref().is_some_and(|since| end < since.0);
+    if precedes { now } else { now.min(end) }
 }
 
 /// The claim's Job has ended; its GPUs are free.

@@ -61,6 +61,8 @@ impl fmt::Display for Key {
 pub trait View: Sized {
     /// The kind.
     type Object: kube::Resource;
+    /// The operator makes such objects itself, and so may know one before any list shows it.
+    const MADE_HERE: bool = false;
     /// `None` when the object does not concern the operator.
     fn of(object: &Self::Object) -> Option<Self>;
     /// UID.
@@ -197,6 +199,7 @@ impl View for JobView {
 
 impl View for ClaimView {
     type Object = GpuClaim;
+    const MADE_HERE: bool = true;
 
     fn of(claim: &GpuClaim) -> Option<Self> {
         Some(Self {

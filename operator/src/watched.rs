@@ -13,12 +13,17 @@ pub struct Watched<V> {
     items: BTreeMap<Key, V>,
     /// Keys seen while the watch lists anew; what is not among them afterwards is gone.
     listing: BTreeSet<Key>,
+    /// The newest version among them: the list was read at this one or later.
+    listing_version: u64,
     listed: bool,
+    /// Not in the last list, and perhaps only because they were made after it had been read.
+    doubtful: BTreeSet<Key>,
 }
 
 impl<V> Default for Watched<V> {
     fn default() -> Self {
-        Self { items: BTreeMap::new(), listing: BTreeSet::new(), listed: false }
+        let (listing, doubtful) = (BTreeSet::new(), BTreeSet::new());
+        Self { items: BTreeMap::new(), listing, listing_version: 0, listed: false, doubtful }
     }
 }
 
@@ -28,10 +33,13 @@ impl<V: View> Watched<V> {
         match event {
             Event::Init => {
                 self.listing.clear();
+                self.listing_version = 0;
                 Vec::new()
             }
             Event::InitApply(object) => {
                 self.listing.insert(Key::of(&object));
+                let version = V::of(&object).map_or(0, |view| view.resource_version());
+                self.listing_version = self.listing_version.max(version);
                 self.absorb(&object)
             }
             Event::Apply(object) => self.absorb(&object),
@@ -46,8 +54,11 @@ impl<V: View> Watched<V> {
             }
             Event::InitDone => {
                 self.listed = true;
-                let gone: Vec<Key> =
-                    self.items.keys().filter(|k| !self.listing.contains(*k)).cloned().collect();
+                let missing = self.items.iter().filter(|(key, _)| !self.listing.contains(*key));
+                let (newer, gone): (Vec<_>, Vec<_>) = missing
+                    .partition(|(_, view)| V::MADE_HERE && view.resource_version() > self.listing_version);
+                self.doubtful.extend(newer.into_iter().map(|(key, _)| key.clone()));
+                let gone: Vec<Key> = gone.into_iter().map(|(key, _)| key.clone()).collect();
                 gone.iter().flat_map(|key| self.forget(key)).collect()
             }
         }
@@ -68,6 +79,11 @@ impl<V: View> Watched<V> {
     /// Removes an object that is known to be gone.
     pub fn forget(&mut self, key: &Key) -> Vec<Key> {
         self.items.remove(key).map(|_| key.clone()).into_iter().collect()
+    }
+
+    /// Keys that must be read again before anybody decides, because a list neither showed nor disproved them.
+    pub fn take_doubtful(&mut self) -> BTreeSet<Key> {
+        std::mem::take(&mut self.doubtful)
     }
 
     /// True once the watch has listed everything.
@@ -147,6 +163,21 @@ mod tests {
         watched.see(Event::InitApply(claim("y", "u2", 2)));
         let gone = watched.see(Event::InitDone);
         assert_eq!((gone.len(), known(&watched)), (1, vec![("y:u2".to_owned(), 2)]));
+    }
+
+    #[test]
+    fn what_was_made_after_the_list_was_read_is_doubtful_and_not_gone() {
+        let mut watched = Watched::<ClaimView>::default();
+        watched.absorb(&claim("old", "u1", 1));
+        watched.absorb(&claim("listed", "u2", 5));
+        // The answer to our own write, while a list of an earlier version is on its way.
+        watched.absorb(&claim("new", "u3", 6));
+        for event in [Event::Init, Event::InitApply(claim("listed", "u2", 5)), Event::InitDone] {
+            watched.see(event);
+        }
+        assert_eq!(known(&watched), [("listed:u2".to_owned(), 5), ("new:u3".to_owned(), 6)]);
+        assert_eq!(watched.take_doubtful().len(), 1);
+        assert!(watched.take_doubtful().is_empty());
     }
 
     #[test]

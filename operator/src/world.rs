@@ -131,6 +131,7 @@ impl World {
                 }
                 let changed = self.claims.see(event);
                 self.note_claims(changed);
+                self.uncertain.extend(self.claims.take_doubtful());
             }
             Sighting::Pod(event) => self.touched.extend(self.pods.see(event)),
             Sighting::Node(event) => drop(self.nodes.see(event)),

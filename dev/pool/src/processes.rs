@@ -14,6 +14,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::{
     files::{last_lines, write_public},
@@ -49,6 +50,8 @@ pub struct Processes {
 #[derive(Debug)]
 struct Running {
     record: ProcessRecord,
+    /// How it was started; unknown if an earlier starter did it.
+    launch: Option<Launch>,
     /// Present if this process is the parent; it must then collect the child.
     child: Option<Child>,
     /// Length of the log before the start; what comes before says nothing about this run.
@@ -90,7 +93,10 @@ impl Processes {
         }
         records.sort_by_key(|record| record.order);
         let (alive, ended): (Vec<_>, Vec<_>) = records.into_iter().partition(ProcessRecord::is_alive);
-        let running = alive.into_iter().map(|record| Running { record, child: None, log_start: 0 }).collect();
+        let running = alive
+            .into_iter()
+            .map(|record| Running { record, launch: None, child: None, log_start: 0 })
+            .collect();
         Ok(Self { data_dir: data_dir.to_owned(), lifetime: Lifetime::Detached, running, ended, guard: None })
     }
 
@@ -120,7 +126,10 @@ impl Processes {
             Ok(record)
         });
         match recorded {
-            Ok(record) => self.running.push(Running { record, child: Some(child), log_start }),
+            Ok(record) => {
+                let launch = Some(launch.clone());
+                self.running.push(Running { record, launch, child: Some(child), log_start });
+            }
             Err(error) => {
                 child.kill()?;
                 child.wait()?;
@@ -148,6 +157,34 @@ impl Processes {
             log.display(),
             last_lines(&log, log_start, LOG_LINES)
         )
+    }
+
+    /// Stops a program for a while, as a machine that hangs would.
+    pub fn pause(&self, name: &str) -> Result<()> {
+        self.signal(name, Signal::STOP)
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self, name: &str) -> Result<()> {
+        self.signal(name, Signal::CONT)
+    }
+
+    fn signal(&self, name: &str, signal: Signal) -> Result<()> {
+        let process = self.running.iter().find(|process| process.record.name == name);
+        let record = process.map(|process| &process.record).filter(|record| record.is_alive());
+        let group = record.and_then(|record| Pid::from_raw(record.pid));
+        let group = group.with_context(|| format!("{name} is not running"))?;
+        kill_process_group(group, signal).with_context(|| format!("cannot send {signal:?} to {name}"))
+    }
+
+    /// Kills a program as a crash would. Says how to start it as it was.
+    pub fn crash(&mut self, name: &str) -> Result<Launch> {
+        let process = self.running.iter().find(|process| process.record.name == name);
+        let launch = process.and_then(|process| process.launch.clone());
+        let launch = launch.with_context(|| format!("{name} was not started here"))?;
+        self.signal(name, Signal::KILL)?;
+        self.stop(name)?;
+        Ok(launch)
     }
 
     /// Stops one program; nothing happens if it is not running.

@@ -270,7 +270,7 @@ fn over(claim: &ClaimView, group: &Group<'_>, now: Timestamp) -> Chore {
         return Chore::SetStatus(Box::new(gone));
     }
     let at = group.ended.iter().map(|end| end.at).max().flatten();
-    let ended_at = at.map_or(now, |second| end_of_second(second, now));
+    let ended_at = at.map_or(now, |second| end_of_second(status, second, now));
     let succeeded = all_ended(claim, group) && group.ended.iter().all(|end| end.succeeded);
     let (phase, reason, message) = if succeeded {
         (ClaimPhase::Succeeded, "PodsSucceeded", "all its pods completed")

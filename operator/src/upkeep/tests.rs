@@ -131,6 +131,16 @@ fn an_end_is_booked_at_the_jobs_own_time_when_it_was_seen_late() {
 }
 
 #[test]
+fn an_operator_whose_clock_is_ahead_still_books_what_was_used() {
+    // Admitted at 100 and seen to end at 200 by our clock, at 40 by that of the Job controller.
+    let ended = JobView { suspend: false, end: Some(JobEnd { succeeded: true, at: at(40) }), ..job() };
+    let Some(Chore::SetStatus(next)) = chore(Some(ended), Some(claim(ClaimPhase::Admitted))) else {
+        panic!()
+    };
+    assert_eq!((next.used_gpu_milliseconds, next.ran_milliseconds), (1_600_000, Some(100_000)));
+}
+
+#[test]
 fn a_job_that_ends_while_it_is_being_stopped_has_ended() {
     let ended = JobView { end: Some(JobEnd { succeeded: false, at: at(150) }), ..job() };
     let Some(Chore::SetStatus(next)) = chore(Some(ended), Some(claim(ClaimPhase::Stopping))) else {

@@ -9,6 +9,7 @@ mod policies;
 mod promtool;
 mod quotas;
 mod review;
+#[allow(dead_code, reason = "shared with the fault tests")]
 mod support;
 mod told;
 mod treaty_kept;

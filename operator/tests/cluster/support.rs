@@ -76,13 +76,22 @@ impl Pool {
         pool
     }
 
-    fn plane(&self) -> &ControlPlane {
+    pub fn plane(&self) -> &ControlPlane {
         self.plane.as_ref().expect("runs until stop()")
     }
 
     /// Where the admin's credentials are.
     pub fn kubeconfig(&self) -> std::path::PathBuf {
         self.plane().kubeconfig(Identity::ADMIN)
+    }
+
+    pub fn plane_mut(&mut self) -> &mut ControlPlane {
+        self.plane.as_mut().expect("runs until stop()")
+    }
+
+    /// Goes with the pool.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     pub fn kubectl(&self, arguments: &[&str]) -> String {
@@ -131,7 +140,9 @@ impl Pool {
 
     /// The same with other options.
     pub fn start_operator_with(&mut self, options: &[&str]) {
-        self.operator = Some(self.spawn_operator_with("operator", options));
+        self.operator = Some(self.spawn_operator_with("operator", |command| {
+            command.args(options);
+        }));
     }
 
     /// By which the operator is let in.
@@ -144,7 +155,7 @@ impl Pool {
     /// An operator that the API server can ask about new texts, and where.
     pub fn start_reviewing_operator(&mut self) -> String {
         let listen = format!("127.0.0.1:{}", free_port());
-        self.operator = Some(self.spawn_operator_with("operator", &["--review-listen", &listen]));
+        self.start_operator_with(&["--review-listen", &listen]);
         format!("https://{listen}/review")
     }
 
@@ -161,25 +172,25 @@ impl Pool {
 
     /// One more operator.
     pub fn spawn_operator(&self, name: &str) -> Operator {
-        self.spawn_operator_with(name, &[])
+        self.spawn_operator_with(name, |_| ())
     }
 
-    fn spawn_operator_with(&self, name: &str, options: &[&str]) -> Operator {
+    /// One more operator, with a command that was changed at the last moment.
+    pub fn spawn_operator_with(&self, name: &str, change: impl FnOnce(&mut Command)) -> Operator {
         let port = free_port();
         let log = std::fs::File::options()
             .create(true)
             .append(true)
             .open(self.folder.path().join("operator.log"))
             .unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_concord-operator"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_concord-operator"));
+        command
             .args(["run", "--name", name, "--listen", &format!("127.0.0.1:{port}")])
             .args(["--lease-seconds", &self.lease_seconds.to_string()])
-            .args(options)
             .env("KUBECONFIG", self.plane().kubeconfig(OPERATOR))
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        Operator { child, port }
+            .stderr(log);
+        change(&mut command);
+        Operator { child: command.spawn().unwrap(), port }
     }
 
     /// A client with the operator's rights.
@@ -305,6 +316,16 @@ impl Operator {
         assert!(sent.success());
     }
 
+    /// As `kill -9` does it.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+    }
+
+    /// It ended, by itself or killed.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Tells it to stop and waits until it did; whether it was content.
     pub fn stop(mut self) -> bool {
         self.signal("TERM");
@@ -335,7 +356,7 @@ fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-fn node(index: usize) -> SimulatedNode {
+pub fn node(index: usize) -> SimulatedNode {
     let name = format!("node-{index:03}");
     SimulatedNode {
         name,
