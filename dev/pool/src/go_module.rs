@@ -89,14 +89,12 @@ impl GoModule<'_> {
         fs::create_dir_all(bin).with_context(|| format!("cannot create {}", bin.display()))?;
         let count = self.programs.len();
         let title = self.title;
-        progress
-            .line(format!("building {count} programs of {title}; minutes the first time, then cached"));
+        progress.line(format!("building {count} programs of {title}; minutes the first time, then cached"));
         for (position, (name, package)) in (1..).zip(self.programs) {
             progress.line(format!("[{position}/{count}] building {name} …"));
             let started = Instant::now();
             self.build(module, package, &bin.join(name))?;
-            progress
-                .line(format!("[{position}/{count}] {name} built in {} s", started.elapsed().as_secs()));
+            progress.line(format!("[{position}/{count}] {name} built in {} s", started.elapsed().as_secs()));
         }
         Ok(())
     }

@@ -38,6 +38,7 @@ pub use control_plane::{ControlPlane, Options, Ports};
 pub use go_module::GoModule;
 pub use identity::Identity;
 pub use nodes::SimulatedNode;
+pub use ports::free_port;
 pub use process::Launch;
 pub use processes::{Lifetime, Processes};
 pub use progress::Progress;
