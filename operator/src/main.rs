@@ -6,6 +6,7 @@ mod cycle;
 mod lease;
 mod metrics;
 mod observe;
+mod picture;
 mod placement;
 mod projects;
 mod quiet;

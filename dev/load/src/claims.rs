@@ -19,8 +19,10 @@ use crate::{
 /// A claim to be made.
 #[derive(Debug, Clone)]
 pub struct Ask {
-    /// Namespace, which is its project and its member too.
+    /// Namespace, which is its project too.
     pub queue: String,
+    /// Member.
+    pub member: String,
     /// Name.
     pub name: String,
     /// Cohort whose nodes it asks for.
@@ -32,17 +34,23 @@ pub struct Ask {
 impl Ask {
     /// The claim of one workload.
     pub fn new(queue: &Queue, name: String, workload: &Workload) -> Self {
-        Self { queue: queue.name.clone(), name, cohort: queue.cohort.clone(), gpus: workload.gpus }
+        Self::of_gpus(queue, name, workload.gpus)
+    }
+
+    /// A claim of one pod.
+    pub fn of_gpus(queue: &Queue, name: String, gpus: i64) -> Self {
+        let Queue { name: queue, member, cohort, .. } = queue.clone();
+        Self { queue, member, name, cohort, gpus }
     }
 
     /// The object: work of another controller, which this runner is.
     pub fn object(&self, now: Timestamp) -> Value {
-        let Self { queue, name, cohort, gpus } = self;
+        let Self { queue, member, name, cohort, gpus } = self;
         json!({
             "apiVersion": "concord.dev/v1alpha1", "kind": "GpuClaim",
             "metadata": {"name": name, "namespace": queue},
             "spec": {
-                "member": queue, "project": queue, "pods": 1, "gpusPerPod": gpus, "gpus": gpus,
+                "member": member, "project": queue, "pods": 1, "gpusPerPod": gpus, "gpus": gpus,
                 "nodeSelector": {COHORT_LABEL: cohort},
                 "workload": {"kind": "External", "name": name},
                 "submittedAt": Time(now),

@@ -24,30 +24,32 @@ pub const COHORT_LABEL: &str = "load.concord.dev/cohort";
 pub const TREATY: &str = "load";
 
 /// What a person has to know who compares the two.
-pub const DIFFERENCES: [&str; 6] = [
+pub const DIFFERENCES: [&str; 7] = [
     "Concord places every claim on nodes; Kueue's run has no nodes and counts quota alone. Nodes are as large as the largest workload, so that shapes can fit.",
     "Concord has no priorities: within a queue the line goes by submission, smaller claims pass who does not fit. Kueue serves large before medium before small, and may preempt for it.",
     "Cohorts are classes of GPUs in one treaty.",
+    "A treaty has at most 500 members: of more queues, neighbours of a cohort are projects of one member and share its guarantee.",
     "Concord keeps each member's line alone beside the pool, so that nobody ends later than without partners; Kueue promises nothing of the kind.",
     "Treaty, nodes and projects are made before the clock starts; Kueue's runner makes queues while it runs. Both clocks start with the first workload.",
-    "minimalkueue limits itself to 50 requests a second (burst 100), Kueue as shipped to 300 (burst 500), Concord to 16 writes in flight.",
+    "minimalkueue limits itself to 50 requests a second (burst 100), Kueue as shipped to 300 (burst 500), Concord to 64 writes in flight.",
 ];
 
 /// The treaty.
 pub fn treaty(load: &Load, notice_seconds: u32) -> Value {
     let cohorts = load.cohorts();
     let by_class = cohorts.len() > 1;
-    let member = |queue: &Queue| {
-        let most = queue.nominal_gpus + queue.borrowing_limit_gpus;
+    let member = |queues: &[Queue]| {
+        let (cohort, own): (&str, i64) = (&queues[0].cohort, queues.iter().map(|q| q.nominal_gpus).sum());
+        let most = own + queues.iter().map(|q| q.borrowing_limit_gpus).sum::<i64>();
         let share = |gpus: i64| match by_class {
-            true => json!({"byClass": {&queue.cohort: {"gpus": gpus}}}),
+            true => json!({"byClass": {cohort: {"gpus": gpus}}}),
             false => json!({"gpus": gpus}),
         };
-        json!({"name": queue.name, "guarantee": share(queue.nominal_gpus), "ceiling": share(most)})
+        json!({"name": queues[0].member, "guarantee": share(own), "ceiling": share(most)})
     };
     let mut spec = json!({
         "title": format!("Load {}", load.name),
-        "members": load.queues.iter().map(member).collect::<Vec<_>>(),
+        "members": load.queues.chunk_by(|a, b| a.member == b.member).map(member).collect::<Vec<_>>(),
         "reclaim": {"noticeSeconds": notice_seconds},
         "line": {"alone": "firstFit"},
     });
@@ -64,7 +66,7 @@ pub fn project(queue: &Queue, people: &str) -> Value {
     let kind =
         json!({"apiVersion": "concord.dev/v1alpha1", "kind": "Project", "metadata": {"name": queue.name}});
     let people = json!([{"kind": "User", "name": people}]);
-    merged(kind, json!({"member": queue.name, "purpose": "load", "people": people}))
+    merged(kind, json!({"member": queue.member, "purpose": "load", "people": people}))
 }
 
 /// Nodes for all nominal quotas, each with as many GPUs as the largest workload asks; a rest is a smaller node.

@@ -9,6 +9,9 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use serde_yaml::Value;
 
+/// Most members of a treaty.
+const MEMBERS_MOST: usize = 500;
+
 /// The file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -92,6 +95,8 @@ pub struct Queue {
     pub name: String,
     /// Name of its cohort.
     pub cohort: String,
+    /// Name of its member: its own, or that of a neighbour where there are more queues than a treaty may have members.
+    pub member: String,
     /// GPUs of its own.
     pub nominal_gpus: i64,
     /// Most GPUs beyond these.
@@ -143,7 +148,7 @@ impl Load {
         let file: GeneratorFile = serde_yaml::from_str(text)?;
         ensure!(file.topology.is_none(), "topology (Kueue's TAS) has no equivalent here");
         ensure!(!file.cohorts.is_empty(), "no cohorts");
-        let mut queues = Vec::new();
+        let mut queues: Vec<Queue> = Vec::new();
         for set in &file.cohorts {
             for index in 0..set.count {
                 let cohort = format!("{}-{index}", set.class_name);
@@ -154,7 +159,24 @@ impl Load {
         }
         let names: BTreeSet<&str> = queues.iter().map(|queue| queue.name.as_str()).collect();
         ensure!(names.len() == queues.len(), "two sets of cohorts have the same className");
-        Ok(Self { name: name.to_owned(), queues })
+        let mut load = Self { name: name.to_owned(), queues };
+        load.share_members(MEMBERS_MOST);
+        Ok(load)
+    }
+
+    /// Neighbours of one cohort share a member, as few of them as it takes.
+    fn share_members(&mut self, members_most: usize) {
+        let together = self.queues.len().div_ceil(members_most);
+        let (mut first, mut used) = (String::new(), together);
+        let mut cohort = String::new();
+        for queue in &mut self.queues {
+            if used == together || queue.cohort != cohort {
+                (first, used) = (queue.name.clone(), 0);
+                cohort.clone_from(&queue.cohort);
+            }
+            queue.member.clone_from(&first);
+            used += 1;
+        }
     }
 
     /// Cohorts in the order of the file.
@@ -219,8 +241,10 @@ impl QueuesSet {
     fn expand(&self, cohort: &str, position: usize, queues: &mut Vec<Queue>) -> Result<()> {
         let sets = self.workloads_sets.iter().map(FileWorkloadsSet::checked).collect::<Result<Vec<_>>>()?;
         for index in 0..self.count {
+            let name = format!("{}-{position}-{index}-{cohort}", self.class_name);
             queues.push(Queue {
-                name: format!("{}-{position}-{index}-{cohort}", self.class_name),
+                member: name.clone(),
+                name,
                 cohort: cohort.to_owned(),
                 nominal_gpus: self.nominal_quota.whole("nominalQuota")?,
                 borrowing_limit_gpus: self.borrowing_limit.whole("borrowingLimit")?,
@@ -268,9 +292,22 @@ mod tests {
     #[test]
     fn the_ideal_is_the_later_of_arrival_and_work() {
         let load = Load::parse("smoke", SMOKE).unwrap();
-        // By arrival the last large workload comes after 600 ms and runs 400 ms; by work a queue's 22,500 GPU-ms take
-        // its 20 GPUs 1,125 ms.
-        assert_eq!(load.ideal_milliseconds(), 1_125);
+        // By arrival the last small workload comes after 3,000 ms and runs 1,000 ms; by work a queue's 160,000 GPU-ms take
+        // its 20 GPUs 8,000 ms.
+        assert_eq!(load.ideal_milliseconds(), 8_000);
+        let quick =
+            SMOKE.replace("runtimeMs: 3000", "runtimeMs: 10").replace("runtimeMs: 2000", "runtimeMs: 10");
+        assert_eq!(Load::parse("quick", &quick).unwrap().ideal_milliseconds(), 4_000);
+    }
+
+    #[test]
+    fn neighbours_share_a_member_where_there_are_too_many_queues() {
+        let mut load = Load::parse("smoke", SMOKE).unwrap();
+        let members = |load: &Load| load.queues.iter().map(|q| q.member.clone()).collect::<Vec<_>>();
+        let own: Vec<String> = load.queues.iter().map(|queue| queue.name.clone()).collect();
+        assert_eq!(members(&load), own);
+        load.share_members(3);
+        assert_eq!(members(&load), [&own[0], &own[0], &own[2], &own[2]].map(String::clone));
     }
 
     #[test]

@@ -29,10 +29,8 @@ use crate::{
 };
 
 const MODULE: &str = "sigs.k8s.io/kueue";
-const PROGRAMS: [(&str, &str); 2] = [
-    ("minimalkueue", "sigs.k8s.io/kueue/test/performance/scheduler/minimalkueue"),
-    ("runner", "sigs.k8s.io/kueue/test/performance/scheduler/runner"),
-];
+const MINIMAL_KUEUE: &str = "sigs.k8s.io/kueue/test/performance/scheduler/minimalkueue";
+const RUNNER: &str = "sigs.k8s.io/kueue/test/performance/scheduler/runner";
 /// As in Kueue's Makefile (`hack/make/test.mk`).
 const RUNNER_QPS: u32 = 1_000;
 const RUNNER_BURST: u32 = 2_000;
@@ -56,12 +54,12 @@ impl Kueue {
     /// # Errors
     /// When Go is missing or does not build them.
     pub fn ensure(qps: Option<u32>, scratch: &Path, progress: &Progress) -> Result<Self> {
-        let mut module = module();
-        let sources = module.sources_of(MODULE)?;
+        let sources = module(&[]).sources_of(MODULE)?;
         let qps = qps.unwrap_or(BUILT_IN_QPS);
-        let overlay = (qps != BUILT_IN_QPS).then(|| with_limit(&sources, scratch, qps)).transpose()?;
-        module.overlay = overlay.as_deref();
-        Ok(Self { bin: module.ensure(progress)?, sources, qps })
+        let changed = (qps != BUILT_IN_QPS).then(|| with_limit(&sources, scratch, qps)).transpose()?;
+        let package = changed.as_deref().unwrap_or(MINIMAL_KUEUE);
+        let programs = [("minimalkueue", package), ("runner", RUNNER)];
+        Ok(Self { bin: module(&programs).ensure(progress)?, sources, qps })
     }
 
     /// A generator file of Kueue's own; its sources are fetched if they are not there.
@@ -69,7 +67,7 @@ impl Kueue {
     /// # Errors
     /// When Go is missing or cannot get them.
     pub fn generator_file(name: &str) -> Result<PathBuf> {
-        let configs = module().sources_of(MODULE)?.join("test/performance/scheduler/configs");
+        let configs = module(&[]).sources_of(MODULE)?.join("test/performance/scheduler/configs");
         Ok(configs.join(name).join("generator.yaml"))
     }
 
@@ -178,14 +176,13 @@ impl Kueue {
     }
 }
 
-fn module() -> GoModule<'static> {
+fn module<'a>(programs: &'a [(&'a str, &'a str)]) -> GoModule<'a> {
     GoModule {
         directory: Path::new(env!("CARGO_MANIFEST_DIR")).join("../kueue"),
         cache: "kueue",
         title: "Kueue's load test",
-        programs: &PROGRAMS,
+        programs,
         linker_flags: "-s -w",
-        overlay: None,
     }
 }
 
@@ -198,8 +195,8 @@ pub fn pids_usage(plane: &mut ControlPlane) -> Result<(Usage, Usage)> {
     Ok((of(plane, "kube-apiserver")?, of(plane, "etcd")?))
 }
 
-/// An overlay in which `minimalkueue` has other client limits.
-fn with_limit(sources: &Path, scratch: &Path, qps: u32) -> Result<PathBuf> {
+/// The source of `minimalkueue` with other client limits; the path of the file.
+fn with_limit(sources: &Path, scratch: &Path, qps: u32) -> Result<String> {
     let original = sources.join("test/performance/scheduler/minimalkueue/main.go");
     let text = fs::read_to_string(&original)?;
     let burst = qps * 5 / 3;
@@ -208,13 +205,9 @@ fn with_limit(sources: &Path, scratch: &Path, qps: u32) -> Result<PathBuf> {
         .replace("kubeConfig.Burst = 100", &format!("kubeConfig.Burst = {burst}"));
     ensure!(changed != text, "{} does not state its limits any more", original.display());
     fs::create_dir_all(scratch)?;
-    let (file, overlay) =
-        (scratch.join(format!("main-{qps}.go")), scratch.join(format!("overlay-{qps}.json")));
+    let file = scratch.canonicalize()?.join(format!("minimalkueue-{qps}.go"));
     fs::write(&file, changed)?;
-    let replace =
-        serde_json::json!({"Replace": {original.display().to_string(): file.display().to_string()}});
-    fs::write(&overlay, replace.to_string())?;
-    Ok(overlay)
+    Ok(file.display().to_string())
 }
 
 /// What the runner says that `minimalkueue` used, from `getrusage`.

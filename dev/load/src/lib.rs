@@ -7,11 +7,13 @@
 //!
 //! Read [`equivalent`] for what is compared with what, [`drive`] for how claims live, [`calls`] for how writes are counted.
 
+pub mod backlog;
 pub mod calls;
 pub mod claims;
 pub mod concord;
 pub mod drive;
 pub mod equivalent;
+pub mod figures;
 pub mod generator;
 pub mod kueue;
 pub mod ledger;

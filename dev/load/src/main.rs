@@ -11,10 +11,11 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use concord_load::{
     concord::Concord,
+    figures::{self, Figure},
     generator::Load,
     kueue::Kueue,
     plane,
-    report::{Comparison, load_average},
+    report::{Comparison, load_average, machine},
 };
 use concord_pool::{Progress, pool};
 
@@ -24,7 +25,8 @@ use concord_pool::{Progress, pool};
     after_help = "Try:\n  concord-load compare --load smoke                      a minute: does everything work?\n  \
     concord-load compare --load baseline                   15,000 workloads, Concord and then Kueue\n  \
     concord-load compare --load large-scale --only concord 50,000 workloads in 1,000 queues\n  \
-    concord-load compare --load my/generator.yaml --kueue-qps 50,300\n\n\
+    concord-load compare --load my/generator.yaml --kueue-qps 50,300\n  \
+    concord-load failover; concord-load restart; concord-load latency\n\n\
     Every run starts an empty etcd and kube-apiserver of its own, without controllers. Both schedulers run one after\n\
     the other, never at once. A busy machine makes every time longer: look at the CPU seconds and the writes first.\n\
     docs/load.md says how it works and what differs between the two set-ups."
@@ -44,6 +46,30 @@ struct Arguments {
 enum Command {
     /// The same load for Concord and for Kueue, one after the other; prints a table.
     Compare(Compare),
+    /// Kill the operator that acts, amid claims in line, and wait for what the standby starts first.
+    Failover {
+        /// Claims in line.
+        #[arg(long, default_value_t = 10_000)]
+        claims: usize,
+        /// Length of the lease, which is most of the time.
+        #[arg(long, default_value_t = 15)]
+        lease_seconds: u32,
+    },
+    /// Stop the operator, start it again amid many claims, and wait for its first decision; its memory too.
+    Restart {
+        /// Claims in line.
+        #[arg(long, default_value_t = 100_000)]
+        claims: usize,
+    },
+    /// Time from making a claim to its admission in a pool full of running claims, with and without a reclaim.
+    Latency {
+        /// Claims that run.
+        #[arg(long, default_value_t = 4_000)]
+        running: usize,
+        /// Claims that are made, one after another, of each sort.
+        #[arg(long, default_value_t = 100)]
+        trials: usize,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -88,6 +114,29 @@ async fn run(Arguments { data, operator, command }: Arguments) -> Result<()> {
     ensure!(operator.is_file(), "no program at {}; `make build` builds it", operator.display());
     match command {
         Command::Compare(order) => compare(&data, operator, &order, &progress).await,
+        Command::Failover { claims, lease_seconds } => {
+            let mut control = plane::start(&empty(&data, "failover")?, &progress).await?;
+            let found = figures::failover(&mut control, operator, claims, lease_seconds, &progress).await?;
+            print(&found);
+            control.stop().await
+        }
+        Command::Restart { claims } => {
+            let mut control = plane::start(&empty(&data, "restart")?, &progress).await?;
+            print(&figures::restart(&mut control, operator, claims, &progress).await?);
+            control.stop().await
+        }
+        Command::Latency { running, trials } => {
+            let mut control = plane::start(&empty(&data, "latency")?, &progress).await?;
+            print(&figures::latency(&mut control, operator, running, trials, &progress).await?);
+            control.stop().await
+        }
+    }
+}
+
+fn print(figures: &[Figure]) {
+    println!("{}; load average {:.1}\n\n| what | measured |\n|---|---|", machine(), load_average());
+    for Figure { what, value } in figures {
+        println!("| {what} | {value} |");
     }
 }
 

@@ -26,12 +26,10 @@ pub struct GoModule<'a> {
     /// What is built, for people.
     pub title: &'a str,
     /// File names of the programs and the import paths of their main packages; the one that compiles the most shared
-    /// packages early.
+    /// packages early. The path of a file that ends in `.go` is built with the module's requirements.
     pub programs: &'a [(&'a str, &'a str)],
     /// What `-ldflags` gets.
     pub linker_flags: &'a str,
-    /// Source files that are read instead of others: JSON as `go help build` describes it for `-overlay`.
-    pub overlay: Option<&'a Path>,
 }
 
 impl GoModule<'_> {
@@ -101,11 +99,8 @@ impl GoModule<'_> {
 
     fn build(&self, module: &Path, package: &str, output: &Path) -> Result<()> {
         let mut command = go(module);
-        command.args(self.flags());
-        if let Some(overlay) = self.overlay {
-            command.arg("-overlay").arg(overlay);
-        }
-        let result = command.arg("-o").arg(output).arg(package).output().context("cannot run go")?;
+        command.args(self.flags()).arg("-o").arg(output).arg(package);
+        let result = command.output().context("cannot run go")?;
         if !result.status.success() {
             let text = String::from_utf8_lossy(&result.stderr);
             let lines: Vec<&str> = text.lines().collect();
@@ -133,8 +128,8 @@ impl GoModule<'_> {
             digest.update(&[0]);
         }
         digest.update(self.flags().join("\0").as_bytes());
-        for path in self.overlay.iter().copied().map(overlaid).collect::<Result<Vec<_>>>()?.concat() {
-            digest.update(&fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?);
+        for (_, package) in self.programs.iter().filter(|(_, package)| package.ends_with(".go")) {
+            digest.update(&fs::read(package).with_context(|| format!("cannot read {package}"))?);
         }
         let version = go(module).arg("version").output().context("cannot run go")?;
         ensure!(
@@ -155,14 +150,6 @@ pub fn cache_directory() -> Result<PathBuf> {
     }
     let parent = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
     Ok(parent.context("none of CONCORD_CACHE, XDG_CACHE_HOME and HOME is set")?.join("concord"))
-}
-
-/// The files that an overlay puts in the place of others.
-fn overlaid(overlay: &Path) -> Result<Vec<PathBuf>> {
-    let text = fs::read_to_string(overlay).with_context(|| format!("cannot read {}", overlay.display()))?;
-    let value: serde_json::Value = serde_json::from_str(&text)?;
-    let replaced = value.get("Replace").and_then(|replace| replace.as_object());
-    Ok(replaced.into_iter().flat_map(|r| r.values()).filter_map(|v| v.as_str()).map(PathBuf::from).collect())
 }
 
 /// Go with an environment of its own: flags or a workspace of the user's must not change what is built.

@@ -78,7 +78,6 @@ impl Toolchain {
             title: "the control plane",
             programs: &programs,
             linker_flags: &linker_flags(),
-            overlay: None,
         };
         let toolchain = Self { bin: module.ensure(progress)? };
         Ok(toolchain)
