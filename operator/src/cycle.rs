@@ -316,12 +316,17 @@ impl Operator {
 
     /// Reads again what a write of unknown outcome may have changed.
     async fn read_uncertain(&mut self) {
-        for key in std::mem::take(&mut self.world.uncertain) {
-            let client = self.writer.client();
+        let client = self.writer.client();
+        let read = |key: Key| async move {
             let claims: Api<GpuClaim> = Api::namespaced(client.clone(), &key.namespace);
             let jobs: Api<Job> = Api::namespaced(client.clone(), &key.namespace);
             let both = async { tokio::try_join!(claims.get_opt(&key.name), jobs.get_opt(&key.name)) };
-            match tokio::time::timeout(TICK, both).await {
+            let answer = tokio::time::timeout(TICK, both).await;
+            (key, answer)
+        };
+        let answers = all(std::mem::take(&mut self.world.uncertain).into_iter().map(read)).await;
+        for (key, answer) in answers {
+            match answer {
                 Ok(Ok((claim, job))) => {
                     self.world.replace(&key, claim.as_ref(), job.as_ref());
                 }
@@ -480,7 +485,7 @@ async fn write_statuses<K>(
     }
 }
 
-/// Does the writes side by side, a limited number at once.
+/// Does the calls side by side, a limited number at once.
 async fn all<T>(work: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
     futures::stream::iter(work).buffer_unordered(WRITES_IN_FLIGHT_MAX).collect().await
 }

@@ -74,7 +74,7 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct Compare {
-    /// `smoke` (60 workloads), `baseline` or `large-scale` (of Kueue's module), or the path of a generator file.
+    /// `smoke` (60 workloads), `tenth` (of baseline), `baseline` or `large-scale` (of Kueue's module), or a generator file.
     #[arg(long, env = "LOAD", default_value = "baseline")]
     load: String,
     /// Run one scheduler alone.
@@ -153,8 +153,8 @@ async fn compare(data: &Path, operator: PathBuf, order: &Compare, progress: &Pro
     }
     if named {
         file = Kueue::generator_file(&order.load)?;
-    } else if order.load == "smoke" {
-        file = Path::new(env!("CARGO_MANIFEST_DIR")).join("loads/smoke.yaml");
+    } else if matches!(order.load.as_str(), "smoke" | "tenth") {
+        file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("loads/{}.yaml", order.load));
     }
     let load = Load::read(&file)?;
     let mut comparison = Comparison::new(&load.name, load.ideal_milliseconds(), load_average());
