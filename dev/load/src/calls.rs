@@ -111,8 +111,7 @@ fn sample(line: &str) -> Option<(&str, BTreeMap<&str, &str>, u64)> {
     let (labels, value) = rest.rsplit_once("} ")?;
     let mut found = BTreeMap::new();
     // No label here has a comma or a quotation mark in its value.
-    for pair in labels.split("\",") {
-        let pair = pair.strip_suffix('"').unwrap_or(pair);
+    for pair in labels.strip_suffix('"')?.split("\",") {
         let (key, text) = pair.split_once("=\"")?;
         found.insert(key, text);
     }
