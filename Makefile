@@ -26,7 +26,7 @@ export PROPTEST_RNG_SEED
 
 POOL := $(CARGO_TARGET_DIR)/release/concord-pool
 
-.PHONY: help prerequisites build up down status logs replay audit crash-test faults test lint crds fuzz mutants
+.PHONY: help prerequisites build up down status logs replay audit crash-test bench-kueue bench-operator load-programs faults test lint crds fuzz mutants
 
 help: ## This list
 	@echo "Concord: GPUs that several members own together, shared under a treaty that software keeps."
@@ -74,6 +74,25 @@ audit: $(POOL) ## Count GPUs for a minute from the API alone: make audit FOR=5m
 crash-test: build ## A smaller replay with three kills of the operator; fails if the audit finds anything
 	@$(POOL) up --no-replay
 	@$(POOL) replay --replay $(or $(REPLAY),start-day=26$(,)hours=4$(,)speed=300$(,)max-runtime-hours=4) --kill-operator 3
+
+# baseline, large-scale, smoke, or a generator file.
+LOAD ?= baseline
+LOAD_PROGRAM := $(CARGO_TARGET_DIR)/release/concord-load
+# Control planes and logs of the load tests, and the last tables.
+CONCORD_LOAD ?= $(CURDIR)/.load
+export CONCORD_LOAD
+
+load-programs: prerequisites
+	cargo build --release --locked -p concord-operator
+	cargo build --release --locked -p concord-load
+
+bench-kueue: load-programs ## Kueue's own load for Concord and for Kueue, one after the other: make bench-kueue LOAD=smoke
+	@$(LOAD_PROGRAM) compare --load $(LOAD) --report $(CONCORD_LOAD)/$(notdir $(basename $(LOAD))) $(COMPARE)
+
+bench-operator: load-programs ## Fail-over amid 10,000 claims, restart amid 100,000, latency amid 4,000 that run
+	@$(LOAD_PROGRAM) latency
+	@$(LOAD_PROGRAM) failover
+	@$(LOAD_PROGRAM) restart
 
 test: lint ## Format, lints, unit, property and integration tests; the last ones start real control planes
 	cargo test --workspace --locked

@@ -9,6 +9,7 @@ mod uncertain;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use concord_api::snapshot::millis;
@@ -32,6 +33,7 @@ use crate::forecast::Forecaster;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::observe;
+use crate::picture::Seen as Picture;
 use crate::projects;
 use crate::quiet::Quiet;
 use crate::quotas;
@@ -47,8 +49,10 @@ use crate::write::{WriteError, Writer, chain};
 
 use office::Role;
 
-/// Writes in flight at once; more only queue inside the API server.
-const WRITES_IN_FLIGHT_MAX: usize = 16;
+/// Writes in flight at once. A busy API server serves its callers in turn, so that whoever has few calls in flight waits
+/// for those who have many; with 16 a load of 150 other callers left the operator a tenth of the server. A server with the
+/// default limits has some 245 seats for service accounts.
+const WRITES_IN_FLIGHT_MAX: usize = 64;
 /// Sightings that arrive this close together are decided together.
 const BATCH_WINDOW: Duration = Duration::from_millis(20);
 /// Most sightings taken in before a decision: a list of a large pool is decided in parts only above this.
@@ -118,24 +122,24 @@ impl Operator {
                 continue;
             }
             let now = Timestamp::now();
-            let Some((rules, snapshot)) = self.situation(now) else {
+            let Some((rules, seen)) = self.situation(now) else {
                 self.report_no_treaty(now).await;
                 continue;
             };
-            if self.has_news(&rules, &snapshot, now) {
-                let plan = self.decide(&rules, &snapshot, now);
-                let Some(plan) = self.check(&rules, &snapshot, plan, now) else {
+            let snapshot = &seen.snapshot;
+            if self.has_news(&rules, &seen, now) {
+                let plan = self.decide(&rules, snapshot, now);
+                let Some(plan) = self.check(&rules, snapshot, plan, now) else {
                     self.stalled = true;
                     continue;
                 };
                 let done = self.apply(&rules, &plan, now).await;
                 if done && plan.plan().is_quiet() {
-                    let (rules, snapshot, decided_at) = (rules.clone(), snapshot.clone(), millis(now));
-                    self.quiet = Some(Quiet { rules, snapshot, decided_at });
+                    self.quiet = Some(Quiet::new(Arc::clone(&rules), &seen, millis(now)));
                 }
                 self.waits.clone_from(&plan.plan().waits);
             }
-            self.report(&rules, &snapshot, now).await;
+            self.report(&rules, snapshot, now).await;
             self.metrics.last_cycle_timestamp_seconds.set(now.as_second());
         }
     }
@@ -304,25 +308,25 @@ impl Operator {
         };
         self.quiet
             .iter()
-            .flat_map(Quiet::alarms)
+            .filter_map(Quiet::alarm)
             .map(until)
             .min()
             .map_or(self.next_tick, |at| at.min(self.next_tick))
     }
 
     /// The engine's input, or `None` while it would be guesswork.
-    fn situation(&self, now: Timestamp) -> Option<(Rules, Snapshot)> {
+    fn situation(&mut self, now: Timestamp) -> Option<(Arc<Rules>, Picture)> {
         if !self.world.missing().is_empty() || !self.world.uncertain.is_empty() {
             return None;
         }
         let (_, rules) = self.world.treaty_in_force(now)?;
-        let snapshot = self.world.snapshot(&rules, now);
-        Some((rules, snapshot))
+        let seen = self.world.snapshot(&rules, now);
+        Some((rules, seen))
     }
 
     /// False when the last decision found nothing to do and nothing has changed since.
-    fn has_news(&mut self, rules: &Rules, snapshot: &Snapshot, now: Timestamp) -> bool {
-        let news = self.quiet.as_ref().is_none_or(|quiet| quiet.is_past(rules, snapshot, millis(now)));
+    fn has_news(&mut self, rules: &Rules, seen: &Picture, now: Timestamp) -> bool {
+        let news = self.quiet.as_ref().is_none_or(|quiet| quiet.is_past(rules, seen.version, millis(now)));
         if news {
             self.quiet = None;
         }
@@ -446,7 +450,7 @@ async fn write_statuses<K>(
     }
 }
 
-/// Does the writes side by side, a limited number at once.
+/// Does the calls side by side, a limited number at once.
 async fn all<T>(work: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
     futures::stream::iter(work).buffer_unordered(WRITES_IN_FLIGHT_MAX).collect().await
 }

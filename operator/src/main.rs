@@ -7,6 +7,7 @@ mod forecast;
 mod lease;
 mod metrics;
 mod observe;
+mod picture;
 mod placement;
 mod pods;
 mod projects;

@@ -1,43 +1,57 @@
 //! When there is nothing to decide: the last look at the pool found nothing to do, and nothing has happened since. Pure.
 
-use concord_treaty::snapshot::{Claim, ClaimState, Phase, Snapshot};
+use std::sync::Arc;
+
+use concord_treaty::snapshot::{Claim, ClaimState, Phase};
 use concord_treaty::treaty::Treaty as Rules;
 use concord_treaty::units::TimestampMillis;
 
+use crate::picture::Seen;
+
 /// A situation in which nothing was left to do.
 pub struct Quiet {
-    /// The treaty.
-    pub rules: Rules,
-    /// The pool.
-    pub snapshot: Snapshot,
-    /// When it was looked at.
-    pub decided_at: TimestampMillis,
+    rules: Arc<Rules>,
+    /// Number of the picture.
+    version: u64,
+    decided_at: TimestampMillis,
+    /// First time after it at which something is to be decided although nothing is seen to happen.
+    alarm: Option<TimestampMillis>,
 }
 
 impl Quiet {
-    /// Times at which something is to be decided although nothing is seen to happen: a notice runs out, or a claim
-    /// that the pool finished early ends in its member's line alone.
-    pub fn alarms(&self) -> impl Iterator<Item = TimestampMillis> + '_ {
-        let alarm = |c: &Claim| match (&c.state, &c.due) {
-            (ClaimState::Holding(h), _) => match h.phase {
-                Phase::Noticed { deadline } => Some(deadline),
-                Phase::Running | Phase::Stopping => None,
-            },
-            (ClaimState::Finished { runtime }, Some(due)) => Some(due.since.after(*runtime)),
-            _ => None,
-        };
-        self.snapshot.claims.iter().filter_map(alarm).filter(|at| *at > self.decided_at)
+    /// What was looked at, and when.
+    pub fn new(rules: Arc<Rules>, seen: &Seen, decided_at: TimestampMillis) -> Self {
+        let alarms = seen.snapshot.claims.iter().filter_map(alarm);
+        let alarm = alarms.filter(|at| *at > decided_at).min();
+        Self { rules, version: seen.version, decided_at, alarm }
+    }
+
+    /// When something is to be decided although nothing is seen to happen.
+    pub const fn alarm(&self) -> Option<TimestampMillis> {
+        self.alarm
     }
 
     /// Whether there may be something to do again: something else is seen, an alarm went off, or it is another day of
     /// the treaty, on which other clauses may hold.
-    pub fn is_past(&self, rules: &Rules, snapshot: &Snapshot, now: TimestampMillis) -> bool {
-        self.alarms().any(|at| at <= now)
+    pub fn is_past(&self, rules: &Rules, version: u64, now: TimestampMillis) -> bool {
+        self.alarm.is_some_and(|at| at <= now)
             || self.rules.day(self.decided_at) != rules.day(now)
             // Windows open and close by the clock: the next tick may find them changed.
             || !rules.windows().is_empty() && now > self.decided_at
-            || self.rules != *rules
-            || self.snapshot != *snapshot
+            || *self.rules != *rules
+            || self.version != version
+    }
+}
+
+/// A notice runs out, or a claim that the pool finished early ends in its member's line alone.
+fn alarm(claim: &Claim) -> Option<TimestampMillis> {
+    match (&claim.state, &claim.due) {
+        (ClaimState::Holding(h), _) => match h.phase {
+            Phase::Noticed { deadline } => Some(deadline),
+            Phase::Running | Phase::Stopping => None,
+        },
+        (ClaimState::Finished { runtime }, Some(due)) => Some(due.since.after(*runtime)),
+        _ => None,
     }
 }
 
@@ -45,6 +59,7 @@ impl Quiet {
 mod tests {
     use concord_api::snapshot::millis;
     use concord_treaty::document::Document;
+    use concord_treaty::snapshot::Snapshot;
     use serde_json::json;
 
     use super::*;
@@ -54,14 +69,12 @@ mod tests {
         let text = json!({"title": "t", "timeZone": "Asia/Tokyo", "reclaim": {"noticeSeconds": 1},
             "members": [{"name": "a", "guarantee": {"gpus": 8}}]});
         let document: Document = serde_json::from_value(text).unwrap();
-        let rules = Rules::validate(&document).unwrap();
+        let rules = Arc::new(Rules::validate(&document).unwrap());
         let at = |text: &str| millis(text.parse().unwrap());
-        let quiet = Quiet {
-            rules: rules.clone(),
-            snapshot: Snapshot::default(),
-            decided_at: at("2027-03-31T14:00:00Z"),
-        };
-        assert!(!quiet.is_past(&rules, &Snapshot::default(), at("2027-03-31T14:59:59Z")));
-        assert!(quiet.is_past(&rules, &Snapshot::default(), at("2027-03-31T15:00:00Z")));
+        let seen = Seen { snapshot: Snapshot::default(), version: 7 };
+        let quiet = Quiet::new(Arc::clone(&rules), &seen, at("2027-03-31T14:00:00Z"));
+        assert!(!quiet.is_past(&rules, 7, at("2027-03-31T14:59:59Z")));
+        assert!(quiet.is_past(&rules, 7, at("2027-03-31T15:00:00Z")));
+        assert!(quiet.is_past(&rules, 8, at("2027-03-31T14:59:59Z")), "something has changed");
     }
 }

@@ -2,10 +2,11 @@
 //! so that a decision never forgets what the last one did.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use concord_api::snapshot::{SeenClaim, millis};
+use concord_api::snapshot::{Meaning, SeenClaim, meaning_of, millis};
 use concord_api::{GpuClaim, GpuClaimStatus, GpuNode, MemberQuota, Project, Treaty};
-use concord_treaty::snapshot::Snapshot;
+use concord_treaty::quota::QuotaInForce;
 use concord_treaty::treaty::Treaty as Rules;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
@@ -14,6 +15,7 @@ use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 
 use crate::lease::Fence;
+use crate::picture::{Picture, Seen};
 use crate::pods::{PodView, Pods, reference};
 use crate::quotas;
 use crate::story::{self, Told};
@@ -23,6 +25,7 @@ use crate::watched::Watched;
 mod returning;
 
 pub use returning::Successor;
+use returning::lacks_pods;
 
 /// Everything watched. A key is *touched* when something about its Job or claim changed since the last upkeep.
 #[derive(Debug, Default)]
@@ -48,6 +51,10 @@ pub struct World {
     pub(crate) stories: Vec<(GpuClaim, Told)>,
     /// Since when this is looked at.
     pub(crate) looked_since: Option<Timestamp>,
+    /// Treaties that are valid, with their generation; each text is read once.
+    sound: BTreeMap<Key, (Option<i64>, Option<Arc<Rules>>)>,
+    /// What the engine sees.
+    picture: Picture,
     /// The term in which this is looked at; none on a standby.
     term: Option<Fence>,
     /// Claims that somebody of an earlier term booked GPUs for although this term had begun, with their UID and what they were before.
@@ -133,10 +140,14 @@ impl World {
                 self.note_claims(changed);
                 self.uncertain.extend(self.claims.take_doubtful());
             }
-            Sighting::Pod(event) => self.touched.extend(self.pods.see(event)),
+            Sighting::Pod(event) => {
+                let keys = self.pods.see(event);
+                self.touch_claims(keys);
+            }
             Sighting::Node(event) => drop(self.nodes.see(event)),
             Sighting::GpuNode(event) => drop(self.gpu_nodes.see(event)),
             Sighting::Project(event) => {
+                self.picture.all_changed();
                 for key in self.projects.see(event) {
                     self.touch_namespace(&key.name);
                     self.touched_projects.insert(key.name);
@@ -147,6 +158,7 @@ impl World {
                 // A changed text may know a project's member now, or not any more; a changed status says nothing new.
                 let before = self.treaty_texts();
                 self.treaties.see(event);
+                self.read_treaties();
                 if self.treaty_texts() != before {
                     self.treaties_changed = true;
                     self.touched_projects.extend(self.projects.keys().map(|k| k.name.clone()));
@@ -183,18 +195,27 @@ impl World {
         self.note_claims(changed);
     }
 
+    /// Something about these claims, their Jobs or their pods has changed.
+    fn touch_claims(&mut self, keys: Vec<Key>) {
+        self.picture.changed(keys.iter().cloned());
+        self.touched.extend(keys);
+    }
+
     /// Takes in the answer to a write of a pod.
     pub fn absorb_pod(&mut self, pod: &Pod) {
-        self.touched.extend(self.pods.absorb(pod));
+        let keys = self.pods.absorb(pod);
+        self.touch_claims(keys);
     }
 
     /// Takes in that a pod is gone.
     pub fn forget_pod(&mut self, key: &Key) {
-        self.touched.extend(self.pods.forget(key));
+        let keys = self.pods.forget(key);
+        self.touch_claims(keys);
     }
 
     /// Takes in the answer to a write of a project's status; its Jobs may now get claims.
     pub fn absorb_project(&mut self, project: &Project) {
+        self.picture.all_changed();
         for key in self.projects.absorb(project) {
             self.touch_namespace(&key.name);
         }
@@ -236,9 +257,9 @@ impl World {
     /// The treaty that rules: the oldest valid one of those that hold today; when none does, the oldest valid one, so
     /// that claims are told why nothing starts. Others have to wait for an amendment. Ages are known to the second;
     /// of two that are as old the one stays that rules already.
-    pub fn treaty_in_force(&self, now: Timestamp) -> Option<(&Treaty, Rules)> {
-        let treaties = self.treaties.values().map(|t| &t.object);
-        let sound = treaties.filter_map(|t| Some((t, Rules::validate_for_cluster(&t.spec.document()).ok()?)));
+    pub fn treaty_in_force(&self, now: Timestamp) -> Option<(&Treaty, Arc<Rules>)> {
+        let sound =
+            self.treaties.iter().filter_map(|(key, t)| Some((&t.object, self.rules_of(key, &t.object)?)));
         sound.min_by_key(|(treaty, rules)| {
             let holds = rules.holds_on(rules.day(millis(now)));
             let created_at = treaty.creation_timestamp().map(|time| time.0);
@@ -246,21 +267,50 @@ impl World {
         })
     }
 
-    /// The engine's input.
-    pub fn snapshot(&self, rules: &Rules, now: Timestamp) -> Snapshot {
-        let unhealthy = |key| self.gpu_nodes.get(key).map_or(0, |agent| agent.unhealthy_gpus);
-        let nodes = self.nodes.iter().map(|(key, node)| node.node.in_snapshot(&key.name, unhealthy(key)));
-        let claims = self.claims.iter().map(|(key, claim)| SeenClaim {
-            id: key.claim_id(),
-            spec: &claim.spec,
-            status: Some(&claim.status),
-            // Without its pods it is out of the line, as if it were on its way out.
-            deleting: claim.deleting || self.lacks_pods(key, claim),
-            project: self.projects.get(&Key::cluster(&claim.spec.project)).map(|p| &p.object.spec),
-        });
-        let quotas = quotas::in_force(self.quotas.values().map(|q| &q.object), rules);
-        concord_api::snapshot::snapshot(rules, nodes, claims, quotas, now)
+    /// What a treaty says, if it is valid: a large one takes milliseconds to read, and every cycle asks.
+    fn rules_of(&self, key: &Key, treaty: &Treaty) -> Option<Arc<Rules>> {
+        match self.sound.get(key) {
+            Some((generation, rules)) if *generation == treaty.metadata.generation => rules.clone(),
+            // An answer to a write may have shown a text that the watch has yet to show.
+            _ => read(treaty),
+        }
     }
+
+    fn read_treaties(&mut self) {
+        let Self { sound, treaties, .. } = self;
+        sound.retain(|key, _| treaties.get(key).is_some());
+        for (key, treaty) in treaties.iter() {
+            let generation = treaty.object.metadata.generation;
+            if generation.is_none() || sound.get(key).is_none_or(|(known, _)| *known != generation) {
+                sound.insert(key.clone(), (generation, read(&treaty.object)));
+            }
+        }
+    }
+
+    /// The engine's input.
+    pub fn snapshot(&mut self, rules: &Arc<Rules>, now: Timestamp) -> Seen {
+        let Self { picture, claims, pods, nodes, gpu_nodes, projects, quotas, .. } = self;
+        let quotas = quotas::in_force(quotas.values().map(|q| &q.object), rules);
+        let unhealthy = |key| gpu_nodes.get(key).map_or(0, |agent| agent.unhealthy_gpus);
+        let nodes = nodes.iter().map(|(key, node)| node.node.in_snapshot(&key.name, unhealthy(key)));
+        let look = |key: &Key, quotas: &[QuotaInForce]| {
+            let Some(claim) = claims.get(key) else { return Meaning::Nothing };
+            let seen = SeenClaim {
+                id: key.claim_id(),
+                spec: &claim.spec,
+                status: Some(&claim.status),
+                // Without its pods it is out of the line, as if it were on its way out.
+                deleting: claim.deleting || lacks_pods(pods, key, claim),
+                project: projects.get(&Key::cluster(&claim.spec.project)).map(|p| &p.object.spec),
+            };
+            meaning_of(rules, quotas, &seen)
+        };
+        picture.refresh(rules, quotas, nodes, claims.keys(), look, now)
+    }
+}
+
+fn read(treaty: &Treaty) -> Option<Arc<Rules>> {
+    Rules::validate_for_cluster(&treaty.spec.document()).ok().map(Arc::new)
 }
 
 #[cfg(test)]

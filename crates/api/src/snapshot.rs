@@ -32,9 +32,33 @@ pub struct SeenClaim<'a> {
     pub project: Option<&'a ProjectSpec>,
 }
 
+/// What one claim means to the engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Meaning {
+    /// A claim of a member.
+    Claim(Box<Claim>),
+    /// GPUs by node that a claim holds whose member is not in the treaty.
+    Foreign(Vec<Slot>),
+    /// Nothing, any more.
+    Nothing,
+}
+
+/// What a claim means under a treaty, with the quotas in force. It belongs to the institution whose quota lists its
+/// project, otherwise to its member itself.
+#[must_use]
+pub fn meaning_of(rules: &Rules, quotas: &[QuotaInForce], seen: &SeenClaim<'_>) -> Meaning {
+    if rules.member_id(&seen.spec.member).is_none() {
+        let placement = seen.status.map(|status| slots_of(&status.placement)).unwrap_or_default();
+        return if placement.is_empty() { Meaning::Nothing } else { Meaning::Foreign(placement) };
+    }
+    claim_of(rules, seen).map_or(Meaning::Nothing, |claim| {
+        let path = path_of(quotas, claim.member, &seen.spec.project);
+        Meaning::Claim(Box::new(Claim { path, ..claim }))
+    })
+}
+
 /// The engine's input. GPUs of claims whose member is not in the treaty are taken off their nodes, so that nobody else
-/// gets them while they are in use. A claim belongs to the institution whose quota lists its project, otherwise to its
-/// member itself.
+/// gets them while they are in use.
 pub fn snapshot<'a>(
     rules: &Rules,
     nodes: impl IntoIterator<Item = Node>,
@@ -42,25 +66,33 @@ pub fn snapshot<'a>(
     quotas: Vec<QuotaInForce>,
     now: Timestamp,
 ) -> Snapshot {
-    let mut foreign: BTreeMap<&str, Gpus> = BTreeMap::new();
-    let mut known = Vec::new();
+    let (mut foreign, mut known) = (Vec::new(), Vec::new());
     for seen in claims {
-        if rules.member_id(&seen.spec.member).is_some() {
-            let claim = claim_of(rules, &seen)
-                .map(|claim| Claim { path: path_of(&quotas, claim.member, &seen.spec.project), ..claim });
-            known.extend(claim.filter(|c| !c.is_forgotten(millis(now), rules.reclaim_notice())));
-        } else {
-            for place in seen.status.iter().flat_map(|s| &s.placement) {
-                let taken = foreign.entry(&place.node).or_default();
-                *taken = taken.saturating_add(gpus(place.gpus));
-            }
+        match meaning_of(rules, &quotas, &seen) {
+            Meaning::Claim(claim) if claim.is_forgotten(millis(now), rules.reclaim_notice()) => {}
+            Meaning::Claim(claim) => known.push(*claim),
+            Meaning::Foreign(slots) => foreign.extend(slots),
+            Meaning::Nothing => {}
         }
     }
+    Snapshot::new(without(nodes, &foreign), known).with_quotas(quotas)
+}
+
+/// The nodes less what others hold there.
+pub fn without<'a>(
+    nodes: impl IntoIterator<Item = Node>,
+    foreign: impl IntoIterator<Item = &'a Slot>,
+) -> Vec<Node> {
+    let mut taken: BTreeMap<&str, Gpus> = BTreeMap::new();
+    for slot in foreign {
+        let sum = taken.entry(&slot.node.0).or_default();
+        *sum = sum.saturating_add(slot.gpus);
+    }
     let own = |node: Node| {
-        let taken = foreign.get(&*node.name.0).copied().unwrap_or(0);
+        let taken = taken.get(&*node.name.0).copied().unwrap_or(0);
         Node { gpus: node.gpus.saturating_sub(taken), ..node }
     };
-    Snapshot::new(nodes.into_iter().map(own).collect(), known).with_quotas(quotas)
+    nodes.into_iter().map(own).collect()
 }
 
 fn path_of(quotas: &[QuotaInForce], member: MemberId, project: &str) -> SharePath {

@@ -40,7 +40,10 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// Callers beside the administrator and the control plane's own parts.
     pub identities: Vec<Identity>,
-    /// Run kwok, without which no pod ever runs.
+    /// Run the controllers and the scheduler. Off where etcd and the API server alone are to be measured: then nodes,
+    /// pods and Jobs stay as they are written, and no namespace is ever emptied.
+    pub controllers: bool,
+    /// Run kwok, without which no pod ever runs; only with the controllers.
     pub kwok: bool,
     /// Who stops it.
     pub lifetime: Lifetime,
@@ -56,11 +59,17 @@ impl Options {
         Self {
             data_dir: data_dir.into(),
             identities: Vec::new(),
+            controllers: true,
             kwok: true,
             lifetime: Lifetime::Owned,
             durable: true,
             progress: Progress::default(),
         }
+    }
+
+    /// etcd and the API server alone, without fsync: what other projects' load tests (`envtest`) call a control plane.
+    pub fn bare(data_dir: impl Into<PathBuf>) -> Self {
+        Self { controllers: false, kwok: false, ..Self::for_test(data_dir) }
     }
 
     /// The same for a test: no fsync.
@@ -76,6 +85,12 @@ pub struct ControlPlane {
     toolchain: Toolchain,
     processes: Processes,
     state: State,
+}
+
+/// The programs that only speak to the API server.
+#[derive(Debug, Clone, Copy)]
+struct Workers {
+    kwok: bool,
 }
 
 /// What a later `attach` or restart must know; `<data>/control-plane.json`.
@@ -105,7 +120,7 @@ pub struct Ports {
 impl ControlPlane {
     /// Starts everything and returns when it is ready for work. On failure all that was started is stopped again.
     pub async fn start(options: Options) -> Result<Self> {
-        let Options { data_dir, identities, kwok, lifetime, durable, progress } = options;
+        let Options { data_dir, identities, controllers, kwok, lifetime, durable, progress } = options;
         let builder = progress.clone();
         let toolchain = tokio::task::spawn_blocking(move || Toolchain::ensure(&builder)).await??;
         fs::create_dir_all(&data_dir).with_context(|| format!("cannot create {}", data_dir.display()))?;
@@ -116,7 +131,8 @@ impl ControlPlane {
         let state = State { bin: toolchain.bin().to_owned(), ports: earlier };
         let processes = Processes::new(&data_dir, lifetime)?;
         let mut plane = Self { data_dir, toolchain, processes, state };
-        match plane.bring_up(&identities, kwok, durable).await {
+        let workers = controllers.then_some(Workers { kwok });
+        match plane.bring_up(&identities, workers, durable).await {
             Ok(()) => {
                 progress.line(format!(
                     "control plane ready in {:.1} s at {}",
@@ -186,7 +202,12 @@ impl ControlPlane {
         &self.toolchain
     }
 
-    async fn bring_up(&mut self, identities: &[Identity], kwok: bool, durable: bool) -> Result<()> {
+    async fn bring_up(
+        &mut self,
+        identities: &[Identity],
+        workers: Option<Workers>,
+        durable: bool,
+    ) -> Result<()> {
         let certificates = Certificates::ensure(&self.data_dir.join("certificates"))?;
         let everyone: Vec<Identity> = Identity::components()
             .into_iter()
@@ -197,6 +218,7 @@ impl ControlPlane {
 
         self.start_etcd(&certificates, durable).await?;
         self.start_apiserver(&certificates, &tokens, &everyone).await?;
+        let Some(Workers { kwok }) = workers else { return self.state.save(&self.data_dir) };
         let admin = self.client(Identity::ADMIN).await?;
         if kwok {
             kwok::grant(&admin).await?;

@@ -16,6 +16,7 @@ pub mod certificates;
 pub mod components;
 pub mod control_plane;
 mod files;
+pub mod go_module;
 pub mod identity;
 pub mod kubeconfig;
 pub mod kwok;
@@ -34,8 +35,10 @@ pub mod supervise;
 pub mod toolchain;
 
 pub use control_plane::{ControlPlane, Options, Ports};
+pub use go_module::GoModule;
 pub use identity::Identity;
 pub use nodes::SimulatedNode;
+pub use ports::free_port;
 pub use process::Launch;
 pub use processes::{Lifetime, Processes};
 pub use progress::Progress;

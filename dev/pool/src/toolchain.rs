@@ -1,19 +1,10 @@
-//! The control plane's programs, built once from `dev/control-plane/go.mod` and kept in a cache outside the tree.
-//!
-//! The cache key covers everything that decides the bytes: go.mod, go.sum, the flags and the Go release. A finished
-//! build appears by an atomic rename; a lock keeps two starters from building the same thing twice.
+//! The control plane's programs, built once from `dev/control-plane/go.mod`.
 
-use std::{
-    env,
-    fs::{self, File},
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-    time::Instant,
-};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 
-use crate::progress::Progress;
+use crate::{go_module::GoModule, progress::Progress};
 
 /// The Kubernetes release that the pool runs; `dev/control-plane/go.mod` requires the same.
 pub const KUBERNETES_VERSION: &str = "v1.36.3";
@@ -80,30 +71,15 @@ pub struct Toolchain {
 impl Toolchain {
     /// Returns the built programs, building them first if this set has never been built here.
     pub fn ensure(progress: &Progress) -> Result<Self> {
-        let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("../control-plane");
-        let module =
-            module.canonicalize().with_context(|| format!("no Go module in {}", module.display()))?;
-        let cache = cache_directory()?.join("control-plane");
-        let key = cache_key(&module)?;
-        let finished = cache.join(&key);
-        let toolchain = Self { bin: finished.join("bin") };
-        if finished.is_dir() {
-            return Ok(toolchain);
-        }
-
-        fs::create_dir_all(&cache).with_context(|| format!("cannot create {}", cache.display()))?;
-        let lock = File::create(cache.join(format!("{key}.lock")))?;
-        if lock.try_lock().is_err() {
-            progress.line("another process is building the control plane; waiting for it");
-            lock.lock()?;
-        }
-        // The other process may have finished it meanwhile.
-        if !finished.is_dir() {
-            let unfinished = cache.join(format!("{key}.unfinished"));
-            build_all(&module, &unfinished.join("bin"), progress)?;
-            fs::rename(&unfinished, &finished)
-                .with_context(|| format!("cannot move the finished build to {}", finished.display()))?;
-        }
+        let programs: Vec<(&str, &str)> = Tool::ALL.map(|tool| (tool.name(), tool.package())).into();
+        let module = GoModule {
+            directory: Path::new(env!("CARGO_MANIFEST_DIR")).join("../control-plane"),
+            cache: "control-plane",
+            title: "the control plane",
+            programs: &programs,
+            linker_flags: &linker_flags(),
+        };
+        let toolchain = Self { bin: module.ensure(progress)? };
         Ok(toolchain)
     }
 
@@ -126,68 +102,7 @@ impl Toolchain {
     }
 }
 
-/// `$CONCORD_CACHE`, else `$XDG_CACHE_HOME/concord`, else `~/.cache/concord`.
-pub fn cache_directory() -> Result<PathBuf> {
-    let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    if let Some(cache) = set("CONCORD_CACHE") {
-        return Ok(cache);
-    }
-    let parent = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
-    Ok(parent.context("none of CONCORD_CACHE, XDG_CACHE_HOME and HOME is set")?.join("concord"))
-}
-
-fn build_all(module: &Path, bin: &Path, progress: &Progress) -> Result<()> {
-    fs::create_dir_all(bin).with_context(|| format!("cannot create {}", bin.display()))?;
-    let count = Tool::ALL.len();
-    progress
-        .line(format!("building {count} programs of the control plane; minutes the first time, then cached"));
-    for (position, tool) in (1..).zip(Tool::ALL) {
-        progress.line(format!("[{position}/{count}] building {} …", tool.name()));
-        let started = Instant::now();
-        build(module, tool, &bin.join(tool.name()))?;
-        progress.line(format!(
-            "[{position}/{count}] {} built in {} s",
-            tool.name(),
-            started.elapsed().as_secs()
-        ));
-    }
-    Ok(())
-}
-
-fn build(module: &Path, tool: Tool, output: &Path) -> Result<()> {
-    let mut command = go(module);
-    command.args(build_flags()).arg("-o").arg(output).arg(tool.package());
-    let result = command.output().context("cannot run go")?;
-    if !result.status.success() {
-        let text = String::from_utf8_lossy(&result.stderr);
-        let lines: Vec<&str> = text.lines().collect();
-        let tail = &lines[lines.len().saturating_sub(20)..];
-        bail!(
-            "`go build {}` in {} failed with {}:\n{}",
-            tool.package(),
-            module.display(),
-            result.status,
-            tail.join("\n")
-        );
-    }
-    Ok(())
-}
-
-/// Go with an environment of its own: flags or a workspace of the user's must not change what is built.
-fn go(module: &Path) -> Command {
-    let mut command = Command::new("go");
-    command
-        .current_dir(module)
-        .stdin(Stdio::null())
-        .env("CGO_ENABLED", "0")
-        .env("GOWORK", "off")
-        .env("GOFLAGS", "")
-        .env_remove("GOOS")
-        .env_remove("GOARCH");
-    command
-}
-
-fn build_flags() -> Vec<String> {
+fn linker_flags() -> String {
     let mut minor = KUBERNETES_VERSION.trim_start_matches('v').split('.').skip(1);
     let minor = minor.next().unwrap_or_default();
     // Without these the server calls itself v0.0.0-master and clients refuse to compare versions.
@@ -199,24 +114,5 @@ fn build_flags() -> Vec<String> {
             )
         })
         .collect();
-    let flags = ["build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags"];
-    flags.into_iter().map(str::to_owned).chain([format!("-s -w{versions}")]).collect()
-}
-
-fn cache_key(module: &Path) -> Result<String> {
-    let mut digest = ring::digest::Context::new(&ring::digest::SHA256);
-    for file in ["go.mod", "go.sum"] {
-        let path = module.join(file);
-        digest.update(&fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?);
-        digest.update(&[0]);
-    }
-    digest.update(build_flags().join("\0").as_bytes());
-    let version = go(module).arg("version").output().context("cannot run go")?;
-    ensure!(
-        version.status.success(),
-        "`go version` failed: {}",
-        String::from_utf8_lossy(&version.stderr).trim()
-    );
-    digest.update(&version.stdout);
-    Ok(digest.finish().as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    format!("-s -w{versions}")
 }

@@ -5,18 +5,23 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 
-use super::{Operator, TICK};
+use super::{Operator, TICK, all};
 use crate::view::Key;
 
 impl Operator {
     /// Reads again what a write of unknown outcome may have changed.
     pub(super) async fn read_uncertain(&mut self) {
-        for key in std::mem::take(&mut self.world.uncertain) {
-            let client = self.writer.client();
+        let client = self.writer.client();
+        let read = |key: Key| async move {
             let claims: Api<GpuClaim> = Api::namespaced(client.clone(), &key.namespace);
             let jobs: Api<Job> = Api::namespaced(client.clone(), &key.namespace);
             let both = async { tokio::try_join!(claims.get_opt(&key.name), jobs.get_opt(&key.name)) };
-            match tokio::time::timeout(TICK, both).await {
+            let answer = tokio::time::timeout(TICK, both).await;
+            (key, answer)
+        };
+        let answers = all(std::mem::take(&mut self.world.uncertain).into_iter().map(read)).await;
+        for (key, answer) in answers {
+            match answer {
                 Ok(Ok((claim, job))) => {
                     self.world.replace(&key, claim.as_ref(), job.as_ref());
                     self.read_pods(&key).await;

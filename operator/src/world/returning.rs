@@ -31,7 +31,7 @@ impl World {
                 self.touched.extend(pods);
             }
         }
-        self.touched.extend(changed);
+        self.touch_claims(changed);
     }
 
     /// The claim that a waiting single pod takes over, if there is one.
@@ -58,12 +58,7 @@ impl World {
 
     /// Whether a claim in line has not all the pods that would start.
     pub fn lacks_pods(&self, key: &Key, claim: &ClaimView) -> bool {
-        let held =
-            claim.spec.workload.kind == WorkloadKind::PodGroup && claim.status.state == ClaimPhase::Queued;
-        held && {
-            let there = self.pods.of_claim(key).filter(|(_, pod)| pod.fits(&claim.spec)).count();
-            i64::try_from(there).is_ok_and(|there| there < claim.spec.pods)
-        }
+        lacks_pods(&self.pods, key, claim)
     }
 
     /// The pods of a claim, as Events name them.
@@ -71,6 +66,15 @@ impl World {
         let claim = Key::of(claim);
         let pods = self.pods.of_claim(&claim).filter(|(_, pod)| pod.end.is_none());
         pods.take(PODS_TOLD_MAX).map(|(key, pod)| reference(key, pod)).collect()
+    }
+}
+
+/// Whether these pods are too few for the claim in line.
+pub(super) fn lacks_pods(pods: &Pods, key: &Key, claim: &ClaimView) -> bool {
+    let held = claim.spec.workload.kind == WorkloadKind::PodGroup && claim.status.state == ClaimPhase::Queued;
+    held && {
+        let there = pods.of_claim(key).filter(|(_, pod)| pod.fits(&claim.spec)).count();
+        i64::try_from(there).is_ok_and(|there| there < claim.spec.pods)
     }
 }
 

@@ -4,6 +4,7 @@
 mod bypasses;
 mod gpu_nodes;
 mod leadership;
+mod load;
 mod policies;
 #[path = "../alerts/promtool.rs"]
 mod promtool;

@@ -1,0 +1,106 @@
+//! Claims as the runner makes them, and what it looks at of them.
+
+use concord_api::{ClaimPhase, GpuClaim, claim::conditions};
+use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+    jiff::Timestamp,
+};
+use kube::{
+    Api, Client,
+    api::{Patch, PatchParams, PostParams},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    equivalent::COHORT_LABEL,
+    generator::{Queue, Workload},
+};
+
+/// A claim to be made.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// Namespace, which is its project too.
+    pub queue: String,
+    /// Member.
+    pub member: String,
+    /// Name.
+    pub name: String,
+    /// Cohort whose nodes it asks for.
+    pub cohort: String,
+    /// GPUs of its only pod.
+    pub gpus: i64,
+}
+
+impl Ask {
+    /// The claim of one workload.
+    pub fn new(queue: &Queue, name: String, workload: &Workload) -> Self {
+        Self::of_gpus(queue, name, workload.gpus)
+    }
+
+    /// A claim of one pod.
+    pub fn of_gpus(queue: &Queue, name: String, gpus: i64) -> Self {
+        let Queue { name: queue, member, cohort, .. } = queue.clone();
+        Self { queue, member, name, cohort, gpus }
+    }
+
+    /// The object: work of another controller, which this runner is.
+    pub fn object(&self, now: Timestamp) -> Value {
+        let Self { queue, member, name, cohort, gpus } = self;
+        json!({
+            "apiVersion": "concord.dev/v1alpha1", "kind": "GpuClaim",
+            "metadata": {"name": name, "namespace": queue},
+            "spec": {
+                "member": member, "project": queue, "pods": 1, "gpusPerPod": gpus, "gpus": gpus,
+                "nodeSelector": {COHORT_LABEL: cohort},
+                "workload": {"kind": "External", "name": name},
+                "submittedAt": Time(now),
+            },
+        })
+    }
+
+    /// Makes it.
+    ///
+    /// # Errors
+    /// When the API server refuses or does not answer.
+    pub async fn create(&self, client: &Client) -> anyhow::Result<()> {
+        let claims: Api<GpuClaim> = Api::namespaced(client.clone(), &self.queue);
+        let claim = serde_json::from_value(self.object(Timestamp::now()))?;
+        claims.create(&PostParams::default(), &claim).await?;
+        Ok(())
+    }
+}
+
+/// Reports that the work of a claim as it was seen has completed.
+///
+/// # Errors
+/// When the API server refuses: with a conflict when the claim has changed since.
+pub async fn finish(client: &Client, claim: &GpuClaim) -> kube::Result<GpuClaim> {
+    let meta = &claim.metadata;
+    let namespace = meta.namespace.as_deref().unwrap_or_default();
+    let claims: Api<GpuClaim> = Api::namespaced(client.clone(), namespace);
+    let end = Condition {
+        type_: conditions::FINISHED.to_owned(),
+        status: "True".to_owned(),
+        reason: "Succeeded".to_owned(),
+        message: "by the load runner".to_owned(),
+        last_transition_time: Time(Timestamp::now()),
+        observed_generation: None,
+    };
+    let others = claim.status.iter().flat_map(|status| &status.conditions);
+    let kept = others.filter(|condition| condition.type_ != conditions::FINISHED).cloned();
+    let all: Vec<Condition> = kept.chain([end]).collect();
+    let patch =
+        json!({"metadata": {"resourceVersion": meta.resource_version}, "status": {"conditions": all}});
+    let name = meta.name.as_deref().unwrap_or_default();
+    claims.patch_status(name, &PatchParams::default(), &Patch::Merge(patch)).await
+}
+
+/// Whether the claim has GPUs that nobody wants back.
+pub fn is_admitted(claim: &GpuClaim) -> bool {
+    claim.status.as_ref().is_some_and(|status| status.state == ClaimPhase::Admitted)
+}
+
+/// Whether the claim's work has ended and its use is booked.
+pub fn is_booked(claim: &GpuClaim) -> bool {
+    claim.status.as_ref().is_some_and(|status| status.state.is_finished())
+}

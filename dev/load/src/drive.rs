@@ -1,0 +1,229 @@
+//! Makes the claims of a load at its pace, and ends each one its run time after its admission, as Kueue's runner does.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use concord_api::GpuClaim;
+use concord_pool::Progress;
+use futures::{StreamExt, stream::BoxStream};
+use k8s_openapi::api::core::v1::Node;
+use kube::{
+    Api, Client,
+    runtime::{
+        WatchStreamExt,
+        watcher::{self, Event, watcher},
+    },
+};
+use std::collections::HashMap;
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::{
+    claims::{self, Ask, is_admitted},
+    generator::{Load, Queue, WorkloadsSet},
+    ledger::{Key, Ledger, key_of},
+};
+
+/// Reports of ends in flight; more only queue inside the API server.
+const REPORTS_IN_FLIGHT: usize = 64;
+const PROGRESS_EVERY: Duration = Duration::from_secs(10);
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Driven {
+    /// From the first claim made to the last report of an end.
+    pub wall: Duration,
+    /// Claims whose end was reported.
+    pub finished: usize,
+    /// All that was seen.
+    pub ledger: Ledger,
+}
+
+enum News {
+    Made,
+    /// Could not be made; the run is void.
+    NotMade(anyhow::Error),
+    TimeIsUp(Key),
+    Reported(Key, Result<(), kube::Error>),
+}
+
+/// Runs a load to its end.
+///
+/// # Errors
+/// When a claim cannot be made, the watch fails for good, or not everything has ended within the limit.
+pub async fn drive(
+    client: &Client,
+    load: &Load,
+    nodes: &[Node],
+    limit: Duration,
+    progress: &Progress,
+    mut status: impl FnMut() -> String,
+) -> Result<Driven> {
+    let mut runner = Runner::new(client.clone(), load, nodes);
+    let (sender, mut news) = mpsc::unbounded_channel();
+    runner.until_the_watch_stands().await?;
+    let started = Instant::now();
+    for queue in &load.queues {
+        for (position, set) in queue.sets.iter().enumerate() {
+            let made = make(client.clone(), queue.clone(), position, set.clone(), sender.clone());
+            tokio::spawn(made);
+        }
+    }
+    let expected = load.workloads();
+    let mut tell = tokio::time::interval(PROGRESS_EVERY);
+    tell.tick().await;
+    while runner.finished < expected || runner.ledger.counts().2 < expected {
+        tokio::select! {
+            event = runner.watch.next() => {
+                let event = event.context("the watch of claims ended")??;
+                runner.see(event, &sender);
+            }
+            Some(item) = news.recv() => runner.take_in(item, &sender)?,
+            _ = tell.tick() => {
+                let (seen, running, booked) = runner.ledger.counts();
+                progress.line(format!(
+                    "Concord: {:>4} s, {} of {expected} made, {seen} seen, {running} run, {} ended, {booked} booked; {}",
+                    started.elapsed().as_secs(), runner.made, runner.finished, status()
+                ));
+                if started.elapsed() > limit {
+                    bail!("not over after {} s: {booked} of {expected} claims have ended", limit.as_secs());
+                }
+            }
+        }
+    }
+    let wall = runner.last_end.unwrap_or(started).duration_since(started);
+    Ok(Driven { wall, finished: runner.finished, ledger: runner.ledger })
+}
+
+struct Runner {
+    client: Client,
+    watch: BoxStream<'static, Result<Event<GpuClaim>, watcher::Error>>,
+    runtimes: HashMap<Key, Duration>,
+    ledger: Ledger,
+    reports: Arc<Semaphore>,
+    made: usize,
+    finished: usize,
+    last_end: Option<Instant>,
+}
+
+impl Runner {
+    fn new(client: Client, load: &Load, nodes: &[Node]) -> Self {
+        let (mut ledger, mut runtimes) = (Ledger::new(nodes), HashMap::new());
+        for queue in &load.queues {
+            for (position, set) in queue.sets.iter().enumerate() {
+                for (name, at) in names(set, position) {
+                    let (key, workload) = ((queue.name.clone(), name), &set.workloads[at]);
+                    ledger.expect(key.clone(), &workload.class);
+                    runtimes.insert(key, Duration::from_millis(workload.runtime_milliseconds));
+                }
+            }
+        }
+        let claims: Api<GpuClaim> = Api::all(client.clone());
+        let watch = watcher(claims, watcher::Config::default()).default_backoff().boxed();
+        let reports = Arc::new(Semaphore::new(REPORTS_IN_FLIGHT));
+        Self { client, watch, runtimes, ledger, reports, made: 0, finished: 0, last_end: None }
+    }
+
+    async fn until_the_watch_stands(&mut self) -> Result<()> {
+        while let Some(event) = self.watch.next().await {
+            if matches!(event?, Event::InitDone) {
+                return Ok(());
+            }
+        }
+        bail!("the watch of claims ended before it stood")
+    }
+
+    fn see(&mut self, event: Event<GpuClaim>, sender: &mpsc::UnboundedSender<News>) {
+        let (Event::Apply(claim) | Event::InitApply(claim)) = event else { return };
+        let key = key_of(&claim);
+        if !self.ledger.see(claim, Instant::now()) {
+            return;
+        }
+        let Some(runtime) = self.runtimes.get(&key).copied() else { return };
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(runtime).await;
+            let _ended = sender.send(News::TimeIsUp(key));
+        });
+    }
+
+    fn take_in(&mut self, news: News, sender: &mpsc::UnboundedSender<News>) -> Result<()> {
+        match news {
+            News::Made => self.made += 1,
+            News::NotMade(error) => return Err(error.context("a claim could not be made")),
+            News::TimeIsUp(key) => self.report(key, sender),
+            News::Reported(_, Ok(())) => {
+                self.finished += 1;
+                self.last_end = Some(Instant::now());
+            }
+            // Changed meanwhile: a reclaim, or an older sight than the server's. The newest sight decides.
+            News::Reported(key, Err(kube::Error::Api(status))) if status.is_conflict() => {
+                let sender = sender.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    let _ended = sender.send(News::TimeIsUp(key));
+                });
+            }
+            News::Reported(key, Err(error)) => {
+                return Err(error).with_context(|| format!("the end of {key:?} could not be reported"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reports the end of a claim, if it still runs: one that was reclaimed meanwhile runs anew.
+    fn report(&self, key: Key, sender: &mpsc::UnboundedSender<News>) {
+        let Some(claim) = self.ledger.claim(&key).filter(|claim| is_admitted(claim)).cloned() else { return };
+        if let (Some(runtime), Some(began)) = (self.runtimes.get(&key), began(&claim)) {
+            let ran = k8s_openapi::jiff::Timestamp::now().as_millisecond() - began;
+            if u128::try_from(ran).unwrap_or(0) + 1 < runtime.as_millis() {
+                // It began anew meanwhile; its own timer will come.
+                return;
+            }
+        }
+        let (client, sender, reports) = (self.client.clone(), sender.clone(), Arc::clone(&self.reports));
+        tokio::spawn(async move {
+            let _turn = reports.acquire().await;
+            let outcome = claims::finish(&client, &claim).await.map(drop);
+            let _ended = sender.send(News::Reported(key, outcome));
+        });
+    }
+}
+
+/// Milliseconds of the epoch at which the present admission began.
+fn began(claim: &GpuClaim) -> Option<i64> {
+    Some(claim.status.as_ref()?.admitted_at.as_ref()?.0.as_millisecond())
+}
+
+/// Makes the claims of a set, one after another: a pause, a claim, its answer, and again.
+async fn make(
+    client: Client,
+    queue: Queue,
+    position: usize,
+    set: WorkloadsSet,
+    sender: mpsc::UnboundedSender<News>,
+) {
+    let pause = Duration::from_millis(set.interval_milliseconds);
+    for (name, at) in names(&set, position) {
+        tokio::time::sleep(pause).await;
+        let ask = Ask::new(&queue, name, &set.workloads[at]);
+        let outcome = ask.create(&client).await;
+        let failed = outcome.is_err();
+        let _ended = sender.send(outcome.map_or_else(News::NotMade, |()| News::Made));
+        if failed {
+            return;
+        }
+    }
+}
+
+/// Names of a set's claims as Kueue's runner gives them, with the index of the workload.
+fn names(set: &WorkloadsSet, position: usize) -> impl Iterator<Item = (String, usize)> + '_ {
+    (0..set.count).flat_map(move |round| {
+        set.workloads
+            .iter()
+            .enumerate()
+            .map(move |(at, workload)| (format!("{}-{position}-{round}-{at}", workload.class), at))
+    })
+}

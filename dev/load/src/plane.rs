@@ -1,0 +1,104 @@
+//! The control plane under a load: etcd and an API server alone, as `envtest` starts them, the same for both schedulers.
+
+use std::path::Path;
+
+use anyhow::Result;
+use concord_api::names::OPERATOR_USER;
+use concord_pool::{ControlPlane, Identity, Options, Progress, pool, setup};
+use futures::{StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::core::v1::Node;
+use kube::{Api, Client, api::PostParams};
+use serde_json::{Value, json};
+
+/// Identity of the measured operator.
+pub const OPERATOR: &str = "operator";
+/// Identity of the measured Kueue.
+pub const KUEUE: &str = "kueue";
+/// Identity that makes claims and finishes them.
+pub const RUNNER: &str = "runner";
+/// Calls in flight while setting up.
+const CONCURRENCY: usize = 32;
+/// The policy by which nobody but the operator writes claims.
+const CLAIMS_POLICY: &str = "concord-claims-are-the-operators";
+
+/// Starts an empty one in a folder of its own.
+///
+/// # Errors
+/// When it does not get ready.
+pub async fn start(folder: &Path, progress: &Progress) -> Result<ControlPlane> {
+    let operator = Identity::new(OPERATOR)
+        .user(OPERATOR_USER)
+        .group("system:serviceaccounts")
+        .group("system:serviceaccounts:concord-system");
+    let identities = vec![operator, Identity::new(KUEUE), Identity::new(RUNNER)];
+    ControlPlane::start(Options { identities, progress: progress.clone(), ..Options::bare(folder) }).await
+}
+
+/// A client that neither retries by itself nor hides a failure.
+///
+/// # Errors
+/// When the plane does not know the identity.
+pub async fn client(plane: &ControlPlane, identity: &str) -> Result<Client> {
+    pool::client(plane, identity).await
+}
+
+/// Lets somebody do everything, by a binding and not by the group that the server never counts.
+///
+/// # Errors
+/// When the API server refuses.
+pub async fn grant_everything(admin: &Client, user: &str) -> Result<()> {
+    let group = "rbac.authorization.k8s.io";
+    let binding = json!({
+        "apiVersion": format!("{group}/v1"), "kind": "ClusterRoleBinding",
+        "metadata": {"name": format!("load-{user}")},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
+    });
+    setup::apply(admin, &binding).await
+}
+
+/// Concord's definitions, rights and admission policies, from the chart. One thing is added: the runner, as the controller
+/// of other work that it is, may write claims.
+///
+/// # Errors
+/// When the API server refuses.
+pub async fn install_concord(admin: &Client) -> Result<()> {
+    let chart = pool::repository().join("helm/concord");
+    setup::install(admin, &chart).await?;
+    for mut policy in setup::documents(&chart.join("templates/admission-policies.yaml"))? {
+        if policy.pointer("/metadata/name").and_then(Value::as_str) == Some(CLAIMS_POLICY) {
+            exempt_runner(&mut policy);
+            setup::apply(admin, &policy).await?;
+        }
+    }
+    Ok(())
+}
+
+fn exempt_runner(policy: &mut Value) {
+    if let Some(conditions) = policy.pointer_mut("/spec/matchConditions").and_then(Value::as_array_mut) {
+        let expression = format!("request.userInfo.username != '{RUNNER}'");
+        conditions.push(json!({"name": "not-the-load-runner", "expression": expression}));
+    }
+}
+
+/// Applies many objects side by side.
+///
+/// # Errors
+/// The first refusal.
+pub async fn apply_all(admin: &Client, objects: &[Value]) -> Result<()> {
+    let work = objects.iter().map(|object| setup::apply(admin, object));
+    stream::iter(work).buffer_unordered(CONCURRENCY).try_collect().await
+}
+
+/// Makes nodes as they are; nobody else writes them.
+///
+/// # Errors
+/// The first refusal.
+pub async fn create_nodes(admin: &Client, nodes: &[Node]) -> Result<()> {
+    let api: Api<Node> = Api::all(admin.clone());
+    let create = |node| {
+        let api = api.clone();
+        async move { api.create(&PostParams::default(), node).await.map(drop) }
+    };
+    Ok(stream::iter(nodes).map(create).buffer_unordered(CONCURRENCY).try_collect().await?)
+}
