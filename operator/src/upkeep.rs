@@ -58,7 +58,7 @@ pub fn next_chore(world: &World, key: &Key, now: Timestamp) -> Option<Chore> {
     match claim.map(|claim| claim.spec.workload.kind) {
         Some(WorkloadKind::External) => claim.and_then(|claim| external::follow(claim, now)),
         Some(WorkloadKind::PodGroup) => claim.and_then(|claim| pods::follow(world, key, claim, now)),
-        None if world.jobs.get(key).is_none() => pods::found(world, key),
+        None if world.jobs.get(key).is_none() => pods::found(world, key, now),
         Some(WorkloadKind::Job) | None => next_job_chore(world, key, claim, now),
     }
 }
@@ -66,7 +66,9 @@ pub fn next_chore(world: &World, key: &Key, now: Timestamp) -> Option<Chore> {
 fn next_job_chore(world: &World, key: &Key, claim: Option<&ClaimView>, now: Timestamp) -> Option<Chore> {
     match (world.jobs.get(key), claim) {
         (None, None) => None,
-        (Some(job), None) => new_claim(world.project_of(&key.namespace)?, key, job).map(Chore::CreateClaim),
+        (Some(job), None) => {
+            new_claim(world.project_of(&key.namespace)?, key, job, now).map(Chore::CreateClaim)
+        }
         (None, Some(claim)) => after_job(claim, now),
         (Some(job), Some(claim)) if job.uid != claim.spec.workload.uid => after_job(claim, now),
         (Some(job), Some(claim)) => follow_job(job, claim, now),
@@ -134,7 +136,7 @@ fn let_go(claim: &ClaimView) -> Option<Chore> {
     (claim.deleting && claim.kept).then_some(Chore::RemoveFinalizer)
 }
 
-fn new_claim(project: &Project, key: &Key, job: &JobView) -> Option<Box<GpuClaim>> {
+fn new_claim(project: &Project, key: &Key, job: &JobView, now: Timestamp) -> Option<Box<GpuClaim>> {
     if job.end.is_some() || job.deleting {
         return None;
     }
@@ -157,7 +159,7 @@ fn new_claim(project: &Project, key: &Key, job: &JobView) -> Option<Box<GpuClaim
         node_selector: job.node_selector.clone(),
         run_limit_seconds: job.run_limit_seconds,
         workload: WorkloadReference { kind: WorkloadKind::Job, name: key.name.clone(), uid: job.uid.clone() },
-        submitted_at: Time(job.created_at),
+        submitted_at: submitted(job.created_at, now),
     };
     Some(make_claim(key, vec![owner], spec))
 }
@@ -173,6 +175,13 @@ fn make_claim(key: &Key, owners: Vec<OwnerReference>, spec: GpuClaimSpec) -> Box
         ..ObjectMeta::default()
     };
     Box::new(GpuClaim { metadata, spec, status: None })
+}
+
+/// Objects are dated to the second. When one was seen at once, our own clock tells more: without it a claim of the same
+/// second could come before others that were admitted already, and take the guarantee from them.
+fn submitted(created_at: Timestamp, now: Timestamp) -> MicroTime {
+    let end_of_second = created_at.checked_add(SignedDuration::from_micros(999_999)).unwrap_or(created_at);
+    MicroTime(now.clamp(created_at, end_of_second))
 }
 
 /// Ends are known to the second only; when one was seen at once, our own clock is the better one. One before the

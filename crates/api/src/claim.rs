@@ -67,8 +67,9 @@ pub struct GpuClaimSpec {
     pub run_limit_seconds: Option<i64>,
     /// What runs on it.
     pub workload: WorkloadReference,
-    /// When that was submitted; the place in line goes by it.
-    pub submitted_at: Time,
+    /// When that was submitted; the place in line goes by it. Objects are dated to the second: of those of one second the one
+    /// that the operator saw first is first.
+    pub submitted_at: MicroTime,
 }
 
 /// The work behind a claim.

@@ -4,7 +4,7 @@
 use concord_api::claim::{WorkloadKind, WorkloadReference};
 use concord_api::names::{ANNOTATION_FENCE, OPERATOR_NAMESPACE, POLICY_FENCE};
 use concord_api::{GpuClaim, GpuClaimSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::ObjectMeta;
 
@@ -58,7 +58,7 @@ fn probe(fence: Fence) -> GpuClaim {
             name: nobody.clone(),
             uid: String::new(),
         },
-        submitted_at: Time(Timestamp::UNIX_EPOCH),
+        submitted_at: MicroTime(Timestamp::UNIX_EPOCH),
     };
     let metadata = ObjectMeta {
         name: Some(nobody),

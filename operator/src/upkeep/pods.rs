@@ -4,10 +4,10 @@
 
 use concord_api::claim::{WorkloadKind, WorkloadReference, conditions};
 use concord_api::{ClaimBasis, ClaimPhase, GpuClaim, GpuClaimSpec, GpuClaimStatus, Project};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{OwnerReference, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-use super::{Chore, end_of_second, ended, explain, let_go, make_claim, released, requeued};
+use super::{Chore, end_of_second, ended, explain, let_go, make_claim, released, requeued, submitted};
 use crate::pods::{PodEnd, PodOrder, PodTask, PodView, reference};
 use crate::view::{ClaimView, Key};
 use crate::words::{NoticeWords, Words};
@@ -28,7 +28,7 @@ pub const WAITING_FOR_PODS: &str = "WaitingForPods";
 type Member<'w> = (&'w Key, &'w PodView);
 
 /// The next chore of pods that have no claim.
-pub fn found(world: &World, key: &Key) -> Option<Chore> {
+pub fn found(world: &World, key: &Key, now: Timestamp) -> Option<Chore> {
     let project = world.project_of(&key.namespace)?;
     let group: Vec<Member<'_>> = world.pods.of_claim(key).collect();
     // Placed for a claim that was taken away by force; what they use would stand in no account.
@@ -47,7 +47,7 @@ pub fn found(world: &World, key: &Key) -> Option<Chore> {
         None => {}
     }
     match gang(&waiting) {
-        Ok(members) => Some(Chore::CreateClaim(new_claim(project, key, &members))),
+        Ok(members) => Some(Chore::CreateClaim(new_claim(project, key, &members, now))),
         Err((reason, note)) => Some(Chore::TellPod(Box::new(reference(first, pod)), reason, note)),
     }
 }
@@ -82,7 +82,7 @@ fn gang<'w>(waiting: &[Member<'w>]) -> Result<Vec<Member<'w>>, (&'static str, St
     Ok(members)
 }
 
-fn new_claim(project: &Project, key: &Key, members: &[Member<'_>]) -> Box<GpuClaim> {
+fn new_claim(project: &Project, key: &Key, members: &[Member<'_>], now: Timestamp) -> Box<GpuClaim> {
     let (first, pod) = members[0];
     let name = pod.gang.as_ref().map_or(&first.name, |gang| &gang.name).clone();
     let uid = match (&pod.gang, &pod.controller) {
@@ -103,7 +103,7 @@ fn new_claim(project: &Project, key: &Key, members: &[Member<'_>]) -> Box<GpuCla
         node_selector: pod.shape.node_selector.clone(),
         run_limit_seconds: pod.shape.run_limit_seconds,
         workload: WorkloadReference { kind: WorkloadKind::PodGroup, name, uid },
-        submitted_at: Time(submitted_at),
+        submitted_at: submitted(submitted_at, now),
     };
     make_claim(key, owners(members), spec)
 }

@@ -216,3 +216,11 @@ fn a_reclaim_loses_what_came_after_the_last_save() {
         "saved by an earlier run"
     );
 }
+
+#[test]
+fn of_those_of_one_second_the_one_that_was_seen_first_is_first() {
+    let micros = |micros: i64| Timestamp::from_microsecond(micros).unwrap();
+    for (now, submitted_at) in [(7_250_000, 7_250_000), (6_900_000, 7_000_000), (9_000_000, 7_999_999)] {
+        assert_eq!(submitted(micros(7_000_000), micros(now)).0, micros(submitted_at), "seen at {now}");
+    }
+}

@@ -123,7 +123,12 @@ async fn replicas_grow_on_idle_gpus_and_give_way_borrowed_ones_first() {
     // An owner comes back while the operator is away and there are two borrowed replicas.
     pool.scale("deployment/serve", 4);
     let all = pool.wait_for_claims(&[GUARANTEED, GUARANTEED, BORROWED, BORROWED]).await;
-    assert_eq!(uids(&all, false), uids(&own, false), "the guaranteed ones stayed: {all:#?}\n{}", pool.operator_log());
+    assert_eq!(
+        uids(&all, false),
+        uids(&own, false),
+        "the guaranteed ones stayed: {all:#?}\n{}",
+        pool.operator_log()
+    );
     pool.wait_for_gpus(16).await;
     for owner in ["owner-0", "owner-1"] {
         pool.submit("beta", owner, 1, 4, 12.0).await;

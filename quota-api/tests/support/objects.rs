@@ -2,7 +2,7 @@
 
 use concord_api::claim::{Placement, WorkloadKind, WorkloadReference};
 use concord_api::{ClaimBasis, ClaimPhase, GpuClaim, GpuClaimSpec, GpuClaimStatus, Treaty};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
 
 /// The treaty in force and one that is not.
@@ -28,7 +28,7 @@ pub fn claim(member: &str, name: &str, gpus: i64) -> GpuClaim {
                 name: name.to_owned(),
                 uid: name.to_owned(),
             },
-            submitted_at: Time(Timestamp::from_second(1_767_225_600).unwrap()),
+            submitted_at: MicroTime(Timestamp::from_second(1_767_225_600).unwrap()),
         },
     );
     claim.metadata.namespace = Some("p".to_owned());

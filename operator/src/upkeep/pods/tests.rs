@@ -147,7 +147,7 @@ fn a_gang_gets_its_claim_when_its_last_pod_is_there() {
     else {
         panic!()
     };
-    assert_eq!((made.spec.pods, made.spec.gpus, made.spec.submitted_at.0), (2, 8, at(60)));
+    assert_eq!((made.spec.pods, made.spec.gpus, made.spec.submitted_at.0.as_second()), (2, 8, 60));
     for other in [in_gang("2", pod("b", 8)), in_gang("3", pod("b", 4))] {
         let told = chore("gang.ring", &[first.clone(), other], &[]);
         assert!(matches!(told, Some(Chore::TellPod(_, "GangPodsDiffer", _))), "{told:?}");
