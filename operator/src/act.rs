@@ -20,18 +20,16 @@ pub struct Written {
     pub job: Option<Job>,
     /// What went wrong.
     pub failure: Option<WriteError>,
-    /// Whether people are told.
-    pub announce: bool,
     /// Nothing failed, but it is too early.
     pub not_yet: bool,
 }
 
 /// Writes a claim's new status and then tells its Job.
 pub async fn carry_out(writer: &Writer, world: &World, key: Key, transition: Transition) -> (Key, Written) {
-    let Transition { status, job: order, announce } = transition;
+    let Transition { status, job: order } = transition;
     let Some(claim) = world.claims.get(&key) else { return (key, Written::default()) };
     let placement = status.placement.clone();
-    let mut written = Written { announce, ..Written::default() };
+    let mut written = Written::default();
     match writer.set_claim_status(&key, claim, status).await {
         Ok(claim) => written.claim = Some(claim),
         Err(error) => {
@@ -102,6 +100,10 @@ pub async fn do_chore(writer: &Writer, world: &World, key: Key, chore: Chore) ->
         (Chore::StartJob, Some(claim)) => {
             start_job(writer, world, &key, &claim.status.placement).await.map(|job| written.job = job)
         }
+        (Chore::TellPods(notice), Some(claim)) => writer
+            .tell_pods(&key, &claim.spec.workload.uid, notice.as_ref())
+            .await
+            .map(|job| written.job = Some(job)),
         (Chore::SuspendJob, _) => suspend_job(writer, world, &key).await.map(|job| written.job = job),
         (Chore::RemoveFinalizer, Some(claim)) => {
             writer.remove_finalizer(&key, claim).await.map(|c| written.claim = Some(c))

@@ -28,6 +28,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::act::{Written, carry_out, do_chore};
 use crate::announce::Announcer;
+use crate::forecast::Forecaster;
 use crate::lease::Leadership;
 use crate::metrics::Metrics;
 use crate::observe;
@@ -70,6 +71,7 @@ pub struct Operator {
     sightings: mpsc::Receiver<Sighting>,
     world: World,
     reporter: Reporter,
+    forecaster: Forecaster,
     /// Keys of which a write failed, to be tried again at the next tick.
     failed: BTreeSet<Key>,
     next_tick: Instant,
@@ -84,11 +86,12 @@ impl Operator {
     /// An operator that has seen nothing yet.
     pub fn new(
         writer: Writer,
+        announcer: Announcer,
         metrics: Metrics,
         readiness: watch::Sender<Readiness>,
         leadership: Leadership,
     ) -> Self {
-        let (announcer, clock) = (Announcer::new(writer.client().clone()), Instant::now());
+        let clock = Instant::now();
         Self {
             leadership,
             role: Role::Standby,
@@ -99,6 +102,7 @@ impl Operator {
             readiness,
             world: World::default(),
             reporter: Reporter::new(clock),
+            forecaster: Forecaster::default(),
             failed: BTreeSet::new(),
             next_tick: clock + TICK,
             stalled: false,
@@ -159,6 +163,9 @@ impl Operator {
                 break;
             }
         }
+        for (claim, told) in self.world.stories.drain(..) {
+            self.announcer.tell(&claim, &told);
+        }
         true
     }
 
@@ -215,7 +222,9 @@ impl Operator {
     }
 
     async fn refresh_waits(&mut self, rules: &Rules, snapshot: &Snapshot, clock: Instant, now: Timestamp) {
-        let seen = Seen { rules, snapshot };
+        let busy = !self.waits.is_empty();
+        let windows = self.forecaster.look_ahead(rules, snapshot, busy, clock, now, &self.metrics).await;
+        let seen = Seen { rules, snapshot, windows };
         let refreshes = self.reporter.refreshes(&self.world, seen, &self.waits, clock, now);
         let (writer, world) = (&self.writer, &self.world);
         let work = refreshes
@@ -396,15 +405,12 @@ impl Operator {
 
     /// Takes in the answers to one key's writes; false when one failed.
     fn absorb(&mut self, key: Key, written: Written) -> bool {
-        let Written { claim, job, failure, announce, not_yet } = written;
+        let Written { claim, job, failure, not_yet } = written;
         if let Some(claim) = &claim {
             self.world.absorb_claim(claim);
         }
         if let Some(job) = &job {
             self.world.absorb_job(job);
-        }
-        if let (true, Some(claim)) = (announce, &claim) {
-            self.announcer.tell(claim);
         }
         if not_yet {
             self.failed.insert(key.clone());

@@ -3,6 +3,7 @@
 mod act;
 mod announce;
 mod cycle;
+mod forecast;
 mod lease;
 mod metrics;
 mod observe;
@@ -14,10 +15,12 @@ mod report;
 mod review;
 mod serve;
 mod standing;
+mod story;
 mod transitions;
 mod upkeep;
 mod view;
 mod watched;
+mod words;
 mod world;
 mod write;
 
@@ -100,9 +103,10 @@ async fn run(arguments: Run) -> anyhow::Result<()> {
     let reviewing = review(review_listen, client.clone(), namespace.clone());
     let place = lease::Place { namespace, identity: lease::identity(name), timing };
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, identity = place.identity, "concord-operator starts");
+    let announcer = announce::Announcer::new(client.clone(), &place.identity, metrics.clone());
     let keeper = lease::Keeper::new(client.clone(), place, metrics.clone(), term);
     let writer = write::Writer::new(client, metrics.clone(), leadership.clone());
-    let operator = cycle::Operator::new(writer, metrics.clone(), readiness, leadership);
+    let operator = cycle::Operator::new(writer, announcer, metrics.clone(), readiness, leadership);
     let mut cycles = tokio::spawn(operator.run());
     let mut keeping = pin!(keeper.keep());
     let told = tokio::select! {

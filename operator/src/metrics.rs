@@ -20,6 +20,8 @@ pub struct Metrics {
     pub decisions: IntCounter,
     /// Time of one decision and its check.
     pub decide_seconds: Histogram,
+    /// Time of one forecast of all expected starts.
+    pub forecast_seconds: Histogram,
     /// Claims started, by member and basis.
     pub admissions: IntCounterVec,
     /// Claims told to leave or stopped, by reason and act.
@@ -68,7 +70,13 @@ impl Metrics {
             HistogramOpts::new("decide_seconds", "Time of one decision and its check.").buckets(buckets),
         )?;
         registry.register(Box::new(decide_seconds.clone()))?;
+        let forecast_seconds = Histogram::with_opts(
+            HistogramOpts::new("forecast_seconds", "Time of one forecast of all expected starts.")
+                .buckets(prometheus::exponential_buckets(0.0001, 4.0, 9)?),
+        )?;
+        registry.register(Box::new(forecast_seconds.clone()))?;
         Ok(Self {
+            forecast_seconds,
             leader: of_all("leader", "1 while this operator acts, 0 while it stands by.")?,
             lease_transitions: of_all("lease_transitions", "Terms of office so far, as the lease says.")?,
             writes: counters("writes_total", "Writes to the API server.", &["verb", "kind", "outcome"])?,

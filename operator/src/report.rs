@@ -1,26 +1,38 @@
-//! Tells people why their claims wait. Bounded, so that a long line cannot turn into a storm of writes.
+//! Tells people why their claims wait and when they will start. Bounded, so that a long line cannot turn into a storm of
+//! writes.
+//!
+//! Of the writes of a report three quarters go to claims that were never told anything, and then to the front of the
+//! lines; one quarter goes to those that were told the longest ago. So the front is fresh, and everybody is told
+//! again in the end: in a line of 10,000 after half an hour at most.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use concord_api::claim::ExpectedStart;
 use concord_api::snapshot::millis;
 use concord_api::{ClaimPhase, GpuClaimStatus};
+use concord_treaty::explain::StartWindow;
 use concord_treaty::plan::Wait;
 use concord_treaty::snapshot::Snapshot;
 use concord_treaty::terms::Terms;
 use concord_treaty::treaty::Treaty as Rules;
+use concord_treaty::units::TimestampMillis;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
+use crate::forecast::Windows;
 use crate::transitions::short_duration;
 use crate::upkeep::explain;
-use crate::view::Key;
+use crate::view::{ClaimView, Key};
 use crate::world::World;
 
 /// Time between two reports.
 const REPORT_INTERVAL: Duration = Duration::from_secs(2);
 /// Most statuses of waiting claims that one report writes: 20 writes a second, a tenth of what a small API server takes.
 const REPORT_WRITES_MAX: usize = 40;
-/// A waiting claim's place and wait are refreshed at least this often, if the limit above allows.
+/// Those of them that go to the front.
+const FRONT_WRITES_MAX: usize = 30;
+/// A waiting claim's place and wait are refreshed at least this often, if the limits above allow.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Remembers what has been told.
@@ -30,13 +42,25 @@ pub struct Reporter {
     refreshed_at: BTreeMap<Key, Instant>,
 }
 
-/// What was decided on.
+/// What was decided on, and what is expected.
 #[derive(Clone, Copy)]
 pub struct Seen<'a> {
     /// The treaty.
     pub rules: &'a Rules,
     /// The pool.
     pub snapshot: &'a Snapshot,
+    /// Expected starts.
+    pub windows: &'a Windows,
+}
+
+/// A claim of which there is something to tell.
+struct Candidate<'a> {
+    /// It was told something before.
+    is_known: bool,
+    refreshed_at: Option<Instant>,
+    key: Key,
+    claim: &'a ClaimView,
+    wait: &'a Wait,
 }
 
 impl Seen<'_> {
@@ -45,6 +69,24 @@ impl Seen<'_> {
         let at = self.snapshot.claims.binary_search_by(|claim| claim.id.cmp(&wait.claim)).ok();
         let pool = at.and_then(|at| terms.pool_of(&self.snapshot.claims[at]));
         pool.map_or(self.rules, |pool| &pool.treaty)
+    }
+
+    /// When the claim is expected to start, unless people have to decide something first.
+    fn window_of(&self, wait: &Wait) -> Option<StartWindow> {
+        self.windows.get(&wait.claim).copied().filter(|_| !wait.reason.hangs_on_people())
+    }
+
+    fn status(&self, terms: &Terms, told: &Candidate<'_>, now: Timestamp) -> GpuClaimStatus {
+        let Candidate { claim, wait, .. } = told;
+        let mut status = claim.status.clone();
+        status.place = Some(i64::from(wait.place));
+        status.expected_start = self.window_of(wait).map(|window| expected_start(window, millis(now)));
+        status.wait = Some(short_duration(now.duration_since(claim.spec.submitted_at.0)));
+        let gpus = u32::try_from(claim.spec.gpus).unwrap_or(u32::MAX);
+        let rules = self.rules_for(terms, wait);
+        explain(&mut status, wait.reason.code(), &wait.reason.sentence(rules, gpus));
+        status.clause = Some(rules.clause_id(wait.reason.clause()));
+        status
     }
 }
 
@@ -63,7 +105,7 @@ impl Reporter {
         due
     }
 
-    /// The statuses to refresh now: claims never told anything first, then changed ones, front of the line first.
+    /// The statuses to refresh now.
     pub fn refreshes(
         &mut self,
         world: &World,
@@ -74,33 +116,59 @@ impl Reporter {
     ) -> Vec<(Key, GpuClaimStatus)> {
         self.refreshed_at
             .retain(|key, _| world.claims.get(key).is_some_and(|c| c.status.state == ClaimPhase::Queued));
-        let mut due = Vec::new();
+        let candidates = waits.iter().filter_map(|wait| self.candidate(world, &seen, wait, clock));
+        let chosen = choose(candidates.collect());
         let terms = Terms::at(seen.rules, seen.snapshot, millis(now));
-        for wait in waits {
-            let key = Key::from_claim_id(&wait.claim);
-            let Some(claim) = world.claims.get(&key).filter(|c| c.status.state == ClaimPhase::Queued) else {
-                continue;
-            };
-            let told = claim.status.reason.as_deref() == Some(wait.reason.code())
-                && claim.status.place == Some(i64::from(wait.place));
-            let recent = self.refreshed_at.get(&key).is_some_and(|at| clock < *at + REFRESH_INTERVAL);
-            if told && recent {
-                continue;
-            }
-            let mut status = claim.status.clone();
-            status.place = Some(i64::from(wait.place));
-            status.wait = Some(short_duration(now.duration_since(claim.spec.submitted_at.0)));
-            let gpus = u32::try_from(claim.spec.gpus).unwrap_or(u32::MAX);
-            let rules = seen.rules_for(&terms, wait);
-            explain(&mut status, wait.reason.code(), &wait.reason.sentence(rules, gpus));
-            status.clause = Some(rules.clause_id(wait.reason.clause()));
-            due.push((claim.status.reason.is_some(), wait.place, key, status));
+        let told = chosen.into_iter().map(|candidate| {
+            let status = seen.status(&terms, &candidate, now);
+            self.refreshed_at.insert(candidate.key.clone(), clock);
+            (candidate.key, status)
+        });
+        told.collect()
+    }
+
+    fn candidate<'a>(
+        &self,
+        world: &'a World,
+        seen: &Seen<'_>,
+        wait: &'a Wait,
+        clock: Instant,
+    ) -> Option<Candidate<'a>> {
+        let key = Key::from_claim_id(&wait.claim);
+        let claim = world.claims.get(&key).filter(|c| c.status.state == ClaimPhase::Queued)?;
+        let told = claim.status.reason.as_deref() == Some(wait.reason.code())
+            && claim.status.place == Some(i64::from(wait.place))
+            && claim.status.expected_start.is_some() == seen.window_of(wait).is_some();
+        let refreshed_at = self.refreshed_at.get(&key).copied();
+        if told && refreshed_at.is_some_and(|at| clock < at + REFRESH_INTERVAL) {
+            return None;
         }
-        due.sort_by(|a, b| (a.0, a.1, &a.2).cmp(&(b.0, b.1, &b.2)));
-        due.truncate(REPORT_WRITES_MAX);
-        for (_, _, key, _) in &due {
-            self.refreshed_at.insert(key.clone(), clock);
-        }
-        due.into_iter().map(|(_, _, key, status)| (key, status)).collect()
+        Some(Candidate { is_known: claim.status.reason.is_some(), refreshed_at, key, claim, wait })
     }
 }
+
+/// The candidates that are told now, at most [`REPORT_WRITES_MAX`].
+fn choose(mut due: Vec<Candidate<'_>>) -> Vec<Candidate<'_>> {
+    due.sort_by(|a, b| (a.is_known, a.wait.place, &a.key).cmp(&(b.is_known, b.wait.place, &b.key)));
+    let mut rest = due.split_off(due.len().min(FRONT_WRITES_MAX));
+    // Stable: of those that were never told by this operator, the front comes first.
+    rest.sort_by_key(|candidate| candidate.refreshed_at);
+    rest.truncate(REPORT_WRITES_MAX - FRONT_WRITES_MAX);
+    due.append(&mut rest);
+    due
+}
+
+/// Whole seconds; what was expected earlier than now is expected now.
+fn expected_start(window: StartWindow, now: TimestampMillis) -> ExpectedStart {
+    let time = |at: TimestampMillis, round_up: i64| {
+        let seconds = (at.max(now).0.saturating_add(round_up)).div_euclid(1_000);
+        Timestamp::from_second(seconds).ok().map(Time)
+    };
+    ExpectedStart {
+        earliest: time(window.earliest, 0),
+        latest: window.latest.and_then(|latest| time(latest, 999)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

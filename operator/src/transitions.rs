@@ -22,14 +22,12 @@ pub struct Transition {
     pub status: GpuClaimStatus,
     /// What the Job is told afterwards.
     pub job: JobOrder,
-    /// What people are told, if it concerns them: an Event's reason and note come from the status.
-    pub announce: bool,
 }
 
 impl Transition {
-    /// A new status that neither the Job nor people have to be told.
+    /// A new status that the Job does not have to be told.
     pub const fn of_status(status: GpuClaimStatus) -> Self {
-        Self { status, job: JobOrder::Nothing, announce: false }
+        Self { status, job: JobOrder::Nothing }
     }
 }
 
@@ -90,8 +88,12 @@ pub fn of_plan(
         changes.edit(&Key::from_claim_id(&change.claim), |t, _| t.status.basis = Some(basis(change.to)));
     }
     for admission in admissions {
-        changes
-            .edit(&Key::from_claim_id(&admission.claim), |t, claim| admit(t, claim, treaty, admission, now));
+        let key = Key::from_claim_id(&admission.claim);
+        let checkpoint_seconds = world.jobs.get(&key).and_then(|job| job.words.checkpoint_seconds);
+        changes.edit(&key, |t, claim| {
+            admit(t, claim, treaty, admission, now);
+            t.status.checkpoint_seconds = checkpoint_seconds;
+        });
     }
     for notice in notices {
         changes.edit(&Key::from_claim_id(&notice.claim), |t, _| tell(t, treaty, notice));
@@ -101,7 +103,6 @@ pub fn of_plan(
             t.status.state = ClaimPhase::Admitted;
             t.status.notice_deadline = None;
             t.status.notice_for = None;
-            t.announce = true;
             explain(&mut t.status, "NoticeWithdrawn", "nobody needs its GPUs back any more");
         });
     }
@@ -135,6 +136,8 @@ fn admit(
     let status = &mut transition.status;
     status.state = ClaimPhase::Admitted;
     status.place = None;
+    status.expected_start = None;
+    status.saved_at = None;
     status.put_back = false;
     status.reserved.clear();
     status.placement = placement(&admission.slots);
@@ -181,7 +184,6 @@ fn tell(transition: &mut Transition, treaty: &Treaty, notice: &Notice) {
         ),
     );
     status.clause = Some(treaty.clause_id(notice.reason.clause()));
-    transition.announce = true;
 }
 
 fn halt(transition: &mut Transition, treaty: &Treaty, stop: &Stop) {
@@ -198,7 +200,6 @@ fn halt(transition: &mut Transition, treaty: &Treaty, stop: &Stop) {
     );
     status.clause = Some(treaty.clause_id(stop.reason.clause()));
     transition.job = JobOrder::Suspend;
-    transition.announce = true;
 }
 
 const fn basis(basis: Basis) -> ClaimBasis {

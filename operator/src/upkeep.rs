@@ -6,12 +6,16 @@ mod external;
 
 use concord_api::claim::{WorkloadKind, WorkloadReference, conditions};
 use concord_api::names::{GROUP, LABEL_MEMBER};
+use concord_api::snapshot::millis;
 use concord_api::{ClaimPhase, GpuClaim, GpuClaimSpec, GpuClaimStatus, Project};
+use concord_treaty::snapshot::Saves;
+use concord_treaty::units::DurationMillis;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, OwnerReference, Time};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::api::ObjectMeta;
 
 use crate::view::{ClaimView, JobView, Key};
+use crate::words::{NoticeWords, Words};
 use crate::world::World;
 
 /// Keeps a claim until its GPUs are free and its use is booked.
@@ -30,6 +34,8 @@ pub enum Chore {
     SuspendJob,
     /// The claim's story goes on as soon as a look at the API shows that no pod of its Job is left.
     SetStatusWhenPodsAreGone(Box<GpuClaimStatus>),
+    /// The pods are told that they are to leave, or that they may stay after all.
+    TellPods(Option<NoticeWords>),
     /// The claim is finished, booked and deleted: let it go.
     RemoveFinalizer,
 }
@@ -86,11 +92,11 @@ fn follow_job(job: &JobView, claim: &ClaimView, now: Timestamp) -> Option<Chore>
         ClaimPhase::Admitted | ClaimPhase::Reclaiming if claim.deleting => {
             Some(Chore::SetStatus(Box::new(GpuClaimStatus { state: ClaimPhase::Stopping, ..status.clone() })))
         }
-        ClaimPhase::Admitted | ClaimPhase::Reclaiming => job.suspend.then_some(Chore::StartJob),
+        ClaimPhase::Admitted | ClaimPhase::Reclaiming => follow_running(job, status, now),
         ClaimPhase::Stopping if !job.suspend => Some(Chore::SuspendJob),
         ClaimPhase::Stopping => {
             let since = job.at_rest_since?;
-            let next = Box::new(requeued(status, now));
+            let next = Box::new(requeued(status, &job.words, now));
             // A suspension older than the admission may be the one before it, not yet replaced by the controller.
             let fresh = status
                 .admitted_at
@@ -100,6 +106,18 @@ fn follow_job(job: &JobView, claim: &ClaimView, now: Timestamp) -> Option<Chore>
         }
         ClaimPhase::Succeeded | ClaimPhase::Failed => None,
     }
+}
+
+/// What Job and pods tell each other while they run.
+fn follow_running(job: &JobView, status: &GpuClaimStatus, now: Timestamp) -> Option<Chore> {
+    if job.suspend {
+        return Some(Chore::StartJob);
+    }
+    let notice = NoticeWords::of(status);
+    if notice.as_ref().map(|n| n.deadline.as_str()) != job.words.told_deadline.as_deref() {
+        return Some(Chore::TellPods(notice));
+    }
+    job.words.news(status, now).map(|status| Chore::SetStatus(Box::new(status)))
 }
 
 fn let_go(claim: &ClaimView) -> Option<Chore> {
@@ -185,8 +203,9 @@ fn booked_end(status: &GpuClaimStatus, phase: ClaimPhase, ended_at: Timestamp) -
 }
 
 /// The claim's pods are gone after a reclaim; it stands in line again.
-fn requeued(status: &GpuClaimStatus, now: Timestamp) -> GpuClaimStatus {
+fn requeued(status: &GpuClaimStatus, words: &Words, now: Timestamp) -> GpuClaimStatus {
     let mut next = booked(status, now, true);
+    next.lost_gpu_milliseconds += lost(status, words, now);
     next.state = ClaimPhase::Queued;
     next.reclaims += 1;
     set_condition(&mut next, conditions::ADMITTED, false, now);
@@ -212,7 +231,19 @@ fn booked(status: &GpuClaimStatus, ended_at: Timestamp, reclaimed: bool) -> GpuC
     next.notice_deadline = None;
     next.notice_for = None;
     next.place = None;
+    next.expected_start = None;
+    next.saved_at = None;
     next
+}
+
+/// GPU-milliseconds of the run that ends now, since its last save.
+fn lost(status: &GpuClaimStatus, words: &Words, now: Timestamp) -> i64 {
+    let Some(since) = status.admitted_at.as_ref().map(|at| millis(at.0)) else { return 0 };
+    let told = words.save_in(status, now).max(status.saved_at.as_ref().map(|at| at.0));
+    let every = words.checkpoint_seconds.map(DurationMillis::from_seconds);
+    let saved = Saves { every, told_at: told.map(millis) }.last(since, millis(now));
+    let gpus: i64 = status.placement.iter().map(|p| p.gpus).sum();
+    gpus.saturating_mul(millis(now).since(saved.unwrap_or(since)).0.max(0))
 }
 
 /// Sets reason and sentence; the clause is the caller's, if there is one.

@@ -13,6 +13,8 @@ use kube::ResourceExt;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::words::Words;
+
 /// Namespace and name; a claim has the key of its Job.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key {
@@ -92,6 +94,8 @@ pub struct JobView {
     pub run_limit_seconds: Option<i64>,
     /// The author's own affinity, kept when the placement is added.
     pub affinity: Option<Affinity>,
+    /// What its annotations say.
+    pub words: Words,
 }
 
 /// End of a Job.
@@ -178,6 +182,7 @@ impl View for JobView {
                 .unwrap_or_default(),
             run_limit_seconds: spec.active_deadline_seconds,
             affinity: spec.template.spec.as_ref().and_then(|s| s.affinity.clone()),
+            words: Words::of(job.annotations()),
         })
     }
 

@@ -14,6 +14,7 @@ use kube::runtime::watcher::Event;
 
 use crate::lease::Fence;
 use crate::quotas;
+use crate::story::{self, Told};
 use crate::view::{ClaimView, GpuNodeView, JobView, Key, NodeView, View, Whole};
 use crate::watched::Watched;
 
@@ -34,6 +35,10 @@ pub struct World {
     pub(crate) treaties_changed: bool,
     /// Keys of which a write's outcome is unknown; nothing may be decided before they were read again.
     pub(crate) uncertain: BTreeSet<Key>,
+    /// What people are to be told of what was seen.
+    pub(crate) stories: Vec<(GpuClaim, Told)>,
+    /// Since when this is looked at.
+    pub(crate) looked_since: Option<Timestamp>,
     /// The term in which this is looked at; none on a standby.
     term: Option<Fence>,
     /// Claims that somebody of an earlier term booked GPUs for although this term had begun, with their UID and what they were before.
@@ -89,6 +94,19 @@ impl World {
         }
     }
 
+    /// A change of a claim that people are to be told.
+    fn note_story(&mut self, claim: &GpuClaim) {
+        let told = match self.claims.get(&Key::of(claim)) {
+            Some(known) if Some(&known.uid) == claim.metadata.uid.as_ref() => {
+                let seen = claim.metadata.resource_version.as_ref().and_then(|v| v.parse().ok());
+                let newer = seen.is_some_and(|version: u64| version > known.resource_version);
+                newer.then(|| story::of_change(&known.status, claim)).flatten()
+            }
+            _ => self.looked_since.and_then(|since| story::of_first_sight(claim, since)),
+        };
+        self.stories.extend(told.map(|told| (claim.clone(), told)));
+    }
+
     /// Takes in one sighting.
     pub fn see(&mut self, sighting: Sighting) {
         match sighting {
@@ -96,6 +114,9 @@ impl World {
             Sighting::Claim(event) => {
                 if let Event::Apply(claim) = &event {
                     self.look_for_late_booking(claim);
+                }
+                if let Event::Apply(claim) | Event::InitApply(claim) = &event {
+                    self.note_story(claim);
                 }
                 self.touched.extend(self.claims.see(event));
             }
@@ -142,6 +163,7 @@ impl World {
     /// Takes in the answer to a write of a claim.
     pub fn absorb_claim(&mut self, claim: &GpuClaim) {
         self.look_for_late_booking(claim);
+        self.note_story(claim);
         self.touched.extend(self.claims.absorb(claim));
     }
 

@@ -1,5 +1,7 @@
 //! Every write to the API server, with a timeout, a counter and a rule for unknown outcomes.
 
+mod pods;
+
 use std::time::Duration;
 
 use concord_api::names::{ANNOTATION_FENCE, OPERATOR};
@@ -139,10 +141,11 @@ impl Writer {
         .await
     }
 
-    /// Changes a Job's spec; the UID makes sure that it is the Job that was meant.
+    /// Changes a Job's spec; the UID makes sure that it is the Job that was meant. A Job that is started or stopped is not
+    /// under notice any more.
     pub async fn patch_job(&self, key: &Key, uid: &str, spec: Value) -> Result<Job, WriteError> {
         let api: Api<Job> = Api::namespaced(self.client.clone(), &key.namespace);
-        let patch = json!({"metadata": {"uid": uid, "annotations": self.fence_annotation()}, "spec": spec});
+        let patch = json!({"metadata": {"uid": uid, "annotations": self.annotations(None)}, "spec": spec});
         let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
         self.timed("patch", "job", &key.to_string(), api.patch(&key.name, &params, &Patch::Merge(patch)))
             .await

@@ -26,6 +26,8 @@ use serde::{Deserialize, Serialize};
     printcolumn = r#"{"name":"Place","type":"integer","jsonPath":".status.place"}"#,
     printcolumn = r#"{"name":"Wait","type":"string","jsonPath":".status.wait"}"#,
     printcolumn = r#"{"name":"Reason","type":"string","jsonPath":".status.reason"}"#,
+    printcolumn = r#"{"name":"Expected","type":"string","priority":1,"jsonPath":".status.expectedStart.earliest"}"#,
+    printcolumn = r#"{"name":"Latest","type":"string","priority":1,"jsonPath":".status.expectedStart.latest"}"#,
     printcolumn = r#"{"name":"Kind","type":"string","priority":1,"jsonPath":".spec.workload.kind"}"#,
     printcolumn = r#"{"name":"Workload","type":"string","priority":1,"jsonPath":".spec.workload.name"}"#,
     printcolumn = r#"{"name":"Nodes","type":"string","priority":1,"jsonPath":".status.placement[*].node"}"#,
@@ -116,6 +118,9 @@ pub struct GpuClaimStatus {
     /// Time from submission to the last admission, or up to the last refresh while queued; for people, such as `3m20s`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wait: Option<String>,
+    /// When it is expected to start: a forecast, not a promise; only while queued. Refreshed together with the place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_start: Option<ExpectedStart>,
     /// Why it stands there: CamelCase code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -141,6 +146,13 @@ pub struct GpuClaimStatus {
     /// Start of the current or last admission.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub admitted_at: Option<MicroTime>,
+    /// It saves its work every so many seconds, says its Job's annotation `concord.dev/checkpoint-seconds`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_seconds: Option<i64>,
+    /// Last save of its work that its Job told by the annotation `concord.dev/saved-at`, in this admission; taken over at
+    /// most once a minute, and only on borrowed GPUs, where it decides something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saved_at: Option<MicroTime>,
     /// When it must have left; only after notice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notice_deadline: Option<MicroTime>,
@@ -158,6 +170,9 @@ pub struct GpuClaimStatus {
     pub used_gpu_milliseconds: i64,
     /// Part of `usedGpuMilliseconds` that ended in a reclaim.
     pub reclaimed_gpu_milliseconds: i64,
+    /// Part of `reclaimedGpuMilliseconds` after the last save of the work: what the reclaims destroyed.
+    pub lost_gpu_milliseconds: i64,
+    /// Length of the last admission; only once the Job ended.
     /// Length of the last admission; only once the work ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ran_milliseconds: Option<i64>,
@@ -167,6 +182,19 @@ pub struct GpuClaimStatus {
     /// `Admitted` and `Finished`, as the standard conditions of Kubernetes.
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
+}
+
+/// When a claim is expected to start.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ExpectedStart {
+    /// Not before this time, even if every job ends early.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub earliest: Option<Time>,
+    /// By this time, if every job runs to its stated limit and nothing new arrives. Missing where nobody can say, because
+    /// jobs run that state no limit, or because the forecast did not go so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latest: Option<Time>,
 }
 
 /// State of a claim.

@@ -20,6 +20,14 @@ pub const POLICY_FENCE: &str = "concord-fence";
 pub const REVIEW: &str = "concord-review";
 /// Annotation of Jobs and claims: term of the operator that last wrote them.
 pub const ANNOTATION_FENCE: &str = "concord.dev/fence";
+/// Annotation that a Job's author sets: it saves its work every so many seconds, from 1.
+pub const ANNOTATION_CHECKPOINT_SECONDS: &str = "concord.dev/checkpoint-seconds";
+/// Annotation that a running Job sets on itself: when it last saved its work, in RFC 3339.
+pub const ANNOTATION_SAVED_AT: &str = "concord.dev/saved-at";
+/// Annotation of a Job and its pods after notice: when they are stopped, in RFC 3339.
+pub const ANNOTATION_RECLAIM_DEADLINE: &str = "concord.dev/reclaim-deadline";
+/// Annotation of a Job and its pods after notice: why, in a sentence.
+pub const ANNOTATION_RECLAIM_REASON: &str = "concord.dev/reclaim-reason";
 
 /// Namespace label: the project that owns it. Set by the operator, guarded by an admission policy.
 pub const LABEL_PROJECT: &str = "concord.dev/project";

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use concord_treaty::clauses::{ClassId, GpuClass};
 use concord_treaty::quota::QuotaInForce;
 use concord_treaty::snapshot::{
-    Basis, Claim, ClaimState, Due, Gang, Holding, Node, Phase, Reserved, SharePath, Slot, Snapshot,
+    Basis, Claim, ClaimState, Due, Gang, Holding, Node, Phase, Reserved, Saves, SharePath, Slot, Snapshot,
 };
 use concord_treaty::treaty::Treaty as Rules;
 use concord_treaty::units::{ClaimId, DurationMillis, Gpus, MemberId, NodeName, TimestampMillis};
@@ -47,7 +47,8 @@ pub fn snapshot<'a>(
     for seen in claims {
         if rules.member_id(&seen.spec.member).is_some() {
             let claim = claim_of(rules, &seen)
-                .map(|claim| Claim { path: path_of(&quotas, claim.member, &seen.spec.project), ..claim });
+                .map(|claim| Claim { path: path_of(&quotas, claim.member, &seen.spec.project), ..claim })
+                .map(|claim| with_saves(claim, &seen, millis(now)));
             known.extend(claim.filter(|c| !c.is_forgotten(millis(now), rules.reclaim_notice())));
         } else {
             for place in seen.status.iter().flat_map(|s| &s.placement) {
@@ -61,6 +62,14 @@ pub fn snapshot<'a>(
         Node { gpus: node.gpus.saturating_sub(taken), ..node }
     };
     Snapshot::new(nodes.into_iter().map(own).collect(), known).with_quotas(quotas)
+}
+
+/// When it last saved its work hangs on the time, where its owner states an interval.
+fn with_saves(mut claim: Claim, seen: &SeenClaim<'_>, now: TimestampMillis) -> Claim {
+    if let (ClaimState::Holding(holding), Some(status)) = (&mut claim.state, seen.status) {
+        holding.saved_at = saves_of(status).last(holding.since, now);
+    }
+    claim
 }
 
 fn path_of(quotas: &[QuotaInForce], member: MemberId, project: &str) -> SharePath {
@@ -130,6 +139,15 @@ fn state_of(status: &GpuClaimStatus, deleting: bool) -> ClaimState {
     let promised_to = status.notice_for.as_deref().map(ClaimId::from);
     let slots = slots_of(&status.placement);
     ClaimState::Holding(Holding { slots, basis, since, phase, promised_to, saved_at: None })
+}
+
+/// What the owner of a claim says of its saves.
+#[must_use]
+pub fn saves_of(status: &GpuClaimStatus) -> Saves {
+    Saves {
+        every: status.checkpoint_seconds.map(DurationMillis::from_seconds),
+        told_at: status.saved_at.as_ref().map(|at| millis(at.0)),
+    }
 }
 
 fn slots_of(placement: &[Placement]) -> Vec<Slot> {

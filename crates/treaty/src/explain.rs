@@ -18,7 +18,7 @@ mod what_if;
 
 pub use forecast::{AHEAD_MOST, CHANGE_INSTANTS_MOST, INSTANTS_MOST, UNSTATED_RUN};
 pub use names::near_names;
-pub use range::{Bound, Range, expected_starts};
+pub use range::{Bound, Range, StartWindow, expected_starts};
 pub use what_if::{Ask, By, WHAT_IFS_MOST, WhatIf};
 
 use serde::Serialize;

@@ -184,6 +184,12 @@ impl WaitReason {
         }
     }
 
+    /// Somebody has to decide something before it can start, so that no start can be forecast.
+    #[must_use]
+    pub const fn hangs_on_people(&self) -> bool {
+        matches!(self, Self::Closed(..) | Self::Tier(..))
+    }
+
     /// The clause behind it.
     #[must_use]
     pub fn clause(&self) -> Clause {

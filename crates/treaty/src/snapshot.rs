@@ -1,10 +1,12 @@
 //! The immutable input of one decision: nodes and claims as the caller observed them.
 
 mod claims;
+mod saves;
 
 use std::sync::Arc;
 
 pub use claims::Claims;
+pub use saves::Saves;
 
 use crate::accounts::eligibility::Applicant;
 use crate::clauses::ClassId;

@@ -1,5 +1,7 @@
 //! Coming into office and leaving it: what the cycle does when the lease changes hands.
 
+use k8s_openapi::jiff::Timestamp;
+
 use super::Operator;
 use crate::lease::{Fence, fence};
 use crate::observe;
@@ -51,6 +53,7 @@ impl Operator {
                     tracing::info!(fence = %ours, "earlier operators are shut out; looking at the pool anew");
                     self.sightings = observe::sightings(self.writer.client());
                     self.world = World::of_term(ours);
+                    self.world.looked_since = Some(Timestamp::now());
                     self.writer.begin_term(Some(ours));
                     self.role = Role::Leader(ours);
                 }
@@ -62,6 +65,7 @@ impl Operator {
             // Everything is touched again when a term begins.
             self.world.touched.clear();
             self.world.touched_projects.clear();
+            self.world.stories.clear();
         }
     }
 

@@ -7,6 +7,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::{Chore, booked_end, end_of_second, explain, let_go, released, requeued, set_condition};
 use crate::view::ClaimView;
+use crate::words::Words;
 
 /// The next chore of such a claim.
 pub fn follow(claim: &ClaimView, now: Timestamp) -> Option<Chore> {
@@ -24,7 +25,7 @@ pub fn follow(claim: &ClaimView, now: Timestamp) -> Option<Chore> {
     match status.state {
         // At once, without a word of the reporter: no pod of ours has these GPUs, so nothing has to be waited for, and a
         // reporter that is away must not keep them from their owner. It sees `state` and `reclaims` change.
-        ClaimPhase::Stopping => set(requeued(status, now)),
+        ClaimPhase::Stopping => set(requeued(status, &Words::default(), now)),
         ClaimPhase::Queued | ClaimPhase::Admitted | ClaimPhase::Reclaiming => None,
         ClaimPhase::Succeeded | ClaimPhase::Failed => None,
     }

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::view::JobEnd;
+use crate::words::Words;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
@@ -28,6 +29,7 @@ fn job() -> JobView {
         node_selector: [("gpu".to_owned(), "h100".to_owned())].into(),
         run_limit_seconds: Some(60),
         affinity: None,
+        words: Words::default(),
     }
 }
 

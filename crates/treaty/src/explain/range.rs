@@ -85,7 +85,26 @@ impl Bound {
     }
 }
 
+/// What a forecast comes to in two times, for a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StartWindow {
+    /// Not before.
+    pub earliest: TimestampMillis,
+    /// By; `None` where nobody can say.
+    pub latest: Option<TimestampMillis>,
+}
+
 impl Range {
+    /// The range in two times; `None` for what will never start, or of which nothing at all can be said.
+    #[must_use]
+    pub const fn window(&self) -> Option<StartWindow> {
+        let earliest = match &self.earliest {
+            Bound::At { at } | Bound::NotBefore { at } | Bound::Unknown { not_before: at, .. } => *at,
+            Bound::Never => return None,
+        };
+        Some(StartWindow { earliest, latest: self.latest.time() })
+    }
+
     /// Both ends in order: an anomaly of scheduling may have turned them round.
     pub(super) fn new(early: Bound, late: Bound) -> Self {
         if late.time().is_some() && late.or_late() < early.or_late() {
@@ -164,4 +183,21 @@ fn starts(scene: &Scene<'_>, ends: Ends, most: usize) -> Vec<Option<Bound>> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_says_no_more_than_the_range() {
+        let (at, then) = (TimestampMillis(5), TimestampMillis(9));
+        let unknown = || Bound::Unknown { not_before: then, because: Vec::new(), more: 0 };
+        let window = |earliest, latest| Range { earliest, latest }.window().map(|w| (w.earliest, w.latest));
+        assert_eq!(window(Bound::At { at }, Bound::At { at: then }), Some((at, Some(then))));
+        assert_eq!(window(Bound::At { at }, unknown()), Some((at, None)));
+        assert_eq!(window(Bound::NotBefore { at }, Bound::NotBefore { at: then }), Some((at, None)));
+        assert_eq!(window(Bound::At { at }, Bound::Never), Some((at, None)));
+        assert_eq!(window(Bound::Never, Bound::Never), None);
+    }
 }

@@ -45,7 +45,7 @@ pub(super) fn of(treaty: &Treaty, case: &Case<'_>) -> (Explanation, Option<WaitR
         Some(wait) => Some(wait_reason(party, &wait.reason, claim.gang.gpus())),
         None => running_reason(case, &engine, &state),
     };
-    let undecided = wait.is_some_and(|w| hangs_on_people(&w.reason));
+    let undecided = wait.is_some_and(|w| w.reason.hangs_on_people());
     let mut explanation = Explanation {
         class,
         reason,
@@ -66,11 +66,6 @@ pub(super) fn of(treaty: &Treaty, case: &Case<'_>) -> (Explanation, Option<WaitR
     explanation.notes.extend(notes(case, waits));
     let reason = wait.map(|wait| wait.reason.clone());
     (explanation, reason)
-}
-
-/// Somebody has to decide something before it can start.
-const fn hangs_on_people(reason: &WaitReason) -> bool {
-    matches!(reason, WaitReason::Closed(..) | WaitReason::Tier(..))
 }
 
 fn blank(treaty: &Treaty, claim: &Claim, now: TimestampMillis) -> Explanation {
