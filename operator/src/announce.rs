@@ -45,6 +45,11 @@ impl Announcer {
         Self { warnings, rest, instance: instance.into(), metrics }
     }
 
+    /// Events that wait to be written.
+    pub fn waiting(&self) -> usize {
+        [&self.warnings, &self.rest].map(|queue| queue.max_capacity() - queue.capacity()).iter().sum()
+    }
+
     /// Tells the claim and its Job.
     pub fn tell(&self, claim: &GpuClaim, told: &Told) {
         let of_claim = claim.object_ref(&());

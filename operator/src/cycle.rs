@@ -13,7 +13,7 @@ use concord_api::GpuClaim;
 use concord_api::snapshot::millis;
 use concord_treaty::check::CheckedPlan;
 use concord_treaty::decide::decide;
-use concord_treaty::plan::{Plan, Wait};
+use concord_treaty::plan::{Admission, Plan, Wait};
 use concord_treaty::snapshot::{Basis, Snapshot};
 use concord_treaty::treaty::Treaty as Rules;
 use concord_treaty::units::TimestampMillis;
@@ -95,7 +95,7 @@ impl Operator {
         Self {
             leadership,
             role: Role::Standby,
-            sightings: observe::sightings(writer.client()),
+            sightings: observe::sightings(writer.client(), &metrics),
             writer,
             metrics,
             announcer,
@@ -136,6 +136,7 @@ impl Operator {
                 self.waits.clone_from(&plan.plan().waits);
             }
             self.report(&rules, &snapshot, now).await;
+            self.metrics.last_cycle_timestamp_seconds.set(now.as_second());
         }
     }
 
@@ -166,6 +167,7 @@ impl Operator {
         for (claim, told) in self.world.stories.drain(..) {
             self.announcer.tell(&claim, &told);
         }
+        self.gauge_queues();
         true
     }
 
@@ -178,7 +180,10 @@ impl Operator {
 
     /// Step 3 (pure): nothing is applied that breaks a promise.
     fn check(&self, rules: &Rules, snapshot: &Snapshot, plan: Plan, now: Timestamp) -> Option<CheckedPlan> {
-        match CheckedPlan::new(rules, snapshot, millis(now), plan) {
+        let timer = self.metrics.check_seconds.start_timer();
+        let checked = CheckedPlan::new(rules, snapshot, millis(now), plan);
+        timer.observe_duration();
+        match checked {
             Ok(plan) => Some(plan),
             Err(violations) => {
                 for violation in violations {
@@ -193,7 +198,7 @@ impl Operator {
     /// Step 4 (client): makes the plan true, each claim first and its Job second, so that a crash in between leaves
     /// a claim that says what its Job has to do. False when something failed.
     async fn apply(&mut self, rules: &Rules, plan: &CheckedPlan, now: Timestamp) -> bool {
-        self.count(rules, plan.plan());
+        self.count(rules, plan.plan(), now);
         let transitions = transitions::of_plan(&self.world, rules, plan, now);
         let world = &self.world;
         let work = transitions.into_iter().map(|(key, t)| carry_out(&self.writer, world, key, t));
@@ -210,7 +215,7 @@ impl Operator {
         let clock = Instant::now();
         let (due, asked) = (self.reporter.is_due(clock), std::mem::take(&mut self.world.treaties_changed));
         if due {
-            standing::gauge(&self.metrics, rules, snapshot, now);
+            standing::gauges::gauge(&self.metrics.pool, rules, snapshot, &self.waits, now);
             self.refresh_waits(rules, snapshot, clock, now).await;
         }
         if due || asked {
@@ -239,6 +244,8 @@ impl Operator {
     /// Without a treaty in force nothing is decided; the treaties that there are say why they are not.
     async fn report_no_treaty(&mut self, now: Timestamp) {
         self.stalled = true;
+        self.metrics.pool.treaty_in_force.set(0);
+        self.metrics.last_cycle_timestamp_seconds.set(now.as_second());
         let listed = self.world.missing().is_empty() && self.world.treaty_in_force(now).is_none();
         let asked = listed && std::mem::take(&mut self.world.treaties_changed);
         if listed && self.reporter.is_due(Instant::now()) || asked {
@@ -317,6 +324,14 @@ impl Operator {
             self.quiet = None;
         }
         news
+    }
+
+    fn gauge_queues(&self) {
+        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        self.metrics.retry_keys.set(count(self.failed.len()));
+        self.metrics.uncertain_keys.set(count(self.world.uncertain.len()));
+        self.metrics.sightings_waiting.set(count(self.sightings.len()));
+        self.metrics.events_waiting.set(count(self.announcer.waiting()));
     }
 
     /// Reads again what a write of unknown outcome may have changed.
@@ -407,6 +422,7 @@ impl Operator {
     fn absorb(&mut self, key: Key, written: Written) -> bool {
         let Written { claim, job, failure, not_yet } = written;
         if let Some(claim) = &claim {
+            self.book(&key, claim);
             self.world.absorb_claim(claim);
         }
         if let Some(job) = &job {
@@ -430,21 +446,33 @@ impl Operator {
         }
     }
 
-    fn count(&self, rules: &Rules, plan: &Plan) {
-        for admission in &plan.admissions {
-            let member = self
-                .world
-                .claims
-                .get(&Key::from_claim_id(&admission.claim))
-                .map_or("", |c| c.spec.member.as_str());
-            self.metrics
-                .admissions
-                .with_label_values(&[
-                    member,
-                    if admission.basis == Basis::Borrowed { "borrowed" } else { "guaranteed" },
-                ])
-                .inc();
+    /// What the write of a status added to the account; the claims are the account, this is for rates.
+    fn book(&self, key: &Key, claim: &GpuClaim) {
+        let (Some(before), Some(after)) = (self.world.claims.get(key), &claim.status) else { return };
+        let before = &before.status;
+        let added = [
+            after.used_gpu_milliseconds - before.used_gpu_milliseconds,
+            after.reclaimed_gpu_milliseconds - before.reclaimed_gpu_milliseconds,
+            after.lost_gpu_milliseconds - before.lost_gpu_milliseconds,
+        ];
+        if added[0] > 0 {
+            self.metrics.book(&claim.spec.member, added);
         }
+    }
+
+    fn count_admission(&self, admission: &Admission, now: Timestamp) {
+        let Some(claim) = self.world.claims.get(&Key::from_claim_id(&admission.claim)) else { return };
+        let basis = if admission.basis == Basis::Borrowed { "borrowed" } else { "guaranteed" };
+        self.metrics.admissions.with_label_values(&[claim.spec.member.as_str(), basis]).inc();
+        let waited = now.duration_since(claim.spec.submitted_at.0).as_secs_f64();
+        self.metrics.wait_seconds.with_label_values(&[basis]).observe(waited.max(0.0));
+    }
+
+    fn count(&self, rules: &Rules, plan: &Plan, now: Timestamp) {
+        for admission in &plan.admissions {
+            self.count_admission(admission, now);
+        }
+        self.metrics.withdrawals.inc_by(u64::try_from(plan.withdrawals.len()).unwrap_or(0));
         for notice in &plan.notices {
             self.metrics.reclaims.with_label_values(&[notice.reason.code(), "notice"]).inc();
             tracing::info!(claim = %notice.claim, reason = notice.reason.sentence(rules), "told to leave");

@@ -12,6 +12,7 @@ use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
+use crate::metrics::Metrics;
 use crate::world::Sighting;
 
 /// Sightings read ahead of the cycle. Beyond it the watches are not read, and the API server closes them in the end,
@@ -20,9 +21,9 @@ const READ_AHEAD_MAX: usize = 16_384;
 
 /// Everything that the operator looks at, read by a task of its own, so that a cycle that waits for its writes does not
 /// hold up the watches. It ends when nobody receives any more; a broken watch is opened again with a back-off.
-pub fn sightings(client: &Client) -> mpsc::Receiver<Sighting> {
+pub fn sightings(client: &Client, metrics: &Metrics) -> mpsc::Receiver<Sighting> {
     let (sender, receiver) = mpsc::channel(READ_AHEAD_MAX);
-    let mut watches = watches(client);
+    let mut watches = watches(client, metrics);
     tokio::spawn(async move {
         // Also a watch on which nothing happens ends with its receiver.
         tokio::select! {
@@ -41,29 +42,34 @@ async fn forward(watches: &mut SelectAll<BoxStream<'static, Sighting>>, to: &mps
     }
 }
 
-fn watches(client: &Client) -> SelectAll<BoxStream<'static, Sighting>> {
+fn watches(client: &Client, metrics: &Metrics) -> SelectAll<BoxStream<'static, Sighting>> {
     let streams: Vec<BoxStream<'static, Sighting>> = vec![
-        seen::<Treaty>(Api::all(client.clone())).map(Sighting::Treaty).boxed(),
-        seen::<MemberQuota>(Api::all(client.clone())).map(Sighting::Quota).boxed(),
-        seen::<Project>(Api::all(client.clone())).map(Sighting::Project).boxed(),
-        seen::<Node>(Api::all(client.clone())).map(Sighting::Node).boxed(),
-        seen::<GpuNode>(Api::all(client.clone())).map(Sighting::GpuNode).boxed(),
-        seen::<Job>(Api::all(client.clone())).map(Sighting::Job).boxed(),
-        seen::<GpuClaim>(Api::all(client.clone())).map(Sighting::Claim).boxed(),
+        seen::<Treaty>(Api::all(client.clone()), metrics).map(Sighting::Treaty).boxed(),
+        seen::<MemberQuota>(Api::all(client.clone()), metrics).map(Sighting::Quota).boxed(),
+        seen::<Project>(Api::all(client.clone()), metrics).map(Sighting::Project).boxed(),
+        seen::<Node>(Api::all(client.clone()), metrics).map(Sighting::Node).boxed(),
+        seen::<GpuNode>(Api::all(client.clone()), metrics).map(Sighting::GpuNode).boxed(),
+        seen::<Job>(Api::all(client.clone()), metrics).map(Sighting::Job).boxed(),
+        seen::<GpuClaim>(Api::all(client.clone()), metrics).map(Sighting::Claim).boxed(),
     ];
     futures::stream::select_all(streams)
 }
 
 /// One kind's events. An object that cannot be read is skipped with a warning: one bad object never stops the rest.
-fn seen<K>(api: Api<DeserializeGuard<K>>) -> impl Stream<Item = Event<K>>
+fn seen<K>(api: Api<DeserializeGuard<K>>, metrics: &Metrics) -> impl Stream<Item = Event<K>> + use<K>
 where
     K: Resource + Lookup + DeserializeOwned + Clone + std::fmt::Debug + Send + 'static,
     <K as Resource>::DynamicType: Default + Clone + Eq + std::hash::Hash,
     DeserializeGuard<K>: Resource<DynamicType = <K as Resource>::DynamicType>,
 {
+    let kind = <K as Resource>::kind(&Default::default()).to_lowercase();
+    let restarts = metrics.watch_restarts.with_label_values(&[&kind]);
     watcher(api, watcher::Config::default())
         .default_backoff()
-        .inspect_err(|error| tracing::warn!(kind = std::any::type_name::<K>(), %error, "watch interrupted; opening it again"))
+        .inspect_err(move |error| {
+            restarts.inc();
+            tracing::warn!(kind, %error, "watch interrupted; opening it again");
+        })
         .filter_map(|event| async move { readable(event.ok()?) })
 }
 

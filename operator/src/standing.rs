@@ -1,5 +1,7 @@
 //! Tells how the treaty stands: which one rules and why the others do not, who uses what of it.
 
+pub mod gauges;
+
 use concord_api::snapshot::millis;
 use concord_api::treaty::MemberUse;
 use concord_api::{Treaty, TreatyStatus, conditions};
@@ -12,7 +14,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
-use crate::metrics::Metrics;
 use crate::world::World;
 
 /// Most faults of a refused treaty that its condition lists; each is some 200 characters of the 32,768 of a condition.
@@ -54,8 +55,7 @@ fn figures(status: &mut TreatyStatus, treaty: &Treaty, rules: &Rules, snapshot: 
     } else {
         set("InForce", false, "OutOfTime", &out_of_time(rules));
     }
-    let short = |pool: &Pool| pool.treaty.shortfalls(&pool.part(snapshot).nodes);
-    let shortfalls: Vec<Diagnostic> = terms.pools.iter().flat_map(short).collect();
+    let shortfalls = shortfalls(&terms, snapshot);
     if shortfalls.is_empty() {
         set("Kept", true, "CapacitySufficient", "the pool can keep every guarantee at once");
     } else {
@@ -109,6 +109,12 @@ fn out_of_time(rules: &Rules) -> String {
     format!("holds from {}{until} ({}); change effective, or wait", time.from, rules.time_zone())
 }
 
+/// Guarantees that the pool could not keep all at once.
+fn shortfalls(terms: &Terms, snapshot: &Snapshot) -> Vec<Diagnostic> {
+    let short = |pool: &Pool| pool.treaty.shortfalls(&pool.part(snapshot).nodes);
+    terms.pools.iter().flat_map(short).collect()
+}
+
 fn member_use(rules: &Rules, terms: &Terms, snapshot: &Snapshot, id: MemberId) -> MemberUse {
     let guarantee: i64 = terms.pools.iter().map(|pool| i64::from(pool.treaty.member(id).guarantee)).sum();
     let (name, guarantee_gpus) = (rules.member(id).name.clone(), Some(guarantee));
@@ -130,22 +136,6 @@ fn held(claim: &Claim) -> i64 {
 
 fn capacity(snapshot: &Snapshot) -> i64 {
     snapshot.nodes.iter().filter(|n| n.schedulable).map(|n| i64::from(n.gpus)).sum()
-}
-
-/// Gauges of the pool, from the same figures as the treaty's status.
-pub fn gauge(metrics: &Metrics, rules: &Rules, snapshot: &Snapshot, now: Timestamp) {
-    let terms = Terms::at(rules, snapshot, millis(now));
-    for id in rules.member_ids() {
-        let usage = member_use(rules, &terms, snapshot, id);
-        metrics
-            .gpus_in_use
-            .with_label_values(&[usage.name.as_str(), "guaranteed"])
-            .set(usage.guaranteed_gpus);
-        metrics.gpus_in_use.with_label_values(&[usage.name.as_str(), "borrowed"]).set(usage.borrowed_gpus);
-        metrics.claims_queued.with_label_values(&[&usage.name]).set(usage.queued_claims);
-    }
-    metrics.gpus_capacity.set(capacity(snapshot));
-    metrics.last_cycle_timestamp_seconds.set(now.as_second());
 }
 
 #[cfg(test)]

@@ -216,7 +216,11 @@ impl Writer {
         key: &str,
         call: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, WriteError> {
+        self.metrics.writes_in_flight.inc();
+        let timer = self.metrics.write_seconds.with_label_values(&[kind]).start_timer();
         let answer = tokio::time::timeout(WRITE_TIMEOUT, call).await;
+        timer.observe_duration();
+        self.metrics.writes_in_flight.dec();
         let unknown = |detail: String| WriteError::Unknown { verb, kind, key: key.to_owned(), detail };
         let (outcome, result) = match answer {
             Ok(Ok(value)) => ("ok", Ok(value)),

@@ -24,7 +24,7 @@ use words::Clock;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// NAMESPACE/NAME, job/NAME, gpuclaim/NAME or NAME of a claim; with --trace the name of a job
+    /// NAMESPACE/NAME, job/NAME, pod/NAME, gpuclaim/NAME or NAME of a claim; with --trace the name of a job
     claim: String,
     /// Namespace of the claim
     #[arg(long, short, value_name = "NAMESPACE", conflicts_with = "trace")]

@@ -51,7 +51,7 @@ impl Operator {
             match fence::is_closed(&self.writer, ours).await {
                 Ok(()) => {
                     tracing::info!(fence = %ours, "earlier operators are shut out; looking at the pool anew");
-                    self.sightings = observe::sightings(self.writer.client());
+                    self.sightings = observe::sightings(self.writer.client(), &self.metrics);
                     self.world = World::of_term(ours);
                     self.world.looked_since = Some(Timestamp::now());
                     self.writer.begin_term(Some(ours));

@@ -8,4 +8,5 @@ mod policies;
 mod quotas;
 mod review;
 mod support;
+mod told;
 mod treaty_kept;

@@ -91,6 +91,14 @@ impl Pool {
         out
     }
 
+    pub fn kubectl_program(&self) -> std::path::PathBuf {
+        self.plane().toolchain().path(Tool::Kubectl)
+    }
+
+    pub fn kubeconfig_of_admin(&self) -> std::path::PathBuf {
+        self.plane().kubeconfig(Identity::ADMIN)
+    }
+
     pub fn apply(&self, object: &Value) {
         let (out, ok) = self.try_kubectl(Identity::ADMIN, &["apply", "-f", "-"], Some(object));
         assert!(ok, "{out}");

@@ -44,11 +44,12 @@ pub struct Wanted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Job,
+    Pod,
     Claim,
 }
 
 impl Wanted {
-    /// Reads `NAMESPACE/NAME`, `job/NAME`, `gpuclaim/NAME` or `NAME`.
+    /// Reads `NAMESPACE/NAME`, `job/NAME`, `pod/NAME`, `gpuclaim/NAME` or `NAME`.
     ///
     /// # Errors
     /// When the text is none of these, or names another namespace than the flag.
@@ -58,10 +59,11 @@ impl Wanted {
             Some((first, name)) => (Some(first), name),
         };
         if name.is_empty() || name.contains('/') || first == Some("") {
-            bail!("{text:?} is no claim; write NAMESPACE/NAME, job/NAME, gpuclaim/NAME or NAME");
+            bail!("{text:?} is no claim; write NAMESPACE/NAME, job/NAME, pod/NAME, gpuclaim/NAME or NAME");
         }
         let by = match first {
             Some("job" | "jobs" | "job.batch" | "jobs.batch") => Some(Kind::Job),
+            Some("pod" | "pods" | "po") => Some(Kind::Pod),
             Some("gpuclaim" | "gpuclaims" | "gc" | "gpuclaims.concord.dev" | "gpuclaim.concord.dev") => {
                 Some(Kind::Claim)
             }
@@ -83,6 +85,9 @@ impl Wanted {
         };
         let name = match self.by {
             Some(Kind::Job) => works(Some("Job")),
+            Some(Kind::Pod) => {
+                claim.workload.as_ref().is_some_and(|(kind, name)| is_pod_of(&self.name, kind, name))
+            }
             Some(Kind::Claim) => claim.name == self.name,
             None => claim.name == self.name || works(None),
         };
@@ -94,6 +99,23 @@ impl Wanted {
             Some(namespace) => format!("{namespace}/{}", self.name),
             None => self.name.clone(),
         }
+    }
+}
+
+/// Whether a pod of that name is, or comes from, that work. Pods are not in the list, so it goes by their names: a
+/// single pod's own, and `JOB-SUFFIX` or `JOB-INDEX-SUFFIX`, as the Job controller makes them.
+fn is_pod_of(pod: &str, kind: &str, name: &str) -> bool {
+    let made_by_job = || {
+        let rest = pod.strip_prefix(name)?.strip_prefix('-')?;
+        let (index, suffix) = rest.split_once('-').unwrap_or(("0", rest));
+        let random =
+            suffix.len() == 5 && suffix.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        Some(random && !index.is_empty() && index.bytes().all(|b| b.is_ascii_digit()))
+    };
+    match kind {
+        "PodGroup" => pod == name,
+        "Job" => made_by_job().unwrap_or(false),
+        _ => false,
     }
 }
 
@@ -210,7 +232,7 @@ impl<'v> Parts<'v> {
                 Some(member) if !object.is_going() => {
                     let path = beside.path(member, object.project.as_deref());
                     let applicant = object.project.as_ref().and_then(|p| self.applicants.get(p)).cloned();
-                    let claim = Claim { path, applicant, ..object.claim(member, treaty) };
+                    let claim = Claim { path, applicant, ..object.claim(member, treaty, now) };
                     if claim.id == *asked || !claim.is_forgotten(now, treaty.reclaim_notice()) {
                         claims.push(claim);
                     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 use concord_treaty::clauses::{ClassId, GpuClass};
-use concord_treaty::snapshot::{Basis, Claim, ClaimState, Due, Gang, Holding, Phase, Reserved, Slot};
+use concord_treaty::snapshot::{Basis, Claim, ClaimState, Due, Gang, Holding, Phase, Reserved, Saves, Slot};
 use concord_treaty::treaty::Treaty;
 use concord_treaty::units::{ClaimId, DurationMillis, Gpus, MemberId, NodeName, TimestampMillis};
 
@@ -26,6 +26,7 @@ pub struct ClaimObject {
     submitted_at: TimestampMillis,
     due: Option<Due>,
     state: ClaimState,
+    saves: Saves,
 }
 
 impl ClaimObject {
@@ -45,6 +46,7 @@ impl ClaimObject {
             state: state_of(object, deleting, due.is_some())?,
             due,
             deleting,
+            saves: saves_of(object)?,
         })
     }
 
@@ -65,8 +67,11 @@ impl ClaimObject {
         }
     }
 
-    pub fn claim(self, member: MemberId, treaty: &Treaty) -> Claim {
+    pub fn claim(mut self, member: MemberId, treaty: &Treaty, now: TimestampMillis) -> Claim {
         let id = self.id();
+        if let ClaimState::Holding(holding) = &mut self.state {
+            holding.saved_at = self.saves.last(holding.since, now);
+        }
         // The class of GPUs of the nodes with these labels.
         let asked = |class: &GpuClass| {
             class.node_labels.iter().all(|(key, value)| self.node_selector.get(key) == Some(value))
@@ -81,6 +86,13 @@ impl ClaimObject {
             ..Claim::new(id, member, self.gang, self.submitted_at)
         }
     }
+}
+
+fn saves_of(object: &Object<'_>) -> Result<Saves> {
+    let every = object.number_if("status.checkpointSeconds")?.map(DurationMillis::from_seconds);
+    let told = object.text_if("status.savedAt")?.is_some();
+    let told_at = told.then(|| object.time("status.savedAt")).transpose()?;
+    Ok(Saves { every, told_at })
 }
 
 fn workload_of(object: &Object<'_>) -> Result<Option<(String, String)>> {
