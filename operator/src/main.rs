@@ -24,13 +24,13 @@ mod words;
 mod world;
 mod write;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokio::sync::watch;
 
 use lease::Leadership;
@@ -55,6 +55,8 @@ struct Arguments {
 enum Command {
     /// Run until told to stop (SIGTERM or Ctrl-C).
     Run(Run),
+    /// Print what /metrics serves, as the table of docs/operations.md.
+    Metrics,
 }
 
 #[derive(Args)]
@@ -62,9 +64,9 @@ struct Run {
     /// Address of /metrics, /healthz and /readyz.
     #[arg(long, env = "CONCORD_LISTEN", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// Log lines as JSON.
-    #[arg(long, env = "CONCORD_LOG_JSON")]
-    log_json: bool,
+    /// How log lines are written. What is logged says RUST_LOG, such as debug or info,concord_operator=debug.
+    #[arg(long, env = "CONCORD_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
     /// Namespace of the lease. The admission policy concord-fence looks for it in this one.
     #[arg(long, env = "POD_NAMESPACE", default_value = concord_api::names::OPERATOR_NAMESPACE)]
     namespace: String,
@@ -80,15 +82,30 @@ struct Run {
     review_listen: Option<SocketAddr>,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Command::Run(arguments) = Arguments::parse().command;
-    start_log(arguments.log_json);
-    run(arguments).await
+    match Arguments::parse().command {
+        Command::Run(arguments) => {
+            start_log(arguments.log_format);
+            run(arguments).await
+        }
+        Command::Metrics => {
+            let table = metrics::Metrics::new()?.table();
+            std::io::stdout().write_all(table.as_bytes()).context("cannot print")
+        }
+    }
 }
 
 async fn run(arguments: Run) -> anyhow::Result<()> {
-    let Run { listen, log_json: _, namespace, name, lease_seconds, review_listen } = arguments;
+    let Run { listen, log_format: _, namespace, name, lease_seconds, review_listen } = arguments;
     let mut config =
         kube::Config::infer().await.context("no cluster found: set KUBECONFIG or run inside a cluster")?;
     // The client would retry a write for minutes by itself; the cycle retries with what is true by then.
@@ -146,11 +163,14 @@ async fn stop_signal() -> std::io::Result<()> {
     }
 }
 
-fn start_log(json: bool) {
+fn start_log(format: LogFormat) {
     let filter =
         tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info,kube=warn".into());
     let colour = std::io::stderr().is_terminal();
     let log =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(colour);
-    if json { log.json().init() } else { log.init() }
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
 }

@@ -6,11 +6,13 @@
 mod maker;
 pub mod pool;
 
+use std::sync::Arc;
+
 use prometheus::{
     Counter, CounterVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder,
 };
 
-use maker::Maker;
+use maker::{Described, Maker};
 use pool::PoolMetrics;
 
 /// All metrics of one operator; cloning shares them. No global registry, so that tests can have several.
@@ -19,6 +21,7 @@ pub struct Metrics {
     registry: Registry,
     /// What concerns all operators together.
     shared: Registry,
+    described: Arc<[Described]>,
     /// 1 while this operator acts, 0 while it stands by.
     pub leader: IntGauge,
     /// Terms of office so far, as last read from the lease.
@@ -122,8 +125,9 @@ impl Metrics {
                 "End of the last cycle while it acted, seconds since the epoch.",
             )?,
             pool,
-            registry: own.into_registry(),
-            shared: of_all.into_registry(),
+            registry: own.registry(),
+            shared: of_all.registry(),
+            described: [of_all.into_described(), own.into_described()].concat().into(),
         })
     }
 
@@ -136,6 +140,16 @@ impl Metrics {
         add(&self.used_gpu_seconds, used);
         add(&self.reclaimed_gpu_seconds, reclaimed);
         add(&self.lost_gpu_seconds, lost);
+    }
+
+    /// What there is, as a table in Markdown.
+    pub fn table(&self) -> String {
+        let row = |m: &Described| {
+            let labels: Vec<String> = m.labels.iter().map(|label| format!("`{label}`")).collect();
+            format!("| `{}` | {} | {} | {} |\n", m.name, m.kind, labels.join(", "), m.help)
+        };
+        let rows: String = self.described.iter().map(row).collect();
+        format!("| metric | type | labels | what |\n|---|---|---|---|\n{rows}")
     }
 
     /// The text format of Prometheus.

@@ -42,6 +42,7 @@ impl Operator {
         self.world.uncertain.clear();
         (self.quiet, self.stalled) = (None, false);
         self.waits.clear();
+        self.metrics.pool.forget();
     }
 
     /// Who comes into office first sees that nobody of an earlier term can write any more, and then looks at everything

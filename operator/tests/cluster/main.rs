@@ -5,6 +5,8 @@ mod bypasses;
 mod gpu_nodes;
 mod leadership;
 mod policies;
+#[path = "../alerts/promtool.rs"]
+mod promtool;
 mod quotas;
 mod review;
 mod support;

@@ -136,6 +136,12 @@ impl Pool {
         format!("https://{listen}/review")
     }
 
+    /// What the pool's operator answers to a GET, without its head.
+    pub fn ask_operator(&self, path: &str) -> String {
+        let answer = self.operator.as_ref().unwrap().get(path);
+        answer.split_once("\r\n\r\n").unwrap_or_default().1.to_owned()
+    }
+
     /// The operator that the pool was started with, for whoever treats it badly.
     pub fn take_operator(&mut self) -> Operator {
         self.operator.take().unwrap()

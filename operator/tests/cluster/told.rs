@@ -13,6 +13,7 @@ use kube::api::{Api, ListParams, PostParams};
 use kube::{Resource, ResourceExt};
 use serde_json::Value;
 
+use super::promtool::promtool;
 use super::support::{Pool, RESEARCHER, job, treaty};
 
 const LAB: &str = "alpha-lab";
@@ -170,7 +171,26 @@ async fn a_reclaim_is_told_in_claim_pod_and_events_and_its_loss_is_booked() {
             assert!(story.contains(part), "{kind}: {part:?} is missing in\n{story}");
         }
     }
+    metrics_are_well_formed(&pool);
     pool.stop().await;
+}
+
+/// What the operator serves after all this, in the eyes of Prometheus; and it tells of the reclaim.
+fn metrics_are_well_formed(pool: &Pool) {
+    let metrics = pool.ask_operator("/metrics");
+    promtool(&["check", "metrics"], Some(&metrics));
+    let value = |name: &str| {
+        let line = metrics
+            .lines()
+            .find(|line| line.starts_with(name))
+            .unwrap_or_else(|| panic!("{name} in\n{metrics}"));
+        line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
+    };
+    assert!(value(r#"concord_operator_reclaimed_gpu_seconds_total{member="alpha"}"#) >= 16.0);
+    assert!(value(r#"concord_operator_lost_gpu_seconds_total{member="alpha"}"#) < 16.0);
+    assert!(value(r#"concord_operator_gpus_guaranteed{member="beta"}"#) >= 8.0);
+    assert!(value("concord_operator_withdrawals_total") >= 1.0);
+    assert!(value(r#"concord_operator_writes_total{kind="pod",outcome="ok",verb="tell"}"#) >= 2.0);
 }
 
 /// In the status, in the columns, as an Event and by the plugin.
@@ -200,7 +220,7 @@ async fn expected_start_is_told(pool: &Pool) {
     for (asked, answer) in [
         ("job/waits", "starts between"),
         ("gpuclaim/waits", "starts between"),
-        (&*format!("pod/{pod}"), "runs on"),
+        (&*format!("pod/{pod}"), "state      runs"),
     ] {
         let said = explain(pool, &[asked, "-n", LAB]);
         assert!(said.contains(answer), "{asked}: {said}");
