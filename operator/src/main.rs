@@ -64,7 +64,7 @@ struct Run {
     /// Address of /metrics, /healthz and /readyz.
     #[arg(long, env = "CONCORD_LISTEN", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// How log lines are written. What is logged says RUST_LOG, such as debug or info,concord_operator=debug.
+    /// How log lines are written; the variable `RUST_LOG` says what is logged.
     #[arg(long, env = "CONCORD_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
     /// Namespace of the lease. The admission policy concord-fence looks for it in this one.

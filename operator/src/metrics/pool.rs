@@ -36,6 +36,14 @@ pub struct PoolMetrics {
 impl PoolMetrics {
     /// Says nothing any more: another operator knows better.
     pub fn forget(&self) {
+        self.forget_series();
+        for gauge in [&self.gpus_capacity, &self.gpus_idle, &self.treaty_in_force, &self.treaty_kept] {
+            gauge.set(0);
+        }
+    }
+
+    /// Members and reasons that are no more have no series either.
+    pub fn forget_series(&self) {
         let Self { claims, gpus_queued, claims_waiting, claims_past_notice, .. } = self;
         let Self { gpus_guaranteed, gpus_in_use, gpus_unused_guarantee, gpus_lent, .. } = self;
         let vectors = [
@@ -49,9 +57,6 @@ impl PoolMetrics {
         ];
         vectors.into_iter().for_each(IntGaugeVec::reset);
         gpus_lent.reset();
-        for gauge in [&self.gpus_capacity, &self.gpus_idle, &self.treaty_in_force, &self.treaty_kept] {
-            gauge.set(0);
-        }
     }
 
     pub(super) fn new(own: &Maker) -> Result<Self, Error> {

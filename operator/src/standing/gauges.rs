@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use concord_api::snapshot::millis;
 use concord_treaty::plan::Wait;
-use concord_treaty::snapshot::{Claim, ClaimState, Phase, Snapshot};
+use concord_treaty::snapshot::{Basis, Claim, ClaimState, Phase, Snapshot};
 use concord_treaty::terms::Terms;
 use concord_treaty::treaty::Treaty as Rules;
 use concord_treaty::units::TimestampMillis;
 use k8s_openapi::jiff::Timestamp;
 
-use super::{capacity, member_use, shortfalls};
+use super::{capacity, held, shortfalls};
 use crate::metrics::pool::PoolMetrics;
 
 /// States of a claim that are counted, in the words of `GpuClaim.status.state`.
@@ -20,7 +20,6 @@ const STATES: [&str; 4] = ["queued", "admitted", "reclaiming", "stopping"];
 pub fn gauge(metrics: &PoolMetrics, rules: &Rules, snapshot: &Snapshot, waits: &[Wait], now: Timestamp) {
     let terms = Terms::at(rules, snapshot, millis(now));
     by_member(metrics, rules, &terms, snapshot, millis(now));
-    metrics.claims_waiting.reset();
     let mut reasons: BTreeMap<&str, i64> = BTreeMap::new();
     for wait in waits {
         *reasons.entry(wait.reason.code()).or_default() += 1;
@@ -28,50 +27,63 @@ pub fn gauge(metrics: &PoolMetrics, rules: &Rules, snapshot: &Snapshot, waits: &
     for (reason, claims) in reasons {
         metrics.claims_waiting.with_label_values(&[reason]).set(claims);
     }
-    let used: i64 = snapshot.claims.iter().map(super::held).sum();
+    let used: i64 = snapshot.claims.iter().map(held).sum();
     metrics.gpus_capacity.set(capacity(snapshot));
     metrics.gpus_idle.set((capacity(snapshot) - used).max(0));
     metrics.treaty_in_force.set(rules.holds_on(rules.day(millis(now))).into());
     metrics.treaty_kept.set(shortfalls(&terms, snapshot).is_empty().into());
 }
 
-fn by_member(metrics: &PoolMetrics, rules: &Rules, terms: &Terms, snapshot: &Snapshot, now: TimestampMillis) {
-    for vector in
-        [&metrics.claims, &metrics.gpus_queued, &metrics.claims_past_notice, &metrics.gpus_guaranteed]
-    {
-        vector.reset();
-    }
-    for vector in [&metrics.gpus_in_use, &metrics.gpus_unused_guarantee] {
-        vector.reset();
-    }
-    metrics.gpus_lent.reset();
-    let uses: Vec<_> = rules.member_ids().map(|id| (id, member_use(rules, terms, snapshot, id))).collect();
-    let unused = |guarantee: Option<i64>, used: i64| (guarantee.unwrap_or(0) - used).max(0);
-    let all_unused: i64 = uses.iter().map(|(_, u)| unused(u.guarantee_gpus, u.guaranteed_gpus)).sum();
-    let borrowed: i64 = uses.iter().map(|(_, u)| u.borrowed_gpus).sum();
-    let lent_share = borrowed.min(all_unused) as f64 / all_unused.max(1) as f64;
-    for (id, usage) in uses {
-        let member = usage.name.as_str();
-        let claims = snapshot.claims.iter().filter(|claim| claim.member == id);
-        let mut states = [0; STATES.len()];
-        let (mut gpus_queued, mut past_notice) = (0, 0);
-        for claim in claims {
-            let Some(state) = state(claim) else { continue };
-            states[state] += 1;
-            if state == 0 {
-                gpus_queued += i64::from(claim.gang.gpus());
-                past_notice += i64::from(is_past_notice(rules, claim, now));
+/// What the claims of one member come to.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    states: [i64; STATES.len()],
+    gpus_queued: i64,
+    past_notice: i64,
+    guaranteed: i64,
+    borrowed: i64,
+}
+
+/// By the index of the member; one pass over the claims.
+fn tallies(rules: &Rules, snapshot: &Snapshot, now: TimestampMillis) -> Vec<Tally> {
+    let mut tallies = vec![Tally::default(); rules.member_ids().count()];
+    for claim in snapshot.claims.iter() {
+        let (Some(state), Some(tally)) = (state(claim), tallies.get_mut(claim.member.index())) else {
+            continue;
+        };
+        tally.states[state] += 1;
+        match claim.holding() {
+            None => {
+                tally.gpus_queued += i64::from(claim.gang.gpus());
+                tally.past_notice += i64::from(is_past_notice(rules, claim, now));
             }
+            Some(holding) if holding.basis == Basis::Borrowed => tally.borrowed += held(claim),
+            Some(_) => tally.guaranteed += held(claim),
         }
-        for (state, count) in STATES.into_iter().zip(states) {
+    }
+    tallies
+}
+
+fn by_member(metrics: &PoolMetrics, rules: &Rules, terms: &Terms, snapshot: &Snapshot, now: TimestampMillis) {
+    metrics.forget_series();
+    let members = rules.member_ids().zip(tallies(rules, snapshot, now)).map(|(id, tally)| {
+        let guarantee: i64 = terms.pools.iter().map(|pool| i64::from(pool.treaty.member(id).guarantee)).sum();
+        (id, tally, guarantee, (guarantee - tally.guaranteed).max(0))
+    });
+    let members: Vec<_> = members.collect();
+    let all_unused: i64 = members.iter().map(|(.., unused)| unused).sum();
+    let borrowed: i64 = members.iter().map(|(_, tally, ..)| tally.borrowed).sum();
+    let lent_share = borrowed.min(all_unused) as f64 / all_unused.max(1) as f64;
+    for (id, tally, guarantee, unused) in members {
+        let member = rules.member(id).name.as_str();
+        for (state, count) in STATES.into_iter().zip(tally.states) {
             metrics.claims.with_label_values(&[member, state]).set(count);
         }
-        metrics.gpus_queued.with_label_values(&[member]).set(gpus_queued);
-        metrics.claims_past_notice.with_label_values(&[member]).set(past_notice);
-        metrics.gpus_guaranteed.with_label_values(&[member]).set(usage.guarantee_gpus.unwrap_or(0));
-        metrics.gpus_in_use.with_label_values(&[member, "guaranteed"]).set(usage.guaranteed_gpus);
-        metrics.gpus_in_use.with_label_values(&[member, "borrowed"]).set(usage.borrowed_gpus);
-        let unused = unused(usage.guarantee_gpus, usage.guaranteed_gpus);
+        metrics.gpus_queued.with_label_values(&[member]).set(tally.gpus_queued);
+        metrics.claims_past_notice.with_label_values(&[member]).set(tally.past_notice);
+        metrics.gpus_guaranteed.with_label_values(&[member]).set(guarantee);
+        metrics.gpus_in_use.with_label_values(&[member, "guaranteed"]).set(tally.guaranteed);
+        metrics.gpus_in_use.with_label_values(&[member, "borrowed"]).set(tally.borrowed);
         metrics.gpus_unused_guarantee.with_label_values(&[member]).set(unused);
         metrics.gpus_lent.with_label_values(&[member]).set(unused as f64 * lent_share);
     }
@@ -101,7 +113,7 @@ fn is_past_notice(rules: &Rules, claim: &Claim, now: TimestampMillis) -> bool {
 mod tests {
     use concord_treaty::document::Document;
     use concord_treaty::reason::WaitReason;
-    use concord_treaty::snapshot::{Basis, Due, Gang, Holding, Node, Slot};
+    use concord_treaty::snapshot::{Due, Gang, Holding, Node, Slot};
     use concord_treaty::units::{Labels, MemberId};
     use serde_json::json;
 

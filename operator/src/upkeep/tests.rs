@@ -165,3 +165,44 @@ fn a_claim_deleted_by_hand_stops_its_job_before_it_goes() {
     assert_eq!(next.state, ClaimPhase::Stopping);
     assert!(matches!(chore(Some(job()), Some(deleted(ClaimPhase::Queued))), Some(Chore::RemoveFinalizer)));
 }
+
+#[test]
+fn pods_are_told_of_a_notice_and_of_its_end_once() {
+    let running = |told: Option<&str>| {
+        let words = Words { told_deadline: told.map(str::to_owned), ..Words::default() };
+        JobView { suspend: false, words, ..job() }
+    };
+    let mut noticed = claim(ClaimPhase::Reclaiming);
+    noticed.status.notice_deadline = Some(MicroTime(at(260)));
+    let deadline = "1970-01-01T00:04:20Z";
+    for told in [None, Some("1970-01-01T00:00:01Z")] {
+        let Some(Chore::TellPods(Some(words))) = chore(Some(running(told)), Some(noticed.clone())) else {
+            panic!("not told: {told:?}")
+        };
+        assert_eq!(words.deadline, deadline);
+    }
+    assert!(chore(Some(running(Some(deadline))), Some(noticed)).is_none());
+    let stays = chore(Some(running(Some(deadline))), Some(claim(ClaimPhase::Admitted)));
+    assert!(matches!(stays, Some(Chore::TellPods(None))), "{stays:?}");
+}
+
+#[test]
+fn a_reclaim_loses_what_came_after_the_last_save() {
+    let lost = |words: Words| {
+        let at_rest = JobView { at_rest_since: Some(at(150)), words, ..job() };
+        let Some(Chore::SetStatus(next)) = chore(Some(at_rest), Some(claim(ClaimPhase::Stopping))) else {
+            panic!("not requeued")
+        };
+        assert_eq!(next.reclaimed_gpu_milliseconds, 1_600_000);
+        next.lost_gpu_milliseconds
+    };
+    // 16 GPUs from second 100 to 200.
+    assert_eq!(lost(Words::default()), 1_600_000, "who says nothing has saved nothing");
+    assert_eq!(lost(Words { saved_at: Some(at(190)), ..Words::default() }), 160_000);
+    assert_eq!(lost(Words { checkpoint_seconds: Some(30), ..Words::default() }), 160_000);
+    assert_eq!(
+        lost(Words { saved_at: Some(at(50)), ..Words::default() }),
+        1_600_000,
+        "saved by an earlier run"
+    );
+}

@@ -129,6 +129,18 @@ impl Pool {
         self.operator = Some(self.spawn_operator("operator"));
     }
 
+    /// The same with other options.
+    pub fn start_operator_with(&mut self, options: &[&str]) {
+        self.operator = Some(self.spawn_operator_with("operator", options));
+    }
+
+    /// By which the operator is let in.
+    pub fn operator_token(&self) -> String {
+        let config = std::fs::read_to_string(self.plane().kubeconfig(OPERATOR)).unwrap();
+        let config: Value = serde_yaml::from_str(&config).unwrap();
+        config["users"][0]["user"]["token"].as_str().unwrap().to_owned()
+    }
+
     /// An operator that the API server can ask about new texts, and where.
     pub fn start_reviewing_operator(&mut self) -> String {
         let listen = format!("127.0.0.1:{}", free_port());

@@ -142,7 +142,8 @@ async fn a_reclaim_is_told_in_claim_pod_and_events_and_its_loss_is_booked() {
     assert_eq!(reason, status.message);
     wait_for_actions(&pool, &more, &["Admit", "Notice"]).await;
     pool.kill_operator();
-    pool.start_operator();
+    let logged = pool.operator_log().len();
+    pool.start_operator_with(&["--log-format", "json"]);
     pool.kubectl(&["delete", "job", "owner", "-n", "beta-lab"]);
     pool.eventually("its pod may stay", async || told(&pool, "more").await.filter(|t| *t == (None, None)))
         .await;
@@ -172,6 +173,7 @@ async fn a_reclaim_is_told_in_claim_pod_and_events_and_its_loss_is_booked() {
         }
     }
     metrics_are_well_formed(&pool);
+    log_is_structured_and_keeps_secrets(&pool, logged);
     pool.stop().await;
 }
 
@@ -191,6 +193,18 @@ fn metrics_are_well_formed(pool: &Pool) {
     assert!(value(r#"concord_operator_gpus_guaranteed{member="beta"}"#) >= 8.0);
     assert!(value("concord_operator_withdrawals_total") >= 1.0);
     assert!(value(r#"concord_operator_writes_total{kind="pod",outcome="ok",verb="tell"}"#) >= 2.0);
+}
+
+fn log_is_structured_and_keeps_secrets(pool: &Pool, from: usize) {
+    let log = pool.operator_log();
+    let mut lines = 0;
+    for line in log[from..].lines() {
+        let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(event["timestamp"].is_string() && event["level"].is_string(), "{line}");
+        lines += 1;
+    }
+    assert!(lines > 3 && log.contains("told to leave"), "{log}");
+    assert!(!log.contains(&pool.operator_token()), "the operator's token is in the log");
 }
 
 /// In the status, in the columns, as an Event and by the plugin.

@@ -171,3 +171,21 @@ fn a_claim_is_of_the_institution_that_lists_its_project_and_has_what_the_project
     assert_eq!(found.claims[0].applicant.as_ref().unwrap().country, "FI");
     assert_eq!(found.quotas, quotas);
 }
+
+#[test]
+fn what_a_claim_says_of_its_saves_counts_up_to_now() {
+    let saved_at = |more: Value, now: i64| {
+        let mut status = json!({"state": "Admitted", "basis": "Borrowed", "placement": [{"node": "n1", "gpus": 8}],
+            "admittedAt": "1970-01-01T00:01:40.000000Z"});
+        status.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let claim = claim("b", "x", status);
+        let snapshot = snapshot(&rules(), [], [SeenClaim::from(&claim)], Vec::new(), at(now));
+        snapshot.claims[0].holding().unwrap().saved_at.map(|at| at.0)
+    };
+    assert_eq!(saved_at(json!({}), 200), None);
+    assert_eq!(saved_at(json!({"checkpointSeconds": 30}), 200), Some(190_000));
+    assert_eq!(saved_at(json!({"checkpointSeconds": 30}), 220), Some(220_000), "it goes with the clock");
+    assert_eq!(saved_at(json!({"savedAt": "1970-01-01T00:03:00.000000Z"}), 200), Some(180_000));
+    assert_eq!(saved_at(json!({"savedAt": "1970-01-01T00:01:39.000000Z"}), 200), None, "of an earlier run");
+    assert_eq!(saved_at(json!({"savedAt": "1970-01-01T00:03:21.000000Z"}), 200), None, "in the future");
+}
