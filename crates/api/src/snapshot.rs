@@ -47,8 +47,7 @@ pub fn snapshot<'a>(
     for seen in claims {
         if rules.member_id(&seen.spec.member).is_some() {
             let claim = claim_of(rules, &seen)
-                .map(|claim| Claim { path: path_of(&quotas, claim.member, &seen.spec.project), ..claim })
-                .map(|claim| with_saves(claim, &seen, millis(now)));
+                .map(|claim| Claim { path: path_of(&quotas, claim.member, &seen.spec.project), ..claim });
             known.extend(claim.filter(|c| !c.is_forgotten(millis(now), rules.reclaim_notice())));
         } else {
             for place in seen.status.iter().flat_map(|s| &s.placement) {
@@ -62,14 +61,6 @@ pub fn snapshot<'a>(
         Node { gpus: node.gpus.saturating_sub(taken), ..node }
     };
     Snapshot::new(nodes.into_iter().map(own).collect(), known).with_quotas(quotas)
-}
-
-/// When it last saved its work hangs on the time, where its owner states an interval.
-fn with_saves(mut claim: Claim, seen: &SeenClaim<'_>, now: TimestampMillis) -> Claim {
-    if let (ClaimState::Holding(holding), Some(status)) = (&mut claim.state, seen.status) {
-        holding.saved_at = saves_of(status).last(holding.since, now);
-    }
-    claim
 }
 
 fn path_of(quotas: &[QuotaInForce], member: MemberId, project: &str) -> SharePath {
@@ -138,12 +129,11 @@ fn state_of(status: &GpuClaimStatus, deleting: bool) -> ClaimState {
     let since = status.admitted_at.as_ref().map_or(TimestampMillis::default(), |t| millis(t.0));
     let promised_to = status.notice_for.as_deref().map(ClaimId::from);
     let slots = slots_of(&status.placement);
-    ClaimState::Holding(Holding { slots, basis, since, phase, promised_to, saved_at: None })
+    ClaimState::Holding(Holding { slots, basis, since, phase, promised_to, saves: saves_of(status) })
 }
 
 /// What the owner of a claim says of its saves.
-#[must_use]
-pub fn saves_of(status: &GpuClaimStatus) -> Saves {
+fn saves_of(status: &GpuClaimStatus) -> Saves {
     Saves {
         every: status.checkpoint_seconds.map(DurationMillis::from_seconds),
         told_at: status.saved_at.as_ref().map(|at| millis(at.0)),

@@ -178,8 +178,8 @@ pub struct Holding {
     pub phase: Phase,
     /// The claim for which it was told to leave; the same claim goes on expecting the place.
     pub promised_to: Option<ClaimId>,
-    /// Last time at which it saved its work: only what came after is lost by a stop.
-    pub saved_at: Option<TimestampMillis>,
+    /// When it saves its work: only what comes after the last save is lost by a stop.
+    pub saves: Saves,
 }
 
 /// GPUs on one node.

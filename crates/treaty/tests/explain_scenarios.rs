@@ -190,7 +190,7 @@ fn two_classes() -> (Treaty, Snapshot) {
         since: TimestampMillis(0),
         phase: concord_treaty::snapshot::Phase::Running,
         promised_to: None,
-        saved_at: None,
+        saves: Default::default(),
     });
     (treaty, Snapshot::new(nodes, claims).with_standings(vec![Standing::default()]))
 }

@@ -193,7 +193,7 @@ impl Twins {
                     since,
                     phase,
                     promised_to: None,
-                    saved_at: None,
+                    saves: Default::default(),
                 });
             }
             (Action::Reserve { .. }, state) => {

@@ -212,7 +212,7 @@ reclaim: {noticeSeconds: 0}",
             since: day("2027-12-31"),
             phase: concord_treaty::snapshot::Phase::Running,
             promised_to: None,
-            saved_at: None,
+            saves: Default::default(),
         });
     snapshot.claims[0].due = plan.due.first().map(|d| d.due.clone());
     let after = decided(&treaty, &snapshot, day("2028-01-01"));

@@ -136,7 +136,14 @@ mod tests {
     fn holding(basis: Basis, phase: Phase) -> ClaimState {
         let slots = vec![Slot { node: "n".into(), gpus: 4 }];
         let since = TimestampMillis(0);
-        ClaimState::Holding(Holding { slots, basis, since, phase, promised_to: None, saved_at: None })
+        ClaimState::Holding(Holding {
+            slots,
+            basis,
+            since,
+            phase,
+            promised_to: None,
+            saves: Default::default(),
+        })
     }
 
     #[test]

@@ -108,22 +108,7 @@ async fn a_reclaim_is_told_in_claim_pod_and_events_and_its_loss_is_booked() {
     submit_saving(&pool, "waits").await;
     expected_start_is_told(&pool).await;
 
-    // Its own people tell of a save; nothing but annotations can be changed so.
-    let now = Timestamp::now().to_string();
-    let annotate = |word: &str| {
-        let word = format!("concord.dev/{word}");
-        let arguments = ["annotate", "--overwrite", "-n", LAB, "job", "more", &word];
-        pool.try_kubectl(RESEARCHER, &arguments, None)
-    };
-    let (out, ok) = annotate(&format!("saved-at={now}"));
-    assert!(ok, "{out}");
-    pool.eventually("the claim knows of the save", async || {
-        pool.claim("alpha", "more").await?.status?.saved_at.map(drop)
-    })
-    .await;
-    let (out, ok) = annotate("checkpoint-seconds=ten");
-    assert!(ok && out.contains("is a whole number of seconds"), "{out}");
-    assert!(annotate("checkpoint-seconds=2").1);
+    its_people_tell_of_a_save(&pool).await;
 
     // Told, and let stay: the owner changes its mind.
     pool.submit("beta", "owner", 1, 4, 3600.0).await;
@@ -175,6 +160,25 @@ async fn a_reclaim_is_told_in_claim_pod_and_events_and_its_loss_is_booked() {
     metrics_are_well_formed(&pool);
     log_is_structured_and_keeps_secrets(&pool, logged);
     pool.stop().await;
+}
+
+/// Its own people tell of a save; nothing but annotations can be changed so.
+async fn its_people_tell_of_a_save(pool: &Pool) {
+    let now = Timestamp::now().to_string();
+    let annotate = |word: &str| {
+        let word = format!("concord.dev/{word}");
+        let arguments = ["annotate", "--overwrite", "-n", LAB, "job", "more", &word];
+        pool.try_kubectl(RESEARCHER, &arguments, None)
+    };
+    let (out, ok) = annotate(&format!("saved-at={now}"));
+    assert!(ok, "{out}");
+    pool.eventually("the claim knows of the save", async || {
+        pool.claim("alpha", "more").await?.status?.saved_at.map(drop)
+    })
+    .await;
+    let (out, ok) = annotate("checkpoint-seconds=ten");
+    assert!(ok && out.contains("is a whole number of seconds"), "{out}");
+    assert!(annotate("checkpoint-seconds=2").1);
 }
 
 /// What the operator serves after all this, in the eyes of Prometheus; and it tells of the reclaim.

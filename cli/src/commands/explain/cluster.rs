@@ -232,7 +232,7 @@ impl<'v> Parts<'v> {
                 Some(member) if !object.is_going() => {
                     let path = beside.path(member, object.project.as_deref());
                     let applicant = object.project.as_ref().and_then(|p| self.applicants.get(p)).cloned();
-                    let claim = Claim { path, applicant, ..object.claim(member, treaty, now) };
+                    let claim = Claim { path, applicant, ..object.claim(member, treaty) };
                     if claim.id == *asked || !claim.is_forgotten(now, treaty.reclaim_notice()) {
                         claims.push(claim);
                     }

@@ -134,7 +134,7 @@ fn begin_later(claim: &mut Claim, by: DurationMillis) {
     claim.due.iter_mut().for_each(|due| later(&mut due.since));
     if let ClaimState::Holding(holding) = &mut claim.state {
         later(&mut holding.since);
-        holding.saved_at.iter_mut().for_each(later);
+        holding.saves.told_at.iter_mut().for_each(later);
         if let Phase::Noticed { deadline } = &mut holding.phase {
             later(deadline);
         }

@@ -66,7 +66,7 @@ fn what_holds_gpus_keeps_its_basis_its_start_and_its_notice() {
         since: TimestampMillis(30_250),
         phase: Phase::Noticed { deadline: TimestampMillis(60_000) },
         promised_to: Some(ClaimId::from("lab/y")),
-        saved_at: None,
+        saves: Default::default(),
     };
     assert_eq!(state(told.clone()), ClaimState::Holding(expected.clone()));
     for (phase, expected_phase) in [("Admitted", Phase::Running), ("Stopping", Phase::Stopping)] {
@@ -180,7 +180,8 @@ fn what_a_claim_says_of_its_saves_counts_up_to_now() {
         status.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let claim = claim("b", "x", status);
         let snapshot = snapshot(&rules(), [], [SeenClaim::from(&claim)], Vec::new(), at(now));
-        snapshot.claims[0].holding().unwrap().saved_at.map(|at| at.0)
+        let holding = snapshot.claims[0].holding().unwrap();
+        holding.saves.last(holding.since, millis(at(now))).map(|at| at.0)
     };
     assert_eq!(saved_at(json!({}), 200), None);
     assert_eq!(saved_at(json!({"checkpointSeconds": 30}), 200), Some(190_000));

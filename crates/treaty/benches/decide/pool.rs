@@ -152,7 +152,7 @@ fn apply(snapshot: &mut Snapshot, plan: &Plan, draw: &mut Draw) {
             since: TimestampMillis(NOW.0 - i64::try_from(draw.below(24 * 3_600_000)).unwrap()),
             phase: Phase::Running,
             promised_to: None,
-            saved_at: None,
+            saves: Default::default(),
         });
     }
     for change in &plan.basis_changes {

@@ -7,7 +7,7 @@ use super::queue::Job;
 use super::space::Place;
 use crate::reason::ReclaimReason;
 use crate::snapshot::{
-    Basis, Claim, ClaimState, Due, Holding, Node, Phase, Reserved, Slot, Snapshot, Standing,
+    Basis, Claim, ClaimState, Due, Holding, Node, Phase, Reserved, Saves, Slot, Snapshot, Standing,
 };
 use crate::units::{DurationMillis, TimestampMillis};
 
@@ -78,7 +78,7 @@ impl Engine {
                 since: TimestampMillis(since),
                 phase,
                 promised_to: promised.map(id),
-                saved_at: (record.saved_at != i64::MIN).then_some(TimestampMillis(record.saved_at)),
+                saves: Saves::told((record.saved_at != i64::MIN).then_some(TimestampMillis(record.saved_at))),
             })
         };
         Some(match &record.state {

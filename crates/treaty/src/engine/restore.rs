@@ -165,7 +165,8 @@ impl Engine {
             None => ReclaimReason::AboveCeiling(record.spec.member),
         };
         self.jobs[job as usize].places = places;
-        self.jobs[job as usize].saved_at = holding.saved_at.map_or(i64::MIN, |at| at.0);
+        let saved_at = holding.saves.last(holding.since, TimestampMillis(self.now));
+        self.jobs[job as usize].saved_at = saved_at.map_or(i64::MIN, |at| at.0);
         self.book(job);
         self.jobs[job as usize].state = match holding.phase {
             Phase::Running => {

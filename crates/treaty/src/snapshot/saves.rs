@@ -15,6 +15,12 @@ pub struct Saves {
 }
 
 impl Saves {
+    /// Of one save, or of none.
+    #[must_use]
+    pub const fn told(told_at: Option<TimestampMillis>) -> Self {
+        Self { every: None, told_at }
+    }
+
     /// The last save at `now` of a run since `since`; `None`: none that can be believed. A save outside of the run does not
     /// count: work of an earlier run is no work of this one, and nobody saves in the future.
     #[must_use]

@@ -93,8 +93,14 @@ impl Scene {
     /// A claim that runs since 0.
     pub fn runs(&mut self, id: &str, member: u16, on: On, basis: Basis) -> &mut Holding {
         let (gang, slots, since) = (gang_on(on), self.slots(on), TimestampMillis(0));
-        let holding =
-            Holding { slots, basis, since, phase: Phase::Running, promised_to: None, saved_at: None };
+        let holding = Holding {
+            slots,
+            basis,
+            since,
+            phase: Phase::Running,
+            promised_to: None,
+            saves: Default::default(),
+        };
         let claim = self.add(id, member, gang, ClaimState::Holding(holding));
         if let ClaimState::Holding(holding) = &mut claim.state { holding } else { unreachable!() }
     }

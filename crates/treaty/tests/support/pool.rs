@@ -137,7 +137,7 @@ impl Pool {
                     since: now,
                     phase: Phase::Running,
                     promised_to: None,
-                    saved_at: None,
+                    saves: Default::default(),
                 });
             }
             let ClaimState::Holding(h) = &mut claim.state else { continue };

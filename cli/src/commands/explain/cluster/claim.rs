@@ -26,7 +26,6 @@ pub struct ClaimObject {
     submitted_at: TimestampMillis,
     due: Option<Due>,
     state: ClaimState,
-    saves: Saves,
 }
 
 impl ClaimObject {
@@ -46,7 +45,6 @@ impl ClaimObject {
             state: state_of(object, deleting, due.is_some())?,
             due,
             deleting,
-            saves: saves_of(object)?,
         })
     }
 
@@ -67,11 +65,8 @@ impl ClaimObject {
         }
     }
 
-    pub fn claim(mut self, member: MemberId, treaty: &Treaty, now: TimestampMillis) -> Claim {
+    pub fn claim(self, member: MemberId, treaty: &Treaty) -> Claim {
         let id = self.id();
-        if let ClaimState::Holding(holding) = &mut self.state {
-            holding.saved_at = self.saves.last(holding.since, now);
-        }
         // The class of GPUs of the nodes with these labels.
         let asked = |class: &GpuClass| {
             class.node_labels.iter().all(|(key, value)| self.node_selector.get(key) == Some(value))
@@ -136,7 +131,7 @@ fn state_of(object: &Object<'_>, deleting: bool, due: bool) -> Result<ClaimState
         since: object.time("status.admittedAt")?,
         phase,
         promised_to: object.text_if("status.noticeFor")?.map(ClaimId::from),
-        saved_at: None,
+        saves: saves_of(object)?,
     }))
 }
 
