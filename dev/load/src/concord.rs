@@ -115,6 +115,7 @@ impl Concord {
             if ready >= count {
                 return Ok(());
             }
+            plane::count_objects(&self.admin).await?;
             plane.processes().ensure_alive("concord-operator")?;
             if started.elapsed() > PROJECTS_LIMIT {
                 let log = plane.processes().last_log_lines("concord-operator", 20);
