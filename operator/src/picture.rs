@@ -22,6 +22,8 @@ pub struct Picture {
     foreign: BTreeMap<Key, Vec<Slot>>,
     /// Claims that may mean something else now.
     stale: BTreeSet<Key>,
+    /// All of them may.
+    all_stale: bool,
     /// Under which treaty and quotas the claims were read; all are read again under others.
     under: Option<(Arc<Rules>, Vec<QuotaInForce>)>,
     version: u64,
@@ -44,7 +46,7 @@ impl Picture {
 
     /// Something has changed that any claim may depend on.
     pub fn all_changed(&mut self) {
-        self.under = None;
+        self.all_stale = true;
     }
 
     /// Brings it up to date. `all` are the keys of all claims; `look` says what a claim means now, and `Nothing` of one
@@ -59,10 +61,10 @@ impl Picture {
         now: Timestamp,
     ) -> Seen {
         let same = self.under.as_ref().is_some_and(|(before, said)| before == rules && *said == quotas);
-        if !same {
+        self.version += u64::from(!same);
+        if !same || std::mem::take(&mut self.all_stale) {
             let gone = self.claims.iter().map(|claim| Key::from_claim_id(&claim.id));
             self.stale = gone.chain(self.foreign.keys().cloned()).chain(all.into_iter().cloned()).collect();
-            self.version += 1;
         }
         let mut changes: Vec<(ClaimId, Option<Claim>)> = Vec::new();
         for key in std::mem::take(&mut self.stale) {

@@ -147,8 +147,8 @@ impl World {
             Sighting::Node(event) => drop(self.nodes.see(event)),
             Sighting::GpuNode(event) => drop(self.gpu_nodes.see(event)),
             Sighting::Project(event) => {
-                self.picture.all_changed();
                 for key in self.projects.see(event) {
+                    self.picture.all_changed();
                     self.touch_namespace(&key.name);
                     self.touched_projects.insert(key.name);
                 }
@@ -215,8 +215,8 @@ impl World {
 
     /// Takes in the answer to a write of a project's status; its Jobs may now get claims.
     pub fn absorb_project(&mut self, project: &Project) {
-        self.picture.all_changed();
         for key in self.projects.absorb(project) {
+            self.picture.all_changed();
             self.touch_namespace(&key.name);
         }
     }

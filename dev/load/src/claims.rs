@@ -58,6 +58,17 @@ impl Ask {
         })
     }
 
+    /// Asks whether it could be made.
+    ///
+    /// # Errors
+    /// When the API server would refuse, or does not answer.
+    pub async fn try_to_create(&self, client: &Client) -> anyhow::Result<()> {
+        let claims: Api<GpuClaim> = Api::namespaced(client.clone(), &self.queue);
+        let claim = serde_json::from_value(self.object(Timestamp::now()))?;
+        claims.create(&PostParams { dry_run: true, ..PostParams::default() }, &claim).await?;
+        Ok(())
+    }
+
     /// Makes it.
     ///
     /// # Errors

@@ -15,9 +15,10 @@ use kube::{Api, Client, api::ListParams};
 
 use crate::{
     calls::{self, Counters},
+    claims::Ask,
     drive::drive,
     equivalent,
-    generator::Load,
+    generator::{Load, Queue},
     kueue::pids_usage,
     plane,
     report::Outcome,
@@ -27,6 +28,7 @@ use crate::{
 const POLL: Duration = Duration::from_millis(100);
 /// A thousand projects take about a minute on two cores.
 const PROJECTS_LIMIT: Duration = Duration::from_secs(600);
+const POLICY_LIMIT: Duration = Duration::from_secs(60);
 
 /// Concord, ready for a load.
 pub struct Concord {
@@ -64,6 +66,8 @@ impl Concord {
         concord.start_operator(plane, "concord-operator").await?;
         let started = Instant::now();
         concord.until_projects_are_ready(plane, load.queues.len()).await?;
+        let first = load.queues.first().context("a load without queues")?;
+        until_claims_can_be_made(&plane::client(plane, plane::RUNNER).await?, first).await?;
         progress.line(format!(
             "Concord: {} nodes, {} projects ready after {:.1} s",
             concord.nodes.len(),
@@ -111,6 +115,7 @@ impl Concord {
             if ready >= count {
                 return Ok(());
             }
+            plane::count_objects(&self.admin).await?;
             plane.processes().ensure_alive("concord-operator")?;
             if started.elapsed() > PROJECTS_LIMIT {
                 let log = plane.processes().last_log_lines("concord-operator", 20);
@@ -162,6 +167,18 @@ impl Concord {
             faults: ledger.faults(true),
         })
     }
+}
+
+/// The API server looks at a changed policy and at a new right some time after they were stored.
+async fn until_claims_can_be_made(runner: &Client, queue: &Queue) -> Result<()> {
+    let (probe, started) = (Ask::of_gpus(queue, "probe".to_owned(), 1), Instant::now());
+    while let Err(error) = probe.try_to_create(runner).await {
+        if started.elapsed() > POLICY_LIMIT {
+            return Err(error.context("the runner may not make claims"));
+        }
+        tokio::time::sleep(POLL).await;
+    }
+    Ok(())
 }
 
 /// The process of a running program.

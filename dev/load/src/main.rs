@@ -169,15 +169,17 @@ async fn compare(data: &Path, operator: PathBuf, order: &Compare, progress: &Pro
         let mut control = plane::start(&folder, progress).await?;
         let concord = Concord::install(&mut control, operator, &load, 15, progress).await?;
         comparison.outcomes.push(concord.run(&mut control, &load, limit, progress).await?);
+        // What follows may take an hour more, or be stopped.
+        write_report(&order.report, &comparison)?;
         control.stop().await?;
     }
     for (position, kueue) in kueues.iter().enumerate() {
         let folder = empty(data, &format!("kueue-{position}"))?;
         let mut control = plane::start(&folder, progress).await?;
         comparison.outcomes.push(kueue.run(&mut control, &file, &load, limit, progress).await?);
+        write_report(&order.report, &comparison)?;
         control.stop().await?;
     }
-    write_report(&order.report, &comparison)?;
     println!("{comparison}");
     let faults: usize = comparison.outcomes.iter().map(|outcome| outcome.faults.len()).sum();
     if faults > 0 {

@@ -131,6 +131,10 @@ fn what_people_are_told_is_no_change() {
     assert_eq!(world.snapshot(&rules, at(5)).version, before, "nothing happened");
     world.see(Sighting::Claim(Event::Apply(claim(0, "a", 2, &status(2), false))));
     assert_eq!(world.snapshot(&rules, at(6)).version, before, "a place in line decides nothing");
+    world.see(Sighting::Project(Event::Apply(project(3, 0))));
+    let told = world.snapshot(&rules, at(6)).version;
+    world.see(Sighting::Project(Event::Apply(project(4, 0))));
+    assert_eq!(world.snapshot(&rules, at(6)).version, told, "a project whose status has changed");
     world.see(Sighting::Claim(Event::Apply(claim(0, "a", 3, &status(1), false))));
     assert_ne!(world.snapshot(&rules, at(7)).version, before);
 }
