@@ -287,7 +287,7 @@ async fn other_controllers_claims_are_admitted_and_ended_by_their_report() {
     let claim = |name: &str| {
         json!({"apiVersion": "concord.dev/v1alpha1", "kind": "GpuClaim", "metadata": {"name": name, "namespace": LAB},
             "spec": {"member": "alpha", "project": LAB, "pods": 1, "gpusPerPod": 8, "gpus": 8,
-                "workload": {"kind": "External", "name": name}, "submittedAt": "2026-01-01T00:00:00Z"}})
+                "workload": {"kind": "External", "name": name}, "submittedAt": jiff::Timestamp::now().to_string()}})
     };
     pool.eventually("the API server has noticed", async || {
         pool.try_kubectl(Identity::ADMIN, &["create", "-f", "-"], Some(&claim("first"))).1.then_some(())
