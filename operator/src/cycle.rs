@@ -267,22 +267,23 @@ impl Operator {
             return false;
         }
         let wake = tokio::time::sleep_until(self.wake_at().into());
-        let mut batch = Vec::new();
         tokio::select! {
-            taken = self.sightings.recv_many(&mut batch, BATCH_MAX) => if taken == 0 { return false },
+            sighting = self.sightings.recv() => match sighting {
+                Some(sighting) => self.world.see(sighting),
+                None => return false,
+            },
             () = wake => return true,
             () = self.leadership.changed() => return !self.leadership.is_ending(),
         }
-        // What comes a moment later belongs to the same decision.
-        tokio::time::sleep(BATCH_WINDOW).await;
-        while let Ok(sighting) = self.sightings.try_recv() {
-            batch.push(sighting);
-            if batch.len() >= BATCH_MAX {
-                break;
+        // What comes a moment later belongs to the same decision. Each is taken in at once: whole objects are several times
+        // as large as what is kept of them.
+        let window = Instant::now() + BATCH_WINDOW;
+        for _ in 1..BATCH_MAX {
+            match self.sightings.try_recv() {
+                Ok(sighting) => self.world.see(sighting),
+                Err(_) if Instant::now() >= window => break,
+                Err(_) => tokio::time::sleep_until(window.into()).await,
             }
-        }
-        for sighting in batch {
-            self.world.see(sighting);
         }
         true
     }
