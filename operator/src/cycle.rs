@@ -17,6 +17,7 @@ use concord_treaty::check::CheckedPlan;
 use concord_treaty::decide::decide;
 use concord_treaty::plan::{Plan, Wait};
 use concord_treaty::snapshot::Snapshot;
+use concord_treaty::terms::Terms;
 use concord_treaty::treaty::Treaty as Rules;
 use concord_treaty::units::TimestampMillis;
 use futures::StreamExt;
@@ -39,7 +40,7 @@ use crate::quiet::Quiet;
 use crate::quotas;
 use crate::report::{Reporter, Seen};
 use crate::serve::Readiness;
-use crate::standing;
+use crate::standing::{self, figures::Figures};
 use crate::transitions::{self, Transition};
 use crate::upkeep::{Chore, next_chore};
 use crate::view::{Key, Whole};
@@ -49,9 +50,9 @@ use crate::write::{WriteError, Writer, chain};
 
 use office::Role;
 
-/// Writes in flight at once. A busy API server serves its callers in turn, so that whoever has few calls in flight waits
-/// for those who have many; with 16 a load of 150 other callers left the operator a tenth of the server. A server with the
-/// default limits has some 245 seats for service accounts.
+/// Writes in flight at once. A busy API server serves calls in turn, so that whoever has few in flight waits for those who
+/// have many; how much that is worth was not measured by itself. A server with the default limits has some 245 seats for
+/// service accounts.
 const WRITES_IN_FLIGHT_MAX: usize = 64;
 /// Sightings that arrive this close together are decided together.
 const BATCH_WINDOW: Duration = Duration::from_millis(20);
@@ -221,22 +222,31 @@ impl Operator {
     async fn report(&mut self, rules: &Rules, snapshot: &Snapshot, now: Timestamp) {
         let clock = Instant::now();
         let (due, asked) = (self.reporter.is_due(clock), std::mem::take(&mut self.world.treaties_changed));
+        if !due && !asked {
+            return;
+        }
+        let figures = Figures::of(rules, snapshot, now);
         if due {
-            standing::gauges::gauge(&self.metrics.pool, rules, snapshot, &self.waits, now);
-            self.refresh_waits(rules, snapshot, clock, now).await;
+            standing::gauges::gauge(&self.metrics.pool, &figures, &self.waits);
+            self.refresh_waits(rules, snapshot, &figures.terms, clock, now).await;
         }
-        if due || asked {
-            let ruling = self.world.treaty_in_force(now).map(|(t, _)| t.name_any());
-            let in_force = ruling.as_deref().map(|name| (name, rules, snapshot));
-            let statuses = standing::treaty_statuses(&self.world, in_force, now);
-            write_statuses(&self.writer, "Treaty", &mut self.world.treaties, statuses).await;
-        }
+        let ruling = self.world.treaty_in_force(now).map(|(t, _)| t.name_any());
+        let in_force = ruling.as_deref().map(|name| (name, rules, &figures));
+        let statuses = standing::treaty_statuses(&self.world, in_force, now);
+        write_statuses(&self.writer, "Treaty", &mut self.world.treaties, statuses).await;
     }
 
-    async fn refresh_waits(&mut self, rules: &Rules, snapshot: &Snapshot, clock: Instant, now: Timestamp) {
+    async fn refresh_waits(
+        &mut self,
+        rules: &Rules,
+        snapshot: &Snapshot,
+        terms: &Terms,
+        clock: Instant,
+        now: Timestamp,
+    ) {
         let busy = !self.waits.is_empty();
         let windows = self.forecaster.look_ahead(rules, snapshot, busy, clock, now, &self.metrics).await;
-        let seen = Seen { rules, snapshot, windows };
+        let seen = Seen { rules, snapshot, terms, windows };
         let refreshes = self.reporter.refreshes(&self.world, seen, &self.waits, clock, now);
         let (writer, world) = (&self.writer, &self.world);
         let work = refreshes

@@ -49,6 +49,8 @@ pub struct Seen<'a> {
     pub rules: &'a Rules,
     /// The pool.
     pub snapshot: &'a Snapshot,
+    /// The treaty seen from each class of GPUs.
+    pub terms: &'a Terms,
     /// Expected starts.
     pub windows: &'a Windows,
 }
@@ -65,9 +67,9 @@ struct Candidate<'a> {
 
 impl Seen<'_> {
     /// The treaty as it is for the claim's class of GPUs: sentences state that class's numbers.
-    fn rules_for<'t>(&'t self, terms: &'t Terms, wait: &Wait) -> &'t Rules {
+    fn rules_for(&self, wait: &Wait) -> &Rules {
         let at = self.snapshot.claims.binary_search_by(|claim| claim.id.cmp(&wait.claim)).ok();
-        let pool = at.and_then(|at| terms.pool_of(&self.snapshot.claims[at]));
+        let pool = at.and_then(|at| self.terms.pool_of(&self.snapshot.claims[at]));
         pool.map_or(self.rules, |pool| &pool.treaty)
     }
 
@@ -76,14 +78,14 @@ impl Seen<'_> {
         self.windows.get(&wait.claim).copied().filter(|_| !wait.reason.hangs_on_people())
     }
 
-    fn status(&self, terms: &Terms, told: &Candidate<'_>, now: Timestamp) -> GpuClaimStatus {
+    fn status(&self, told: &Candidate<'_>, now: Timestamp) -> GpuClaimStatus {
         let Candidate { claim, wait, .. } = told;
         let mut status = claim.status.clone();
         status.place = Some(i64::from(wait.place));
         status.expected_start = self.window_of(wait).map(|window| expected_start(window, millis(now)));
         status.wait = Some(short_duration(now.duration_since(claim.spec.submitted_at.0)));
         let gpus = u32::try_from(claim.spec.gpus).unwrap_or(u32::MAX);
-        let rules = self.rules_for(terms, wait);
+        let rules = self.rules_for(wait);
         explain(&mut status, wait.reason.code(), &wait.reason.sentence(rules, gpus));
         status.clause = Some(rules.clause_id(wait.reason.clause()));
         status
@@ -118,9 +120,8 @@ impl Reporter {
             .retain(|key, _| world.claims.get(key).is_some_and(|c| c.status.state == ClaimPhase::Queued));
         let candidates = waits.iter().filter_map(|wait| self.candidate(world, &seen, wait, clock));
         let chosen = choose(candidates.collect());
-        let terms = Terms::at(seen.rules, seen.snapshot, millis(now));
         let told = chosen.into_iter().map(|candidate| {
-            let status = seen.status(&terms, &candidate, now);
+            let status = seen.status(&candidate, now);
             self.refreshed_at.insert(candidate.key.clone(), clock);
             (candidate.key, status)
         });

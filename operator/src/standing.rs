@@ -1,19 +1,19 @@
 //! Tells how the treaty stands: which one rules and why the others do not, who uses what of it.
 
+pub mod figures;
 pub mod gauges;
 
 use concord_api::snapshot::millis;
 use concord_api::treaty::MemberUse;
 use concord_api::{Treaty, TreatyStatus, conditions};
 use concord_treaty::diagnostic::Diagnostic;
-use concord_treaty::snapshot::{Basis, Claim, ClaimState, Snapshot};
-use concord_treaty::terms::{Pool, Terms};
 use concord_treaty::treaty::Treaty as Rules;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
 use crate::world::World;
+use figures::{Figures, MemberFigures};
 
 /// Most faults of a refused treaty that its condition lists; each is some 200 characters of the 32,768 of a condition.
 const FAULTS_TOLD_MAX: usize = 40;
@@ -21,7 +21,7 @@ const FAULTS_TOLD_MAX: usize = 40;
 /// Status of every treaty: the one in force with its figures, the others with the reason why not.
 pub fn treaty_statuses(
     world: &World,
-    in_force: Option<(&str, &Rules, &Snapshot)>,
+    in_force: Option<(&str, &Rules, &Figures)>,
     now: Timestamp,
 ) -> Vec<(String, TreatyStatus)> {
     let mut changed = Vec::new();
@@ -31,10 +31,10 @@ pub fn treaty_statuses(
         let mut status = before.clone();
         status.observed_generation = treaty.metadata.generation;
         match in_force {
-            Some((ruling, rules, snapshot)) if ruling == name => {
-                figures(&mut status, treaty, rules, snapshot, now);
+            Some((its_name, rules, figures)) if its_name == name => {
+                ruling(&mut status, treaty, rules, figures, now);
             }
-            _ => refusal(&mut status, treaty, in_force.map(|(ruling, ..)| ruling), now),
+            _ => refusal(&mut status, treaty, in_force.map(|(its_name, ..)| its_name), now),
         }
         if status != before {
             changed.push((name, status));
@@ -43,25 +43,23 @@ pub fn treaty_statuses(
     changed
 }
 
-fn figures(status: &mut TreatyStatus, treaty: &Treaty, rules: &Rules, snapshot: &Snapshot, now: Timestamp) {
+fn ruling(status: &mut TreatyStatus, treaty: &Treaty, rules: &Rules, figures: &Figures, now: Timestamp) {
     let generation = treaty.metadata.generation;
     let mut set = |kind, value, reason, message: &str| {
         conditions::set(&mut status.conditions, kind, value, reason, message, &Time(now), generation);
     };
-    let terms = Terms::at(rules, snapshot, millis(now));
-    if rules.holds_on(rules.day(millis(now))) {
+    if figures.holds {
         set("InForce", true, "InForce", "rules the pool");
     } else {
         set("InForce", false, "OutOfTime", &out_of_time(rules));
     }
-    let shortfalls = shortfalls(&terms, snapshot);
-    if shortfalls.is_empty() {
+    if figures.shortfalls.is_empty() {
         set("Kept", true, "CapacitySufficient", "the pool can keep every guarantee at once");
     } else {
-        set("Kept", false, "CapacityShort", &told(&shortfalls));
+        set("Kept", false, "CapacityShort", &told(&figures.shortfalls));
     }
-    status.members = uses(rules, &terms, snapshot);
-    status.capacity_gpus = capacity(snapshot);
+    status.members = figures.members.iter().map(member_use).collect();
+    status.capacity_gpus = figures.capacity_gpus;
     status.used_gpus = status.members.iter().map(|m| m.guaranteed_gpus + m.borrowed_gpus).sum();
     status.borrowed_gpus = status.members.iter().map(|m| m.borrowed_gpus).sum();
     status.queued_claims = status.members.iter().map(|m| m.queued_claims).sum();
@@ -108,38 +106,14 @@ fn out_of_time(rules: &Rules) -> String {
     format!("holds from {}{until} ({}); change effective, or wait", time.from, rules.time_zone())
 }
 
-/// Guarantees that the pool could not keep all at once.
-fn shortfalls(terms: &Terms, snapshot: &Snapshot) -> Vec<Diagnostic> {
-    let short = |pool: &Pool| pool.treaty.shortfalls(&pool.part(snapshot).nodes);
-    terms.pools.iter().flat_map(short).collect()
-}
-
-/// Use by member, in the treaty's order; one pass, because a large pool has a thousand members and more claims.
-fn uses(rules: &Rules, terms: &Terms, snapshot: &Snapshot) -> Vec<MemberUse> {
-    let member = |id| {
-        let guarantee: i64 = terms.pools.iter().map(|pool| i64::from(pool.treaty.member(id).guarantee)).sum();
-        let (name, guarantee_gpus) = (rules.member(id).name.clone(), Some(guarantee));
-        MemberUse { name, guarantee_gpus, ..MemberUse::default() }
-    };
-    let mut uses: Vec<MemberUse> = rules.member_ids().map(member).collect();
-    for claim in &snapshot.claims {
-        let Some(usage) = uses.get_mut(claim.member.index()) else { continue };
-        match &claim.state {
-            ClaimState::Waiting { .. } | ClaimState::Reserved(_) => usage.queued_claims += 1,
-            ClaimState::Holding(h) if h.basis == Basis::Borrowed => usage.borrowed_gpus += held(claim),
-            ClaimState::Holding(_) => usage.guaranteed_gpus += held(claim),
-            ClaimState::Finished { .. } => {}
-        }
+fn member_use(member: &MemberFigures) -> MemberUse {
+    MemberUse {
+        name: member.name.clone(),
+        guarantee_gpus: Some(member.guarantee_gpus),
+        guaranteed_gpus: member.guaranteed_gpus,
+        borrowed_gpus: member.borrowed_gpus,
+        queued_claims: member.queued_claims(),
     }
-    uses
-}
-
-fn held(claim: &Claim) -> i64 {
-    claim.holding().map_or(0, |h| h.slots.iter().map(|s| i64::from(s.gpus)).sum())
-}
-
-fn capacity(snapshot: &Snapshot) -> i64 {
-    snapshot.nodes.iter().filter(|n| n.schedulable).map(|n| i64::from(n.gpus)).sum()
 }
 
 #[cfg(test)]

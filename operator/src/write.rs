@@ -7,8 +7,7 @@ use std::time::Duration;
 use concord_api::names::{ANNOTATION_FENCE, OPERATOR};
 use concord_api::{GpuClaim, GpuClaimStatus};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
@@ -16,6 +15,7 @@ use crate::lease::{Fence, Leadership};
 use crate::metrics::Metrics;
 use crate::upkeep::api_version;
 use crate::view::{ClaimView, Key};
+use crate::words;
 
 /// A write that takes longer is given up; what it did is then unknown.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -80,8 +80,10 @@ impl Writer {
         self.fence = fence;
     }
 
-    fn fence_annotation(&self) -> Value {
-        json!({ANNOTATION_FENCE: self.fence.map(|fence| fence.to_string())})
+    /// These annotations, and the term in which the write is decided.
+    fn fenced(&self, mut annotations: Value) -> Value {
+        annotations[ANNOTATION_FENCE] = json!(self.fence.map(|fence| fence.to_string()));
+        annotations
     }
 
     /// The client, for reads.
@@ -92,7 +94,7 @@ impl Writer {
     /// Makes a claim.
     pub async fn create_claim(&self, claim: &GpuClaim) -> Result<GpuClaim, WriteError> {
         let api: Api<GpuClaim> = Api::namespaced(self.client.clone(), &claim.namespace().unwrap_or_default());
-        let params = PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() };
+        let params = posting();
         let mut claim = claim.clone();
         let fence = self.fence.map(|fence| (ANNOTATION_FENCE.to_owned(), fence.to_string()));
         claim.annotations_mut().extend(fence);
@@ -102,7 +104,7 @@ impl Writer {
     /// Asks what the API server would say to this claim, in whatever term.
     pub async fn would_create_claim(&self, claim: &GpuClaim) -> Result<(), WriteError> {
         let api: Api<GpuClaim> = Api::namespaced(self.client.clone(), &claim.namespace().unwrap_or_default());
-        let params = PostParams { field_manager: Some(OPERATOR.to_owned()), dry_run: true };
+        let params = PostParams { dry_run: true, ..posting() };
         let key = Key::of(claim).to_string();
         self.counted("try", "gpuclaim", &key, api.create(&params, claim)).await.map(drop)
     }
@@ -120,7 +122,7 @@ impl Writer {
         claim.metadata.resource_version = Some(seen.resource_version.to_string());
         claim.metadata.uid = Some(seen.uid.clone());
         claim.status = Some(GpuClaimStatus { fence: self.fence.map(|fence| fence.0), ..status });
-        let params = PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() };
+        let params = posting();
         self.timed("status", "gpuclaim", &key.to_string(), api.replace_status(&key.name, &params, &claim))
             .await
     }
@@ -130,8 +132,8 @@ impl Writer {
         let api: Api<GpuClaim> = Api::namespaced(self.client.clone(), &key.namespace);
         let version = seen.resource_version.to_string();
         let patch = json!({"metadata": {"finalizers": null, "resourceVersion": version, "uid": seen.uid,
-            "annotations": self.fence_annotation()}});
-        let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
+            "annotations": self.fenced(json!({}))}});
+        let params = patching();
         self.timed(
             "release",
             "gpuclaim",
@@ -154,37 +156,12 @@ impl Writer {
         Ok(answer.left())
     }
 
-    /// Changes a pod's annotations and spec; the UID makes sure that it is the pod that was meant.
-    pub async fn patch_pod(
-        &self,
-        key: &Key,
-        uid: &str,
-        mut annotations: Value,
-        spec: Value,
-    ) -> Result<Pod, WriteError> {
-        let api: Api<Pod> = Api::namespaced(self.client.clone(), &key.namespace);
-        annotations[ANNOTATION_FENCE] = self.fence_annotation()[ANNOTATION_FENCE].take();
-        let patch = json!({"metadata": {"uid": uid, "annotations": annotations}, "spec": spec});
-        let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
-        self.timed("patch", "pod", &key.to_string(), api.patch(&key.name, &params, &Patch::Merge(patch)))
-            .await
-    }
-
-    /// Deletes a pod, within its grace period; returns it while it is still there.
-    pub async fn delete_pod(&self, key: &Key, uid: &str) -> Result<Option<Pod>, WriteError> {
-        let api: Api<Pod> = Api::namespaced(self.client.clone(), &key.namespace);
-        let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
-        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-        let answer = self.timed("delete", "pod", &key.to_string(), api.delete(&key.name, &params)).await?;
-        Ok(answer.left())
-    }
-
     /// Changes a Job's spec; the UID makes sure that it is the Job that was meant. A Job that is started or stopped is not
     /// under notice any more.
     pub async fn patch_job(&self, key: &Key, uid: &str, spec: Value) -> Result<Job, WriteError> {
         let api: Api<Job> = Api::namespaced(self.client.clone(), &key.namespace);
-        let patch = json!({"metadata": {"uid": uid, "annotations": self.annotations(None)}, "spec": spec});
-        let params = PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() };
+        let patch = json!({"metadata": {"uid": uid, "annotations": self.fenced(words::annotations(None))}, "spec": spec});
+        let params = patching();
         self.timed("patch", "job", &key.to_string(), api.patch(&key.name, &params, &Patch::Merge(patch)))
             .await
     }
@@ -219,17 +196,6 @@ impl Writer {
             json!({"apiVersion": api_version(), "kind": kind, "metadata": {"name": name}, "status": status});
         let params = PatchParams::apply(OPERATOR).force();
         self.timed("status", kind, name, api.patch_status(name, &params, &Patch::Apply(body))).await
-    }
-
-    /// True when no pod of the Job is left, finished ones aside.
-    pub async fn pods_are_gone(&self, key: &Key, job_uid: &str) -> Result<bool, WriteError> {
-        let api: Api<Pod> = Api::namespaced(self.client.clone(), &key.namespace);
-        let params = ListParams::default().labels(&format!("batch.kubernetes.io/controller-uid={job_uid}"));
-        let pods = self.timed("list", "pod", &key.to_string(), api.list(&params)).await?;
-        let over = |p: &Pod| {
-            matches!(p.status.as_ref().and_then(|s| s.phase.as_deref()), Some("Succeeded" | "Failed"))
-        };
-        Ok(pods.items.iter().all(over))
     }
 
     /// Asks last whether this operator acts: between a decision and its last write seconds may pass.
@@ -275,6 +241,14 @@ impl Writer {
         self.metrics.writes.with_label_values(&[verb, kind, outcome]).inc();
         result
     }
+}
+
+fn patching() -> PatchParams {
+    PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() }
+}
+
+fn posting() -> PostParams {
+    PostParams { field_manager: Some(OPERATOR.to_owned()), ..PostParams::default() }
 }
 
 /// An error with its causes, on one line. Of what the API server answers its sentence is enough: the rest says it again.

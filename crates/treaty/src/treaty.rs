@@ -161,10 +161,20 @@ impl Treaty {
     /// # Errors
     /// All faults found.
     pub fn validate_for_cluster(document: &Document) -> Result<Self, Vec<Diagnostic>> {
+        Self::validate_for_cluster_with_warnings(document).map(|(treaty, _)| treaty)
+    }
+
+    /// The same, with what members should know all the same.
+    ///
+    /// # Errors
+    /// As [`Self::validate_for_cluster`].
+    pub fn validate_for_cluster_with_warnings(
+        document: &Document,
+    ) -> Result<(Self, Vec<Diagnostic>), Vec<Diagnostic>> {
         let (treaty, found) = Self::validate_with_warnings(document)?;
-        let refused: Vec<Diagnostic> =
-            found.into_iter().filter(|d| d.code == support::SIMULATOR_ONLY).collect();
-        if refused.is_empty() { Ok(treaty) } else { Err(refused) }
+        let (refused, warnings): (Vec<Diagnostic>, Vec<Diagnostic>) =
+            found.into_iter().partition(|d| d.code == support::SIMULATOR_ONLY);
+        if refused.is_empty() { Ok((treaty, warnings)) } else { Err(refused) }
     }
 
     /// Promises that the pool as it stands cannot keep; they do not stop the treaty, but members must know.

@@ -31,6 +31,7 @@ enum Step {
     Finish(usize),
     Release(usize),
     LoseNode(usize),
+    Cordon(usize),
     Nothing,
 }
 
@@ -45,6 +46,7 @@ fn any_step() -> impl Strategy<Value = (Step, i64)> {
         3 => (0..20_usize).prop_map(Step::Finish),
         2 => (0..20_usize).prop_map(Step::Release),
         1 => (0..20_usize).prop_map(Step::LoseNode),
+        1 => (0..20_usize).prop_map(Step::Cordon),
         3 => Just(Step::Nothing),
     ];
     (step, 0..40_i64)
@@ -108,6 +110,7 @@ fn happen(pool: &mut Pool, index: usize, (step, minutes): &(Step, i64)) {
             nth(pool, *n, stopping).into_iter().for_each(|id| pool.release(&id));
         }
         Step::LoseNode(n) if pool.snapshot.nodes.len() > 1 => pool.lose_node(n % pool.snapshot.nodes.len()),
+        Step::Cordon(n) => pool.cordon(n % pool.snapshot.nodes.len()),
         Step::LoseNode(_) | Step::Nothing => {}
     }
 }

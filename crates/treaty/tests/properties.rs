@@ -8,7 +8,7 @@ use concord_treaty::decide::decide;
 use concord_treaty::document::Document;
 use concord_treaty::plan::Plan;
 use concord_treaty::reason::WaitReason;
-use concord_treaty::snapshot::{Basis, Claim, ClaimState, Gang, Phase, Snapshot};
+use concord_treaty::snapshot::{Basis, Claim, ClaimState, Gang, Node, Phase, Snapshot};
 use concord_treaty::units::{MemberId, TimestampMillis};
 use proptest::prelude::*;
 use support::history::{Event, happen};
@@ -51,6 +51,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         2 => (0..20_usize).prop_map(Event::Release),
         3 => (0..3_000_i64).prop_map(Event::Wait),
         1 => (0..20_usize).prop_map(Event::LoseNode),
+        1 => (0..20_usize).prop_map(Event::Cordon),
         1 => (0..3_usize, 0..=2_i64).prop_map(|(m, cells)| Event::Amend(m, cells * i64::from(NODE_GPUS))),
     ]
 }
@@ -59,7 +60,7 @@ fn any_events() -> impl Strategy<Value = Vec<Event>> {
     proptest::collection::vec(any_event(), 1..60)
 }
 
-/// GPUs that are free on each node: not held, not kept for a waiting claim.
+/// GPUs that are free on each node that takes work: not held, not kept for a waiting claim.
 fn idle(snapshot: &Snapshot, beside: impl Fn(&Claim) -> bool) -> Vec<u32> {
     let used = |name| -> u32 {
         let claims = snapshot.claims.iter().filter(|c| !beside(c));
@@ -70,7 +71,8 @@ fn idle(snapshot: &Snapshot, beside: impl Fn(&Claim) -> bool) -> Vec<u32> {
         });
         slots.filter(|s| s.node == name).map(|s| s.gpus).sum()
     };
-    snapshot.nodes.iter().map(|n| n.gpus.saturating_sub(used(n.name.clone()))).collect()
+    let free = |n: &Node| if n.schedulable { n.gpus.saturating_sub(used(n.name.clone())) } else { 0 };
+    snapshot.nodes.iter().map(free).collect()
 }
 
 /// Brute force: could the gang run there?

@@ -13,6 +13,7 @@ use concord_treaty::snapshot::{
 };
 use concord_treaty::units::{ClaimId, Labels, TimestampMillis};
 use proptest::prelude::*;
+use support::history::{self, Event as Usual};
 use support::pool::Pool;
 use support::*;
 
@@ -26,10 +27,10 @@ struct Wish {
 
 #[derive(Debug, Clone)]
 enum Event {
+    /// A member submits a gang that asks for a place.
     Submit(u16, Gang, Wish),
-    Finish(usize),
-    Release(usize),
-    Wait(i64),
+    /// What happens to any pool.
+    Usual(Usual),
 }
 
 fn any_wish() -> impl Strategy<Value = Wish> {
@@ -47,9 +48,10 @@ fn any_gang() -> impl Strategy<Value = Gang> {
 fn any_events() -> impl Strategy<Value = Vec<Event>> {
     let event = prop_oneof![
         6 => (0..3_u16, any_gang(), any_wish()).prop_map(|(m, g, w)| Event::Submit(m, g, w)),
-        3 => (0..20_usize).prop_map(Event::Finish),
-        2 => (0..20_usize).prop_map(Event::Release),
-        2 => (0..3_000_i64).prop_map(Event::Wait),
+        3 => (0..20_usize).prop_map(|nth| Event::Usual(Usual::Finish(nth))),
+        2 => (0..20_usize).prop_map(|nth| Event::Usual(Usual::Release(nth))),
+        2 => (0..3_000_i64).prop_map(|millis| Event::Usual(Usual::Wait(millis))),
+        1 => (0..20_usize).prop_map(|nth| Event::Usual(Usual::Cordon(nth))),
     ];
     prop::collection::vec(event, 1..40)
 }
@@ -78,26 +80,16 @@ fn any_pool() -> impl Strategy<Value = Pool> {
 }
 
 fn happen(pool: &mut Pool, event: &Event) {
-    pool.now += 1;
-    let which = |filter: &dyn Fn(&Claim) -> bool, nth: usize| {
-        let of: Vec<&Claim> = pool.snapshot.claims.iter().filter(|c| filter(c)).collect();
-        of.get(nth % of.len().max(1)).map(|c| c.id.to_string())
-    };
-    let stopping = |c: &Claim| c.holding().is_some_and(|h| h.phase == Phase::Stopping);
     match event {
         Event::Submit(member, gang, wish) => {
+            pool.now += 1;
             let member = member % u16::try_from(pool.document.members.len()).unwrap();
             let id = format!("c{:06}", pool.now);
             pool.submit(&id, member, *gang, None);
             let wanted = if wish.data { labels(["data=here"]) } else { Labels::default() };
             pool.wish(&id, wish.within, wanted);
         }
-        Event::Finish(nth) => {
-            let running = |c: &Claim| c.holding().is_some() && !stopping(c);
-            which(&running, *nth).into_iter().for_each(|id| pool.finish(&id));
-        }
-        Event::Release(nth) => which(&stopping, *nth).into_iter().for_each(|id| pool.release(&id)),
-        Event::Wait(millis) => pool.now += millis,
+        Event::Usual(event) => history::happen(pool, event),
     }
 }
 
@@ -113,13 +105,13 @@ fn slots(claim: &Claim) -> &[Slot] {
     }
 }
 
-/// GPUs by node that nobody holds and that are kept for nobody.
+/// GPUs by node that takes work, which nobody holds and which are kept for nobody.
 fn idle(snapshot: &Snapshot, beside: impl Fn(&Claim) -> bool) -> Vec<u32> {
     let used = |node: &Node| -> u32 {
         let slots = snapshot.claims.iter().filter(|c| !beside(c)).flat_map(slots);
         slots.filter(|s| s.node == node.name).map(|s| s.gpus).sum()
     };
-    snapshot.nodes.iter().map(|n| n.gpus.saturating_sub(used(n))).collect()
+    snapshot.nodes.iter().map(|n| if n.schedulable { n.gpus.saturating_sub(used(n)) } else { 0 }).collect()
 }
 
 /// How far apart nodes are: 0 in one rack, 1 in one row, 2 in several.
@@ -400,4 +392,27 @@ fn a_reason_says_what_place_is_missing() {
             "d PlaceTaken: needs 2 whole nodes in one rack; no rack has more than 1 free now; starts when jobs there end",
         ]
     );
+}
+
+/// Found by the fault test "node not ready for a while": the kept place stood, and every plan was refused from then on.
+#[test]
+fn what_is_kept_on_a_node_that_takes_no_more_work_is_kept_elsewhere() {
+    let mut pool = Pool::new(document(&[4, 0], 60), 2, NODE_GPUS);
+    let whole_node = |pool: &mut Pool, id: &str, member| pool.submit(id, member, gang(1, NODE_GPUS), None);
+    whole_node(&mut pool, "borrower-1", 1);
+    whole_node(&mut pool, "borrower-2", 1);
+    settle(&mut pool).unwrap();
+    pool.now = 1;
+    whole_node(&mut pool, "guaranteed", 0);
+    settle(&mut pool).unwrap();
+    let kept = slots(claim(&pool.snapshot, &ClaimId::from("guaranteed")))[0].node.clone();
+    let first = pool.snapshot.node_index(&kept).unwrap();
+
+    pool.cordon(first);
+    settle(&mut pool).unwrap();
+    let now = &slots(claim(&pool.snapshot, &ClaimId::from("guaranteed")))[0].node;
+    assert_ne!(*now, kept);
+    let told = pool.snapshot.claims.iter().filter(|c| c.holding().is_some_and(|h| h.phase != Phase::Running));
+    let told: Vec<_> = told.map(|c| slots(c)[0].node.clone()).collect();
+    assert_eq!(told, [now.clone()], "only who is where it will start leaves");
 }

@@ -13,7 +13,7 @@ use kube::{
 };
 
 use crate::{
-    claims::{self, Ask, is_admitted},
+    claims::{self, Ask, admitted_at, is_admitted},
     generator::{Load, Queue},
 };
 
@@ -146,6 +146,5 @@ impl Lookout {
 
 /// Whether the claim was admitted after a time.
 pub fn admitted_after(claim: &GpuClaim, time: Timestamp) -> bool {
-    let at = claim.status.as_ref().and_then(|status| status.admitted_at.as_ref());
-    is_admitted(claim) && at.is_some_and(|at| at.0 > time)
+    is_admitted(claim) && admitted_at(claim).is_some_and(|at| at > time)
 }

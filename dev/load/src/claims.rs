@@ -2,7 +2,7 @@
 
 use concord_api::{ClaimPhase, GpuClaim, claim::conditions};
 use k8s_openapi::{
-    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+    apimachinery::pkg::apis::meta::v1::{Condition, MicroTime, Time},
     jiff::Timestamp,
 };
 use kube::{Api, Client, api::PostParams};
@@ -50,7 +50,7 @@ impl Ask {
                 "member": member, "project": queue, "pods": 1, "gpusPerPod": gpus, "gpus": gpus,
                 "nodeSelector": {COHORT_LABEL: cohort},
                 "workload": {"kind": "External", "name": name},
-                "submittedAt": Time(now),
+                "submittedAt": MicroTime(now),
             },
         })
     }
@@ -60,10 +60,7 @@ impl Ask {
     /// # Errors
     /// When the API server would refuse, or does not answer.
     pub async fn try_to_create(&self, client: &Client) -> anyhow::Result<()> {
-        let claims: Api<GpuClaim> = Api::namespaced(client.clone(), &self.queue);
-        let claim = serde_json::from_value(self.object(Timestamp::now()))?;
-        claims.create(&PostParams { dry_run: true, ..PostParams::default() }, &claim).await?;
-        Ok(())
+        self.post(client, &PostParams { dry_run: true, ..PostParams::default() }).await
     }
 
     /// Makes it.
@@ -71,9 +68,13 @@ impl Ask {
     /// # Errors
     /// When the API server refuses or does not answer.
     pub async fn create(&self, client: &Client) -> anyhow::Result<()> {
+        self.post(client, &PostParams::default()).await
+    }
+
+    async fn post(&self, client: &Client, params: &PostParams) -> anyhow::Result<()> {
         let claims: Api<GpuClaim> = Api::namespaced(client.clone(), &self.queue);
         let claim = serde_json::from_value(self.object(Timestamp::now()))?;
-        claims.create(&PostParams::default(), &claim).await?;
+        claims.create(params, &claim).await?;
         Ok(())
     }
 }
@@ -105,6 +106,11 @@ pub async fn finish(client: &Client, claim: &GpuClaim) -> kube::Result<GpuClaim>
 /// Whether the claim has GPUs that nobody wants back.
 pub fn is_admitted(claim: &GpuClaim) -> bool {
     claim.status.as_ref().is_some_and(|status| status.state == ClaimPhase::Admitted)
+}
+
+/// When the present admission began; two admissions of a claim differ in it.
+pub fn admitted_at(claim: &GpuClaim) -> Option<Timestamp> {
+    Some(claim.status.as_ref()?.admitted_at.as_ref()?.0)
 }
 
 /// Whether the claim's work has ended and its use is booked.

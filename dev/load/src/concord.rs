@@ -14,12 +14,12 @@ use k8s_openapi::api::core::v1::Node;
 use kube::{Api, Client, api::ListParams};
 
 use crate::{
-    calls::{self, Counters},
+    calls,
     claims::Ask,
     drive::drive,
     equivalent,
     generator::{Load, Queue},
-    kueue::pids_usage,
+    meter::{Reading, pid_of},
     plane,
     report::Outcome,
     usage::Usage,
@@ -137,7 +137,7 @@ impl Concord {
         progress: &Progress,
     ) -> Result<Outcome> {
         let runner = plane::client(plane, plane::RUNNER).await?;
-        let before = (Counters::look(&self.admin).await?, pids_usage(plane)?);
+        let before = Reading::take(plane, &self.admin).await?;
         let pid = pid_of(plane, "concord-operator")?;
         let usage = || {
             let usage = Usage::of(pid).unwrap_or_default();
@@ -149,18 +149,18 @@ impl Concord {
             format!("the operator's log ends with\n{log}")
         })?;
         let usage = Usage::of(pid)?;
-        let after = (Counters::look(&self.admin).await?, pids_usage(plane)?);
-        let (calls, ledger) = (after.0.since(&before.0), &driven.ledger);
+        let spent = Reading::take(plane, &self.admin).await?.since(&before);
+        let ledger = &driven.ledger;
         Ok(Outcome {
             scheduler: "Concord".to_owned(),
             workloads: load.workloads(),
             finished: driven.finished,
             wall_seconds: driven.wall.as_secs_f64(),
             usage,
-            api_server: after.1.0.since(&before.1.0),
-            etcd: after.1.1.since(&before.1.1),
-            writes: calls.writes,
-            requests: calls.requests,
+            api_server: spent.api_server,
+            etcd: spent.etcd,
+            writes: spent.counters.writes,
+            requests: spent.counters.requests,
             admission_milliseconds: ledger.admission_milliseconds(),
             admissions: ledger.admissions(),
             evictions: ledger.evictions(),
@@ -179,13 +179,4 @@ async fn until_claims_can_be_made(runner: &Client, queue: &Queue) -> Result<()> 
         tokio::time::sleep(POLL).await;
     }
     Ok(())
-}
-
-/// The process of a running program.
-///
-/// # Errors
-/// When it does not run.
-pub fn pid_of(plane: &mut ControlPlane, name: &str) -> Result<i32> {
-    let found = plane.processes().records().find(|record| record.name == name).map(|record| record.pid);
-    found.with_context(|| format!("{name} is not running"))
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use concord_api::GpuClaim;
 use concord_pool::Progress;
 use futures::{StreamExt, stream::BoxStream};
-use k8s_openapi::api::core::v1::Node;
+use k8s_openapi::{api::core::v1::Node, jiff::Timestamp};
 use kube::{
     Api, Client,
     runtime::{
@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
-    claims::{self, Ask, is_admitted},
+    claims::{self, Ask, admitted_at, is_admitted},
     generator::{Load, Queue, WorkloadsSet},
     ledger::{Key, Ledger, key_of},
 };
@@ -176,8 +176,8 @@ impl Runner {
     /// Reports the end of a claim, if it still runs: one that was reclaimed meanwhile runs anew.
     fn report(&self, key: Key, sender: &mpsc::UnboundedSender<News>) {
         let Some(claim) = self.ledger.claim(&key).filter(|claim| is_admitted(claim)).cloned() else { return };
-        if let (Some(runtime), Some(began)) = (self.runtimes.get(&key), began(&claim)) {
-            let ran = k8s_openapi::jiff::Timestamp::now().as_millisecond() - began;
+        if let (Some(runtime), Some(began)) = (self.runtimes.get(&key), admitted_at(&claim)) {
+            let ran = Timestamp::now().as_millisecond() - began.as_millisecond();
             if u128::try_from(ran).unwrap_or(0) + 1 < runtime.as_millis() {
                 // It began anew meanwhile; its own timer will come.
                 return;
@@ -190,11 +190,6 @@ impl Runner {
             let _ended = sender.send(News::Reported(key, outcome));
         });
     }
-}
-
-/// Milliseconds of the epoch at which the present admission began.
-fn began(claim: &GpuClaim) -> Option<i64> {
-    Some(claim.status.as_ref()?.admitted_at.as_ref()?.0.as_millisecond())
 }
 
 /// Makes the claims of a set, one after another: a pause, a claim, its answer, and again.

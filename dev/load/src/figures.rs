@@ -14,8 +14,9 @@ use serde::Serialize;
 use crate::{
     backlog::{self, Lookout, admitted_after, make, until_running},
     claims::{Ask, is_admitted},
-    concord::{Concord, pid_of},
+    concord::Concord,
     generator::Queue,
+    meter::pid_of,
     plane,
     usage::Usage,
 };

@@ -21,8 +21,8 @@ use std::collections::BTreeMap;
 
 use crate::{
     calls::{self, Counters},
-    concord::pid_of,
     generator::Load,
+    meter::Reading,
     plane,
     report::Outcome,
     usage::Usage,
@@ -88,12 +88,11 @@ impl Kueue {
         calls::count_writes_of(&admin, plane::KUEUE).await?;
         let output = plane.data_dir().join("kueue");
         fs::create_dir_all(&output)?;
-        let before = (Counters::look(&admin).await?, pids_usage(plane)?);
+        let before = Reading::take(plane, &admin).await?;
         let launch = self.launch(plane, file, &output, limit)?;
         plane.spawn(&launch)?;
         self.until_it_ends(plane, &output, limit, progress).await?;
-        let after = (Counters::look(&admin).await?, pids_usage(plane)?);
-        let calls = after.0.since(&before.0);
+        let spent = Reading::take(plane, &admin).await?.since(&before);
         let times = Times::of(&admin).await?;
         let (admission_milliseconds, evictions) = states(&output.join("wlStates.csv"))?;
         let mut outcome = Outcome {
@@ -102,10 +101,10 @@ impl Kueue {
             finished: times.finished,
             wall_seconds: times.seconds,
             usage: stats(&output)?,
-            api_server: after.1.0.since(&before.1.0),
-            etcd: after.1.1.since(&before.1.1),
-            writes: calls.writes,
-            requests: calls.requests,
+            api_server: spent.api_server,
+            etcd: spent.etcd,
+            writes: spent.counters.writes,
+            requests: spent.counters.requests,
             admission_milliseconds,
             admissions: load.workloads() as u64 + evictions,
             evictions,
@@ -184,15 +183,6 @@ fn module<'a>(programs: &'a [(&'a str, &'a str)]) -> GoModule<'a> {
         programs,
         linker_flags: "-s -w",
     }
-}
-
-/// CPU time of the API server and of etcd so far.
-///
-/// # Errors
-/// When one of them is gone.
-pub fn pids_usage(plane: &mut ControlPlane) -> Result<(Usage, Usage)> {
-    let of = |plane: &mut ControlPlane, name| pid_of(plane, name).and_then(Usage::of);
-    Ok((of(plane, "kube-apiserver")?, of(plane, "etcd")?))
 }
 
 /// The source of `minimalkueue` with other client limits; the path of the file.

@@ -6,11 +6,12 @@ use std::{
 };
 
 use concord_api::GpuClaim;
+use concord_api::node::PoolNode;
 use concord_pool::replay::statistics::Summary;
 use k8s_openapi::api::core::v1::Node;
 use kube::ResourceExt;
 
-use crate::claims::{is_admitted, is_booked};
+use crate::claims::{admitted_at, is_admitted, is_booked};
 
 /// Namespace and name.
 pub type Key = (String, String);
@@ -46,10 +47,7 @@ const FAULTS_MOST: usize = 20;
 impl Ledger {
     /// Of a pool of these nodes.
     pub fn new(nodes: &[Node]) -> Self {
-        let gpus = |node: &Node| {
-            let amount = node.status.as_ref()?.allocatable.as_ref()?.get("nvidia.com/gpu")?;
-            Some((node.name_any(), amount.0.parse().ok()?))
-        };
+        let gpus = |node: &Node| Some((node.name_any(), i64::from(PoolNode::of(node)?.gpus)));
         Self { capacity: nodes.iter().filter_map(gpus).collect(), ..Self::default() }
     }
 
@@ -75,7 +73,7 @@ impl Ledger {
             claim: claim.clone(),
         });
         let admitted = is_admitted(&claim);
-        let anew = admitted && (!seen.admitted || started(&seen.claim) != started(&claim));
+        let anew = admitted && (!seen.admitted || admitted_at(&seen.claim) != admitted_at(&claim));
         if anew {
             seen.first_admitted.get_or_insert(now);
             seen.admissions += 1;
@@ -153,11 +151,6 @@ impl Ledger {
 /// The key of a claim.
 pub fn key_of(claim: &GpuClaim) -> Key {
     (claim.namespace().unwrap_or_default(), claim.name_any())
-}
-
-/// When the present admission began; two admissions of a claim differ in it.
-fn started(claim: &GpuClaim) -> Option<i64> {
-    Some(claim.status.as_ref()?.admitted_at.as_ref()?.0.as_microsecond())
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub mod figures;
 pub mod generator;
 pub mod kueue;
 pub mod ledger;
+pub mod meter;
 pub mod plane;
 pub mod report;
 pub mod usage;

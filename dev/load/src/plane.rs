@@ -50,14 +50,7 @@ pub async fn client(plane: &ControlPlane, identity: &str) -> Result<Client> {
 /// # Errors
 /// When the API server refuses.
 pub async fn grant_everything(admin: &Client, user: &str) -> Result<()> {
-    let group = "rbac.authorization.k8s.io";
-    let binding = json!({
-        "apiVersion": format!("{group}/v1"), "kind": "ClusterRoleBinding",
-        "metadata": {"name": format!("load-{user}")},
-        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "cluster-admin"},
-        "subjects": [{"apiGroup": group, "kind": "User", "name": user}],
-    });
-    setup::apply(admin, &binding).await
+    setup::bind(admin, &format!("load-{user}"), "cluster-admin", user).await
 }
 
 /// Concord's definitions, rights and admission policies, from the chart. One thing is added: the runner, as the controller
@@ -66,7 +59,7 @@ pub async fn grant_everything(admin: &Client, user: &str) -> Result<()> {
 /// # Errors
 /// When the API server refuses.
 pub async fn install_concord(admin: &Client) -> Result<()> {
-    let chart = pool::repository().join("helm/concord");
+    let chart = pool::chart();
     setup::install(admin, &chart).await?;
     for mut policy in setup::documents(&chart.join("templates/admission-policies.yaml"))? {
         if policy.pointer("/metadata/name").and_then(Value::as_str) == Some(CLAIMS_POLICY) {

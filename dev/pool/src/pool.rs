@@ -75,6 +75,11 @@ impl PoolState {
     }
 }
 
+/// What Concord is in a cluster, as Helm installs it.
+pub fn chart() -> PathBuf {
+    repository().join("helm/concord")
+}
+
 /// The root of the repository.
 pub fn repository() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
@@ -115,8 +120,7 @@ pub async fn up(blueprint: &Blueprint, progress: &Progress) -> Result<ControlPla
     let mut plane = control_plane(&blueprint.data, &treaty, progress).await?;
     let admin = plane.client(Identity::ADMIN).await?;
 
-    let chart = repository().join("helm/concord");
-    setup::install(&admin, &chart).await?;
+    setup::install(&admin, &chart()).await?;
     setup::let_auditor_read(&admin).await?;
     progress.line("definitions, rights and admission policies are applied");
 
@@ -191,7 +195,8 @@ async fn start_operator(plane: &mut ControlPlane, program: &Path) -> Result<()> 
     let probe = Probe::new(kube::Config::new(state.operator_url("").parse()?), "/readyz")?;
     until_healthy(plane.processes(), OPERATOR, &probe).await?;
     let admin = plane.client(Identity::ADMIN).await?;
-    setup::let_operator_review(&admin, &format!("https://127.0.0.1:{}/review", state.review_port)).await
+    let url = format!("https://127.0.0.1:{}/review", state.review_port);
+    setup::let_operator_review(&admin, &chart(), &url).await
 }
 
 /// Starts the public pages, without login: the local pool has no identity provider yet.

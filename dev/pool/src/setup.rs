@@ -61,8 +61,8 @@ pub async fn apply(admin: &Client, document: &Value) -> Result<()> {
     Ok(())
 }
 
-/// Installs what the chart gives to every cluster: all kinds, and the templates that need no values (rights and
-/// admission policies). Those with values run programs, which the local pool starts itself.
+/// Installs what the chart gives to every cluster: all kinds, and the templates that need no values (rights, admission
+/// policies, the review). Those with values run programs, which the local pool starts itself.
 ///
 /// # Errors
 /// When a file cannot be read, or the API server refuses it.
@@ -106,37 +106,37 @@ async fn wait_established(admin: &Client, name: Option<&str>) -> Result<()> {
 
 /// The auditor's binding, which no chart gives to anybody by itself.
 pub async fn let_auditor_read(admin: &Client) -> Result<()> {
+    bind(admin, "concord-pool-auditor", "concord-auditor", "auditor").await
+}
+
+/// Gives a user a ClusterRole in all namespaces, by a binding of that name.
+///
+/// # Errors
+/// When the API server refuses.
+pub async fn bind(admin: &Client, name: &str, role: &str, user: &str) -> Result<()> {
     let group = "rbac.authorization.k8s.io";
     let binding = json!({
         "apiVersion": format!("{group}/v1"),
         "kind": "ClusterRoleBinding",
-        "metadata": { "name": "concord-pool-auditor" },
-        "roleRef": { "apiGroup": group, "kind": "ClusterRole", "name": "concord-auditor" },
-        "subjects": [{ "apiGroup": group, "kind": "User", "name": "auditor" }],
+        "metadata": { "name": name },
+        "roleRef": { "apiGroup": group, "kind": "ClusterRole", "name": role },
+        "subjects": [{ "apiGroup": group, "kind": "User", "name": user }],
     });
     apply(admin, &binding).await
 }
 
-/// Has the API server ask the operator about each new treaty and quota, as the chart does in a cluster; the operator
-/// itself tells it which certificate to trust.
+/// Has the API server ask an operator at this address about each new treaty and quota, instead of the chart's service; the
+/// operator itself tells it which certificate to trust.
 ///
 /// # Errors
-/// When the API server refuses it.
-pub async fn let_operator_review(admin: &Client, url: &str) -> Result<()> {
-    let rule = json!({
-        "apiGroups": ["concord.dev"], "apiVersions": ["*"], "operations": ["CREATE", "UPDATE"],
-        "resources": ["treaties", "memberquotas"],
-    });
-    apply(admin, &json!({
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingWebhookConfiguration",
-        "metadata": { "name": "concord-review" },
-        "webhooks": [{
-            "name": "review.concord.dev", "rules": [rule], "clientConfig": { "url": url },
-            "admissionReviewVersions": ["v1"], "sideEffects": "None", "failurePolicy": "Ignore", "timeoutSeconds": 5,
-        }],
-    }))
-    .await
+/// When the chart cannot be read, or the API server refuses it.
+pub async fn let_operator_review(admin: &Client, chart: &Path, url: &str) -> Result<()> {
+    for mut webhooks in documents(&chart.join("templates/review.yaml"))? {
+        *webhooks.pointer_mut("/webhooks/0/clientConfig").context("no webhook in the chart")? =
+            json!({ "url": url });
+        apply(admin, &webhooks).await?;
+    }
+    Ok(())
 }
 
 /// Waits until the operator has made a project's namespace and rights.

@@ -35,10 +35,11 @@ fn line(length: u32) -> (World, Vec<Wait>) {
 /// One report every two seconds, each written; the places told by each.
 fn reports(world: &mut World, waits: &[Wait], windows: &Windows, count: u32) -> Vec<Vec<u32>> {
     let (rules, snapshot, began) = (rules(), Snapshot::default(), Instant::now());
+    let terms = Terms::at(&rules, &snapshot, TimestampMillis(100_000));
     let mut reporter = Reporter::new(began);
     let mut all = Vec::new();
     for report in 0..count {
-        let seen = Seen { rules: &rules, snapshot: &snapshot, windows };
+        let seen = Seen { rules: &rules, snapshot: &snapshot, terms: &terms, windows };
         let clock = began + REPORT_INTERVAL * report;
         let told = reporter.refreshes(world, seen, waits, clock, Timestamp::from_second(100).unwrap());
         let mut places = Vec::new();

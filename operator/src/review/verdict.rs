@@ -45,10 +45,9 @@ fn unreadable(error: serde_json::Error) -> Verdict {
 }
 
 fn of_treaty(treaty: &Treaty) -> Verdict {
-    let document = treaty.spec.document();
-    match (Rules::validate_for_cluster(&document), Rules::validate_with_warnings(&document)) {
-        (Err(faults), _) | (Ok(_), Err(faults)) => refused(&faults),
-        (Ok(_), Ok((_, found))) => Verdict { refusal: None, warnings: found.iter().map(warning).collect() },
+    match Rules::validate_for_cluster_with_warnings(&treaty.spec.document()) {
+        Err(faults) => refused(&faults),
+        Ok((_, found)) => Verdict { refusal: None, warnings: found.iter().map(warning).collect() },
     }
 }
 

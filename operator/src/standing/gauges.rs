@@ -2,24 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use concord_api::snapshot::millis;
 use concord_treaty::plan::Wait;
-use concord_treaty::snapshot::{Basis, Claim, ClaimState, Phase, Snapshot};
-use concord_treaty::terms::Terms;
-use concord_treaty::treaty::Treaty as Rules;
-use concord_treaty::units::TimestampMillis;
-use k8s_openapi::jiff::Timestamp;
 
-use super::{capacity, held, shortfalls};
+use super::figures::{Figures, MemberFigures, STATES};
 use crate::metrics::pool::PoolMetrics;
 
-/// States of a claim that are counted, in the words of `GpuClaim.status.state`.
-const STATES: [&str; 4] = ["queued", "admitted", "reclaiming", "stopping"];
-
 /// Sets all of them. Members and reasons that are no more lose their series.
-pub fn gauge(metrics: &PoolMetrics, rules: &Rules, snapshot: &Snapshot, waits: &[Wait], now: Timestamp) {
-    let terms = Terms::at(rules, snapshot, millis(now));
-    by_member(metrics, rules, &terms, snapshot, millis(now));
+pub fn gauge(metrics: &PoolMetrics, figures: &Figures, waits: &[Wait]) {
+    metrics.forget_series();
+    by_member(metrics, &figures.members);
     let mut reasons: BTreeMap<&str, i64> = BTreeMap::new();
     for wait in waits {
         *reasons.entry(wait.reason.code()).or_default() += 1;
@@ -27,94 +18,41 @@ pub fn gauge(metrics: &PoolMetrics, rules: &Rules, snapshot: &Snapshot, waits: &
     for (reason, claims) in reasons {
         metrics.claims_waiting.with_label_values(&[reason]).set(claims);
     }
-    let used: i64 = snapshot.claims.iter().map(held).sum();
-    metrics.gpus_capacity.set(capacity(snapshot));
-    metrics.gpus_idle.set((capacity(snapshot) - used).max(0));
-    metrics.treaty_in_force.set(rules.holds_on(rules.day(millis(now))).into());
-    metrics.treaty_kept.set(shortfalls(&terms, snapshot).is_empty().into());
+    metrics.gpus_capacity.set(figures.capacity_gpus);
+    metrics.gpus_idle.set((figures.capacity_gpus - figures.used_gpus).max(0));
+    metrics.treaty_in_force.set(figures.holds.into());
+    metrics.treaty_kept.set(figures.shortfalls.is_empty().into());
 }
 
-/// What the claims of one member come to.
-#[derive(Debug, Clone, Copy, Default)]
-struct Tally {
-    states: [i64; STATES.len()],
-    gpus_queued: i64,
-    past_notice: i64,
-    guaranteed: i64,
-    borrowed: i64,
-}
-
-/// By the index of the member; one pass over the claims.
-fn tallies(rules: &Rules, snapshot: &Snapshot, now: TimestampMillis) -> Vec<Tally> {
-    let mut tallies = vec![Tally::default(); rules.member_ids().count()];
-    for claim in snapshot.claims.iter() {
-        let (Some(state), Some(tally)) = (state(claim), tallies.get_mut(claim.member.index())) else {
-            continue;
-        };
-        tally.states[state] += 1;
-        match claim.holding() {
-            None => {
-                tally.gpus_queued += i64::from(claim.gang.gpus());
-                tally.past_notice += i64::from(is_past_notice(rules, claim, now));
-            }
-            Some(holding) if holding.basis == Basis::Borrowed => tally.borrowed += held(claim),
-            Some(_) => tally.guaranteed += held(claim),
-        }
-    }
-    tallies
-}
-
-fn by_member(metrics: &PoolMetrics, rules: &Rules, terms: &Terms, snapshot: &Snapshot, now: TimestampMillis) {
-    metrics.forget_series();
-    let members = rules.member_ids().zip(tallies(rules, snapshot, now)).map(|(id, tally)| {
-        let guarantee: i64 = terms.pools.iter().map(|pool| i64::from(pool.treaty.member(id).guarantee)).sum();
-        (id, tally, guarantee, (guarantee - tally.guaranteed).max(0))
-    });
-    let members: Vec<_> = members.collect();
-    let all_unused: i64 = members.iter().map(|(.., unused)| unused).sum();
-    let borrowed: i64 = members.iter().map(|(_, tally, ..)| tally.borrowed).sum();
+fn by_member(metrics: &PoolMetrics, members: &[MemberFigures]) {
+    let all_unused: i64 = members.iter().map(MemberFigures::unused_gpus).sum();
+    let borrowed: i64 = members.iter().map(|member| member.borrowed_gpus).sum();
     let lent_share = borrowed.min(all_unused) as f64 / all_unused.max(1) as f64;
-    for (id, tally, guarantee, unused) in members {
-        let member = rules.member(id).name.as_str();
-        for (state, count) in STATES.into_iter().zip(tally.states) {
-            metrics.claims.with_label_values(&[member, state]).set(count);
+    for member in members {
+        let (name, unused) = (member.name.as_str(), member.unused_gpus());
+        for (state, count) in STATES.into_iter().zip(member.claims) {
+            metrics.claims.with_label_values(&[name, state]).set(count);
         }
-        metrics.gpus_queued.with_label_values(&[member]).set(tally.gpus_queued);
-        metrics.claims_past_notice.with_label_values(&[member]).set(tally.past_notice);
-        metrics.gpus_guaranteed.with_label_values(&[member]).set(guarantee);
-        metrics.gpus_in_use.with_label_values(&[member, "guaranteed"]).set(tally.guaranteed);
-        metrics.gpus_in_use.with_label_values(&[member, "borrowed"]).set(tally.borrowed);
-        metrics.gpus_unused_guarantee.with_label_values(&[member]).set(unused);
-        metrics.gpus_lent.with_label_values(&[member]).set(unused as f64 * lent_share);
+        metrics.gpus_queued.with_label_values(&[name]).set(member.queued_gpus);
+        metrics.claims_past_notice.with_label_values(&[name]).set(member.claims_past_notice);
+        metrics.gpus_guaranteed.with_label_values(&[name]).set(member.guarantee_gpus);
+        metrics.gpus_in_use.with_label_values(&[name, "guaranteed"]).set(member.guaranteed_gpus);
+        metrics.gpus_in_use.with_label_values(&[name, "borrowed"]).set(member.borrowed_gpus);
+        metrics.gpus_unused_guarantee.with_label_values(&[name]).set(unused);
+        metrics.gpus_lent.with_label_values(&[name]).set(unused as f64 * lent_share);
     }
-}
-
-/// Position in [`STATES`].
-fn state(claim: &Claim) -> Option<usize> {
-    match &claim.state {
-        ClaimState::Waiting { .. } | ClaimState::Reserved(_) => Some(0),
-        ClaimState::Holding(holding) => Some(match holding.phase {
-            Phase::Running => 1,
-            Phase::Noticed { .. } => 2,
-            Phase::Stopping => 3,
-        }),
-        ClaimState::Finished { .. } => None,
-    }
-}
-
-/// Due, and waiting longer than the notice and the minimum run of the borrowers in its place.
-fn is_past_notice(rules: &Rules, claim: &Claim, now: TimestampMillis) -> bool {
-    let promised =
-        |since: TimestampMillis| since.after(rules.reclaim_notice()).after(rules.reclaim().minimum_run);
-    claim.due.as_ref().is_some_and(|due| promised(due.since) < now)
 }
 
 #[cfg(test)]
 mod tests {
     use concord_treaty::document::Document;
     use concord_treaty::reason::WaitReason;
-    use concord_treaty::snapshot::{Due, Gang, Holding, Node, Slot};
-    use concord_treaty::units::{Labels, MemberId};
+    use concord_treaty::snapshot::{
+        Basis, Claim, ClaimState, Due, Gang, Holding, Node, Phase, Slot, Snapshot,
+    };
+    use concord_treaty::treaty::Treaty as Rules;
+    use concord_treaty::units::{Labels, MemberId, TimestampMillis};
+    use k8s_openapi::jiff::Timestamp;
     use serde_json::json;
 
     use super::*;
@@ -159,7 +97,8 @@ mod tests {
         let snapshot = Snapshot::new(vec![node], claims);
         let wait = Wait { claim: "x/waits".into(), place: 1, reason: WaitReason::WaitingForReclaim };
         let metrics = Metrics::new().unwrap();
-        gauge(&metrics.pool, &rules(), &snapshot, &[wait], Timestamp::from_second(11).unwrap());
+        let figures = Figures::of(&rules(), &snapshot, Timestamp::from_second(11).unwrap());
+        gauge(&metrics.pool, &figures, &[wait]);
         let text = metrics.render().unwrap();
         for line in [
             r#"gpus_in_use{basis="guaranteed",member="a"} 4"#,

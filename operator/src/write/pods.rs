@@ -1,16 +1,17 @@
-//! The notice, where the work that it concerns can read it: on the pods and on their Job.
+//! Writes to pods: gates lifted, pods stopped, and the notice, where the work that it concerns can read it, on the pods and
+//! on their Job.
 
-use concord_api::names::{ANNOTATION_RECLAIM_DEADLINE, OPERATOR};
+use concord_api::names::ANNOTATION_RECLAIM_DEADLINE;
 use futures::StreamExt;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::api::{Api, DeleteParams, ListParams, Patch, Preconditions};
 use serde_json::{Value, json};
 
-use super::{WriteError, Writer};
+use super::{WriteError, Writer, patching};
 use crate::view::Key;
-use crate::words::{self, NoticeWords};
+use crate::words::{NoticeWords, annotations};
 
 /// Pods of one gang that are told at once.
 const PODS_AT_ONCE: usize = 4;
@@ -18,13 +19,32 @@ const PODS_AT_ONCE: usize = 4;
 const ROUNDS_MAX: usize = 2;
 
 impl Writer {
-    /// The annotations of a write in this term.
-    pub(super) fn annotations(&self, notice: Option<&NoticeWords>) -> Value {
-        let mut annotations = words::annotations(notice);
-        if let (Some(all), Value::Object(fence)) = (annotations.as_object_mut(), self.fence_annotation()) {
-            all.extend(fence);
-        }
-        annotations
+    /// Changes a pod's annotations and spec; the UID makes sure that it is the pod that was meant.
+    pub async fn patch_pod(
+        &self,
+        key: &Key,
+        uid: &str,
+        annotations: Value,
+        spec: Value,
+    ) -> Result<Pod, WriteError> {
+        let patch = json!({"metadata": {"uid": uid, "annotations": self.fenced(annotations)}, "spec": spec});
+        let api = self.pods_in(key);
+        self.timed("patch", "pod", &key.to_string(), api.patch(&key.name, &patching(), &Patch::Merge(patch)))
+            .await
+    }
+
+    /// Deletes a pod, within its grace period; returns it while it is still there.
+    pub async fn delete_pod(&self, key: &Key, uid: &str) -> Result<Option<Pod>, WriteError> {
+        let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        let api = self.pods_in(key);
+        let answer = self.timed("delete", "pod", &key.to_string(), api.delete(&key.name, &params)).await?;
+        Ok(answer.left())
+    }
+
+    /// True when no pod of the Job is left, finished ones aside.
+    pub async fn pods_are_gone(&self, key: &Key, job_uid: &str) -> Result<bool, WriteError> {
+        Ok(self.pods_of_job(key, job_uid).await?.iter().all(is_over))
     }
 
     /// Tells the pods of a Job, and then the Job, which so remembers that all were told: a crash in between is made good.
@@ -45,14 +65,10 @@ impl Writer {
             return Err(error);
         }
         let api: Api<Job> = Api::namespaced(self.client.clone(), &key.namespace);
-        let patch = json!({"metadata": {"uid": job_uid, "annotations": self.annotations(notice)}});
-        self.timed(
-            "tell",
-            "job",
-            &key.to_string(),
-            api.patch(&key.name, &of_operator(), &Patch::Merge(patch)),
-        )
-        .await
+        let annotations = self.fenced(annotations(notice));
+        let patch = json!({"metadata": {"uid": job_uid, "annotations": annotations}});
+        self.timed("tell", "job", &key.to_string(), api.patch(&key.name, &patching(), &Patch::Merge(patch)))
+            .await
     }
 
     /// One look at the pods and one write to each that does not know yet; the first failure of those.
@@ -62,32 +78,36 @@ impl Writer {
         job_uid: &str,
         notice: Option<&NoticeWords>,
     ) -> Result<Option<WriteError>, WriteError> {
-        let api: Api<Pod> = Api::namespaced(self.client.clone(), &key.namespace);
-        let params = ListParams::default().labels(&format!("batch.kubernetes.io/controller-uid={job_uid}"));
-        let pods = self.timed("list", "pod", &key.to_string(), api.list(&params)).await?.items;
+        let pods = self.pods_of_job(key, job_uid).await?;
         let wanted = notice.map(|n| n.deadline.as_str());
         let told =
             |pod: &Pod| pod.annotations().get(ANNOTATION_RECLAIM_DEADLINE).map(String::as_str) == wanted;
-        let over = |pod: &Pod| {
-            matches!(pod.status.as_ref().and_then(|s| s.phase.as_deref()), Some("Succeeded" | "Failed"))
-        };
-        let annotations = self.annotations(notice);
-        let writes = pods.iter().filter(|pod| !told(pod) && !over(pod)).map(|pod| {
+        let (api, annotations) = (self.pods_in(key), self.fenced(annotations(notice)));
+        let writes = pods.iter().filter(|pod| !told(pod) && !is_over(pod)).map(|pod| {
             let name = pod.name_any();
             let patch = json!({"metadata": {"uid": pod.uid(), "annotations": annotations}});
             let (api, place) = (&api, format!("{}/{name}", key.namespace));
             async move {
                 let patch = Patch::Merge(patch);
-                let params = of_operator();
-                self.timed("tell", "pod", &place, api.patch(&name, &params, &patch)).await.err()
+                self.timed("tell", "pod", &place, api.patch(&name, &patching(), &patch)).await.err()
             }
         });
         let failures: Vec<Option<WriteError>> =
             futures::stream::iter(writes.collect::<Vec<_>>()).buffer_unordered(PODS_AT_ONCE).collect().await;
         Ok(failures.into_iter().flatten().next())
     }
+
+    async fn pods_of_job(&self, key: &Key, job_uid: &str) -> Result<Vec<Pod>, WriteError> {
+        let params = ListParams::default().labels(&format!("batch.kubernetes.io/controller-uid={job_uid}"));
+        let api = self.pods_in(key);
+        Ok(self.timed("list", "pod", &key.to_string(), api.list(&params)).await?.items)
+    }
+
+    fn pods_in(&self, key: &Key) -> Api<Pod> {
+        Api::namespaced(self.client.clone(), &key.namespace)
+    }
 }
 
-fn of_operator() -> PatchParams {
-    PatchParams { field_manager: Some(OPERATOR.to_owned()), ..PatchParams::default() }
+fn is_over(pod: &Pod) -> bool {
+    matches!(pod.status.as_ref().and_then(|s| s.phase.as_deref()), Some("Succeeded" | "Failed"))
 }

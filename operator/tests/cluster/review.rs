@@ -1,6 +1,6 @@
 //! A text with faults is refused before it is stored, with the same diagnostics as `concord check`.
 
-use concord_pool::{Identity, setup};
+use concord_pool::{Identity, pool, setup};
 use serde_json::{Value, json};
 
 use super::support::{Pool, treaty};
@@ -24,7 +24,7 @@ async fn whoever_writes_a_text_with_faults_is_told_all_of_them_at_once() {
     let mut pool = Pool::start(1, &[("alpha", 8)], 1).await;
     pool.kill_operator();
     let url = pool.start_reviewing_operator();
-    setup::let_operator_review(&pool.admin, &url).await.unwrap();
+    setup::let_operator_review(&pool.admin, &pool::chart(), &url).await.unwrap();
     let apply = |object: &Value| pool.try_kubectl(Identity::ADMIN, &["apply", "-f", "-"], Some(object));
     // Until the operator has told the API server its certificate, nobody asks it.
     let said = pool

@@ -57,8 +57,7 @@ impl Pool {
         let admin = plane.client(Identity::ADMIN).await.unwrap();
         let researcher = plane.client(RESEARCHER).await.unwrap();
         let mut pool = Self { plane: Some(plane), folder, operator: None, lease_seconds, admin, researcher };
-        let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/../helm/concord");
-        setup::install(&pool.admin, chart.as_ref()).await.unwrap();
+        setup::install(&pool.admin, &concord_pool::pool::chart()).await.unwrap();
         let wanted: Vec<SimulatedNode> = (0..node_count).map(node).collect();
         nodes::create(&pool.admin, &wanted).await.unwrap();
         nodes::wait_ready(&pool.admin, node_count, |_, _| ()).await.unwrap();

@@ -79,6 +79,37 @@ async fn people_cannot_start_jobs_or_leave_their_project() {
     pool.stop().await;
 }
 
+/// Pods come and go by the hundred; in one counter with them, a Job was refused while they were counted.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_projects_pods_and_jobs_are_counted_apart() {
+    let pool = Pool::start(1, &[("alpha", 8)], 1).await;
+    pool.submit("alpha", "counted", 2, 1, 3600.0).await;
+    pool.wait_for_state("alpha", "counted", ClaimPhase::Admitted).await;
+    for (quota, objects) in [("concord-project", "count/jobs.batch"), ("concord-project-pods", "count/pods")]
+    {
+        let used = pool.kubectl(&[
+            "get",
+            "resourcequota",
+            quota,
+            "-n",
+            "alpha-lab",
+            "-o",
+            "jsonpath={.status.used}",
+        ]);
+        let used: serde_json::Value = serde_json::from_str(&used).unwrap();
+        assert!(used.get(objects).is_some(), "{quota}: {used}");
+        assert_eq!(
+            used.get("count/jobs.batch").is_some(),
+            used.get("count/pods").is_none(),
+            "{quota}: {used}"
+        );
+    }
+    let door = ["create", "service", "loadbalancer", "door", "--tcp=80", "-n", "alpha-lab"];
+    let (answer, ok) = pool.try_kubectl("admin", &door, None);
+    assert!(!ok && answer.contains("exceeded quota: concord-project,"), "{answer}");
+    pool.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_job_gives_its_gpus_back_and_its_use_is_booked() {
     let pool = Pool::start(1, &[("alpha", 8)], 2).await;

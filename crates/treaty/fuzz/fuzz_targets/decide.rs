@@ -42,6 +42,7 @@ enum Raw {
     Release(u8),
     Wait(u16),
     LoseNode(u8),
+    Cordon(u8),
     Amend { member: u8, cells: u8 },
 }
 
@@ -79,6 +80,7 @@ impl Raw {
             Self::Release(nth) => Event::Release(usize::from(nth)),
             Self::Wait(millis) => Event::Wait(i64::from(millis % 5_000)),
             Self::LoseNode(nth) => Event::LoseNode(usize::from(nth)),
+            Self::Cordon(nth) => Event::Cordon(usize::from(nth)),
             Self::Amend { member, cells } => {
                 Event::Amend(usize::from(member), i64::from(cells % 3) * i64::from(NODE_GPUS))
             }

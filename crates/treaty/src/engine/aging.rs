@@ -262,7 +262,7 @@ impl Engine {
         ends.into_iter().find(enough).map(|(at, _)| at)
     }
 
-    /// When a claim that holds GPUs is gone, as far as that is known.
+    /// When a claim that holds GPUs is gone, as far as that is known; never before now, however long it has been due.
     fn leaves_at(&self, job: Job) -> Option<i64> {
         let record = self.record(job);
         let deadline = match record.state {
@@ -271,7 +271,8 @@ impl Engine {
             _ => None,
         };
         let window = record.leaves_by.as_ref().map(|by| by.0);
-        [deadline, window, record.expected_end(self.now)].into_iter().flatten().min()
+        let first = [deadline, window, record.expected_end(self.now)].into_iter().flatten().min();
+        first.map(|at| at.max(self.now))
     }
 
     /// Borrowers on kept nodes that have overrun what they stated are told to leave; not those who are aged themselves,

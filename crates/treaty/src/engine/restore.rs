@@ -7,7 +7,7 @@ use super::queue::{Job, NameOrder};
 use super::space::Place;
 use super::{Engine, NodeSpec, Rules};
 use crate::reason::ReclaimReason;
-use crate::snapshot::{Basis, Claim, ClaimState, Holding, Phase, Snapshot};
+use crate::snapshot::{Basis, Claim, ClaimState, Holding, Phase, Reserved, Snapshot};
 use crate::units::{ClaimId, MemberId, TimestampMillis};
 
 impl Engine {
@@ -195,7 +195,7 @@ impl Engine {
             ClaimState::Waiting { .. } => true,
             ClaimState::Reserved(kept) if kept.basis == Basis::Borrowed => {
                 let places = names.places(&kept.slots);
-                let there = places.len() == kept.slots.len()
+                let there = self.still_takes(kept, &places)
                     && places.iter().all(|&(node, _)| !self.aging.keeps_on(node));
                 if there && self.rules.aging.is_some() {
                     self.keep_by_age(job, places.to_vec());
@@ -204,8 +204,8 @@ impl Engine {
             }
             ClaimState::Reserved(kept) => {
                 let places = names.places(&kept.slots);
-                // A node may have been lost since, or have other labels now.
-                if places.len() < kept.slots.len()
+                // A node may have been lost or closed since, or have other labels now.
+                if !self.still_takes(kept, &places)
                     || !self.is_where_wanted(job, &places)
                     || self.is_held_up_inside(job)
                 {
@@ -218,6 +218,11 @@ impl Engine {
             }
             ClaimState::Holding(_) | ClaimState::Finished { .. } => false,
         }
+    }
+
+    /// Whether the nodes on which GPUs are kept still exist and take work.
+    fn still_takes(&self, kept: &Reserved, places: &[Place]) -> bool {
+        places.len() == kept.slots.len() && places.iter().all(|&(node, _)| !self.space.is_closed(node))
     }
 
     /// What [`Self::line_up`] does, with the line itself left to be sorted at the end.

@@ -4,71 +4,54 @@ use concord_treaty::decide::decide;
 use concord_treaty::document::MemberQuotaDocument;
 use concord_treaty::quota::QuotaInForce;
 use concord_treaty::reason::WaitReason;
-use concord_treaty::snapshot::{Claim, Phase, SharePath, Snapshot};
+use concord_treaty::snapshot::{SharePath, Snapshot};
 use concord_treaty::units::{MemberId, TimestampMillis};
 use proptest::prelude::*;
 
+use crate::support::history::{self, Event as Usual};
 use crate::support::pool::Pool;
 use crate::support::{document, gang, with_ceiling};
 use crate::trees::{any_path, any_quota, in_force, limits, sums, valid};
 
 #[derive(Debug, Clone)]
 enum Event {
+    /// A person of the member submits a pod of so many GPUs.
     Submit(u16, SharePath, u32, Option<i64>),
-    Finish(usize),
-    Cancel(usize),
-    Release(usize),
-    Wait(i64),
-    LoseNode(usize),
     /// The member's admins write another quota, or take it back.
     Requota(usize, Option<MemberQuotaDocument>),
+    /// What happens to any pool.
+    Usual(Usual),
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         8 => (0..2_u16, any_path(), 1..=4_u32, proptest::option::of(1..5_000_i64)).prop_map(|(m, p, g, e)| Event::Submit(m, p, g, e)),
-        3 => (0..20_usize).prop_map(Event::Finish),
-        1 => (0..20_usize).prop_map(Event::Cancel),
-        2 => (0..20_usize).prop_map(Event::Release),
-        3 => (0..3_000_i64).prop_map(Event::Wait),
-        1 => (0..20_usize).prop_map(Event::LoseNode),
+        3 => (0..20_usize).prop_map(|nth| Event::Usual(Usual::Finish(nth))),
+        1 => (0..20_usize).prop_map(|nth| Event::Usual(Usual::Cancel(nth))),
+        2 => (0..20_usize).prop_map(|nth| Event::Usual(Usual::Release(nth))),
+        3 => (0..3_000_i64).prop_map(|millis| Event::Usual(Usual::Wait(millis))),
+        1 => (0..20_usize).prop_map(|nth| Event::Usual(Usual::LoseNode(nth))),
+        1 => (0..20_usize).prop_map(|nth| Event::Usual(Usual::Cordon(nth))),
         1 => (0..2_usize, proptest::option::of(any_quota(true))).prop_map(|(m, q)| Event::Requota(m, q)),
     ]
 }
 
 fn happen(pool: &mut Pool, event: &Event) {
-    pool.now += 1;
-    let which = |filter: &dyn Fn(&Claim) -> bool, nth: usize| {
-        let of: Vec<&Claim> = pool.snapshot.claims.iter().filter(|c| filter(c)).collect();
-        of.get(nth % of.len().max(1)).map(|c| c.id.to_string())
-    };
     match event {
         Event::Submit(member, path, gpus, expected) => {
+            pool.now += 1;
             let id = format!("c{:06}", pool.now);
             pool.submit(&id, *member, gang(1, *gpus), *expected);
             pool.claim(&id).unwrap().path = path.clone();
         }
-        Event::Finish(nth) => {
-            let running = |c: &Claim| c.holding().is_some_and(|h| h.phase != Phase::Stopping);
-            which(&running, *nth).into_iter().for_each(|id| pool.finish(&id));
-        }
-        Event::Cancel(nth) => which(&Claim::is_waiting, *nth).into_iter().for_each(|id| pool.cancel(&id)),
-        Event::Release(nth) => {
-            let stopping = |c: &Claim| c.holding().is_some_and(|h| h.phase == Phase::Stopping);
-            which(&stopping, *nth).into_iter().for_each(|id| pool.release(&id));
-        }
-        Event::Wait(millis) => pool.now += millis,
-        Event::LoseNode(nth) if pool.snapshot.nodes.len() > 1 => {
-            let nth = nth % pool.snapshot.nodes.len();
-            pool.lose_node(nth);
-        }
-        Event::LoseNode(_) => {}
         Event::Requota(member, quota) => {
+            pool.now += 1;
             let member = MemberId(u16::try_from(*member).unwrap());
             let (quota, since) = (quota.as_ref().map(valid), TimestampMillis(pool.now));
             pool.snapshot.quotas.retain(|q| q.member != member);
             pool.snapshot.quotas.push(QuotaInForce { member, quota, since });
         }
+        Event::Usual(event) => history::happen(pool, event),
     }
 }
 

@@ -19,6 +19,8 @@ pub enum Event {
     Wait(i64),
     /// A node is gone; the last one stays.
     LoseNode(usize),
+    /// A node takes no more work, or takes it again: not ready, cordoned.
+    Cordon(usize),
     /// A member's guarantee becomes so many GPUs, if it is more.
     Amend(usize, i64),
 }
@@ -52,6 +54,7 @@ pub fn happen(pool: &mut Pool, event: &Event) {
             pool.lose_node(nth);
         }
         Event::LoseNode(_) => {}
+        Event::Cordon(nth) => pool.cordon(nth % pool.snapshot.nodes.len()),
         Event::Amend(member, most_gpus) => {
             let member = member % pool.document.members.len();
             let raw = &mut pool.document.members[member];

@@ -78,6 +78,12 @@ impl Pool {
         self.snapshot.nodes.remove(index);
     }
 
+    /// The node takes no more work, or takes it again.
+    pub fn cordon(&mut self, index: usize) {
+        let node = &mut self.snapshot.nodes[index];
+        node.schedulable = !node.schedulable;
+    }
+
     /// Drops finished claims whose run alone is over.
     fn forget(&mut self) {
         let (now, notice) = (TimestampMillis(self.now), self.treaty().reclaim_notice());
