@@ -414,5 +414,5 @@ fn what_is_kept_on_a_node_that_takes_no_more_work_is_kept_elsewhere() {
     assert_ne!(*now, kept);
     let told = pool.snapshot.claims.iter().filter(|c| c.holding().is_some_and(|h| h.phase != Phase::Running));
     let told: Vec<_> = told.map(|c| slots(c)[0].node.clone()).collect();
-    assert_eq!(told, [now.clone()], "only who is where it will start leaves");
+    assert_eq!(told, std::slice::from_ref(now), "only who is where it will start leaves");
 }
