@@ -135,7 +135,7 @@ pub fn from_milli(value: u64) -> f64 {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A node with one full and one silent GPU.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use nvml_wrapper::error::NvmlError;
 
-use crate::state::{ends_session, error_label};
+use crate::state::{ends_session, error_label, loses_gpu};
 
 /// Errors of single calls in one read.
 #[derive(Debug, Default)]
@@ -17,16 +17,23 @@ pub struct CallErrors {
 }
 
 impl CallErrors {
-    /// A value that may be absent: what the GPU does not support is no error.
+    /// A value that may be absent: what the GPU does not support, or this NVML has no function for, is no error.
     pub fn value<T>(&mut self, call: &'static str, result: Result<T, NvmlError>) -> Option<T> {
-        result.inspect_err(|error| self.note(call, error)).ok()
+        let unknown = matches!(result, Err(NvmlError::FailedToLoadSymbol(_) | NvmlError::FunctionNotFound));
+        result
+            .inspect_err(|error| {
+                if !unknown {
+                    self.note(call, error)
+                }
+            })
+            .ok()
     }
 
     /// A call without which the GPU cannot be told at all.
     pub fn device<T>(&mut self, call: &'static str, result: Result<T, NvmlError>) -> Option<T> {
         let wants_reset = matches!(result, Err(NvmlError::ResetRequired));
         self.lost_device |= result.is_err() && !wants_reset;
-        self.value(call, result)
+        result.inspect_err(|error| self.note(call, error)).ok()
     }
 
     fn note(&mut self, call: &'static str, error: &NvmlError) {
@@ -36,6 +43,7 @@ impl CallErrors {
         }
         *self.counts.entry((call, error_label(error))).or_default() += 1;
         self.session_over |= ends_session(error);
+        self.lost_device |= loses_gpu(error);
         self.reset_required |= matches!(error, NvmlError::ResetRequired);
     }
 
@@ -50,7 +58,7 @@ impl CallErrors {
         self.session_over
     }
 
-    /// True when a GPU that NVML lists is not in the reading.
+    /// True when a GPU that NVML lists does not answer.
     #[must_use]
     pub fn lost_device(&self) -> bool {
         self.lost_device
