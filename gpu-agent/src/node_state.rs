@@ -147,7 +147,7 @@ fn judge_device(history: &History, device: Option<&DeviceReading>, epoch: u64) -
     let flag = |name: &'static str| device.and_then(|d| d.value(name, "")).map(|value| value != 0.0);
     let action = device.and_then(|d| d.value("recovery_action", ""));
     let signs = Signs {
-        lost: device.is_none(),
+        lost: device.is_none_or(|device| device.lost),
         reset_required: device.is_some_and(|device| device.reset_required),
         row_remap_failed: flag("row_remap_failed"),
         row_remap_pending: flag("row_remap_pending"),

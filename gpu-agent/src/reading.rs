@@ -34,6 +34,8 @@ pub struct DeviceReading {
     pub minor: Option<u32>,
     /// A call said that it has to be reset; what else was read may be old.
     pub reset_required: bool,
+    /// A call said that it is lost, though it still is listed.
+    pub lost: bool,
     /// Power: a one-second average on most GPUs since Ampere, else the instant.
     pub power_watts: Option<f64>,
     /// Share of the last sample period in which a kernel ran. Busy time, not load; absent while MIG is on.

@@ -134,6 +134,12 @@ pub const fn error_label(error: &NvmlError) -> &'static str {
         NvmlError::FailedToLoadSymbol(_) | NvmlError::FunctionNotFound => "function_not_found",
         NvmlError::NoData => "no_data",
         NvmlError::Unknown => "unknown",
+        NvmlError::InvalidArg => "invalid_argument",
+        NvmlError::OperatingSystem => "operating_system",
+        // Codes that the wrapper has no name for.
+        NvmlError::UnexpectedVariant(25) => "argument_version_mismatch",
+        NvmlError::UnexpectedVariant(27) => "not_ready",
+        NvmlError::UnexpectedVariant(28) => "gpu_not_found",
         _ => "other",
     }
 }

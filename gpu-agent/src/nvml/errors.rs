@@ -5,7 +5,7 @@ use std::fmt;
 
 use nvml_wrapper::error::NvmlError;
 
-use crate::state::{ends_session, error_label, loses_gpu};
+use crate::state::{NvmlState, ends_session, error_label, loses_gpu};
 
 /// Errors of single calls in one read.
 #[derive(Debug, Default)]
@@ -13,7 +13,10 @@ pub struct CallErrors {
     counts: BTreeMap<(&'static str, &'static str), u64>,
     session_over: bool,
     lost_device: bool,
+    /// What calls of the GPU that is being read said.
+    lost: bool,
     reset_required: bool,
+    whole: Option<NvmlState>,
 }
 
 impl CallErrors {
@@ -44,6 +47,10 @@ impl CallErrors {
         *self.counts.entry((call, error_label(error))).or_default() += 1;
         self.session_over |= ends_session(error);
         self.lost_device |= loses_gpu(error);
+        self.lost |= loses_gpu(error);
+        if ends_session(error) || matches!(error, NvmlError::NoPermission | NvmlError::OperatingSystem) {
+            self.whole.get_or_insert(NvmlState::of(error));
+        }
         self.reset_required |= matches!(error, NvmlError::ResetRequired);
     }
 
@@ -64,9 +71,15 @@ impl CallErrors {
         self.lost_device
     }
 
-    /// True when a call asked for a reset since this was last asked.
-    pub fn take_reset_required(&mut self) -> bool {
-        std::mem::take(&mut self.reset_required)
+    /// Whether a call asked for a reset, and whether one said that the GPU is lost, since this was last asked.
+    pub fn take_signs(&mut self) -> (bool, bool) {
+        (std::mem::take(&mut self.reset_required), std::mem::take(&mut self.lost))
+    }
+
+    /// State of the whole of NVML that the errors mean when no GPU answers.
+    #[must_use]
+    pub fn state_without_gpus(&self) -> NvmlState {
+        self.whole.unwrap_or(NvmlState::Failed)
     }
 }
 

@@ -62,13 +62,18 @@ fn said(metrics: &Metrics) -> String {
     kinds.dedup();
     let errors = if kinds.is_empty() { "-".to_owned() } else { kinds.join(" ") };
     let (power, energy) = (count("concord_gpu_power_watts"), count("concord_gpu_hardware_energy_joules"));
-    format!("`{state}` | {power} | {energy} | {errors}")
+    let health = metrics.0.lines().find(|line| line.starts_with("concord_gpu_healthy{gpu_uuid=\"GPU-b\""));
+    let health = health.map_or("-", |line| match line.split('"').nth(3) {
+        Some("") => "healthy",
+        reason => reason.unwrap_or("-"),
+    });
+    format!("`{state}` | {power} | {energy} | {health} | {errors}")
 }
 
 #[test]
 fn each_code_at_each_call_is_a_state_and_never_a_zero() {
     let mut table =
-        "| code | call | state | GPUs with power | GPUs with energy | errors counted |\n|---|---|---|---|---|---|\n".to_owned();
+        "| code | call | state | GPUs with power | GPUs with energy | second GPU | errors counted |\n|---|---|---|---|---|---|---|\n".to_owned();
     for (number, code) in CODES {
         for (name, symbol) in CALLS {
             let simulator = Simulator::new(&scenario(code, symbol));
