@@ -2,6 +2,7 @@
 //! gone leaves no stale series and the hardware's counter is passed on as it is.
 
 mod accounts;
+mod own_cost;
 mod readings;
 mod spec;
 
@@ -241,6 +242,7 @@ impl Collector for Known {
         }
         let grid = grid.read().unwrap_or_else(PoisonError::into_inner);
         let now = Timestamp::now().as_microsecond();
+        own_cost::cpu(&mut families);
         accounts::intensity(&mut families, grid.as_ref().and_then(|grid| grid.at(now)));
         families.into_vec()
     }
@@ -253,7 +255,7 @@ impl Collector for Known {
 pub fn table() -> Result<String, prometheus::Error> {
     let owned = |labels: &[&str]| labels.iter().map(|label| (*label).to_owned()).collect::<Vec<_>>();
     let mut rows: Vec<Row> = Vec::new();
-    for spec in readings::SPECS.iter().chain(accounts::SPECS) {
+    for spec in readings::SPECS.iter().chain(accounts::SPECS).chain(own_cost::SPECS) {
         rows.push((spec.name.to_owned(), spec.kind(), owned(spec.labels), spec.help.to_owned()));
     }
     for quantity in QUANTITIES {

@@ -39,7 +39,7 @@ async fn serve(options: Run) -> anyhow::Result<()> {
     let counters = Counters::new()?;
     let grid = Arc::default();
     let mapping = options.pod_resources.as_ref().map(|_| kubelet::Shared::default());
-    let (file, node) = kept(&options, &counters);
+    let (file, node) = kept(&options, &counters)?;
     let sampler = sampler::start(
         sampler::Options {
             library: options.library.nvml_library.clone(),
@@ -150,8 +150,14 @@ fn signals(kind: SignalKind) -> anyhow::Result<Signal> {
 }
 
 /// The accounts as they were kept.
-fn kept(options: &Run, counters: &Counters) -> (Option<StateFile>, NodeState) {
-    let Some(directory) = &options.state_directory else { return (None, NodeState::default()) };
+fn kept(options: &Run, counters: &Counters) -> anyhow::Result<(Option<StateFile>, NodeState)> {
+    let Some(directory) = &options.state_directory else { return Ok((None, NodeState::default())) };
+    std::fs::create_dir_all(directory).with_context(|| {
+        format!(
+            "cannot make the state directory {}; give another with --state-directory",
+            directory.display()
+        )
+    })?;
     let file = StateFile::new(directory, options.node.as_deref().unwrap_or_default());
     let (outcome, node) = match file.load() {
         Ok(Some(node)) => ("restored", node),
@@ -162,7 +168,7 @@ fn kept(options: &Run, counters: &Counters) -> (Option<StateFile>, NodeState) {
         }
     };
     counters.state_loads.with_label_values(&[outcome]).inc();
-    (Some(file), node)
+    Ok((Some(file), node))
 }
 
 /// Without it, as in some sandboxes, every start of the agent is a boot: energy while it was away is then not counted.

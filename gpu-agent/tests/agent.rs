@@ -174,3 +174,14 @@ fn faults_of_the_whole_library_are_states() {
         assert!(!output.status.success() && err.contains("To fix it: "), "{err}");
     }
 }
+
+#[test]
+fn a_state_directory_is_made_and_one_that_cannot_be_made_is_told_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let below = file.join("state");
+    let arguments = ["run", "--listen", "127.0.0.1:0", "--nvml-library", MISSING, "--state-directory"];
+    let (output, _, err) = once(&[&arguments[..], &[below.to_str().unwrap()]].concat(), "");
+    assert!(!output.status.success() && err.contains("cannot make the state directory"), "{err}");
+}

@@ -29,6 +29,8 @@ pub struct Beat {
     listener: Option<Listener>,
     /// While a GPU is missing: when NVML is opened again to look for it, and the time to the look after that.
     look: Option<(Instant, Duration)>,
+    /// The last write of the accounts failed, and that was told.
+    keep_failed: bool,
 }
 
 impl Beat {
@@ -36,7 +38,7 @@ impl Beat {
     pub fn new(mut options: Options, counters: Counters) -> Self {
         let mut node = std::mem::take(&mut options.node);
         node.boot(&options.boot_id);
-        Self { options, counters, node, session: None, listener: None, look: None }
+        Self { options, counters, node, session: None, listener: None, look: None, keep_failed: false }
     }
 
     /// Time between two beats.
@@ -114,10 +116,13 @@ impl Beat {
     pub fn keep(&mut self, last: bool) {
         let Some(file) = &mut self.options.file else { return };
         if let Err(error) = file.save(&self.node, last) {
-            if self.counters.state_errors.get() == 0 {
+            if !self.keep_failed {
                 tracing::warn!("accounts cannot be kept: {error}");
             }
+            self.keep_failed = true;
             self.counters.state_errors.inc();
+        } else {
+            self.keep_failed = false;
         }
     }
 

@@ -73,7 +73,6 @@ fn joules_of_each_holder_are_those_that_the_scenario_implies() {
     let options =
         ["--pod-resources", &socket, "--settle-seconds", "0", "--idle-watts", "69.85", "--state-directory"];
     let state = simulator.path("state");
-    std::fs::create_dir(&state).unwrap();
     let options: Vec<&str> = options.into_iter().chain([state.to_str().unwrap()]).collect();
     let agent = Agent::start(&simulator, &options);
     let seen = |seconds: f64| {

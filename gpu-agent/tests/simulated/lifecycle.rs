@@ -50,6 +50,8 @@ fn nvml_is_let_go_on_a_signal_and_opened_again_on_another() {
     let simulator = Simulator::new(TWO);
     let agent = Agent::start(&simulator, &[]);
     agent.wait("it reads", |m| m.state() == Some("ready"));
+    // Own cost: a start takes more than a tick of 10 ms, and far less than the whole seconds of the usual collector.
+    agent.wait("it counts its CPU time", |m| m.sum("concord_gpu_agent_cpu_seconds_total", &[]) > Some(0.0));
     agent.signal("USR1");
     let released = agent.wait("it was let go", |m| m.state() == Some("released"));
     assert_eq!(healthy(&released, "GPU-a\",reason=\"Released"), Some(0.0));
