@@ -47,7 +47,7 @@ prerequisites: ## Are Rust, Go and a C compiler here? Names what is missing and 
 	if [ $$missing = 1 ]; then echo "^ missing; install these and run make again" >&2; exit 1; fi
 
 build: prerequisites ## Build the programs, optimised
-	cargo build --release --locked -p concord-pool -p concord-operator -p concord-quota-api
+	cargo build --release --locked -p concord-pool -p concord-operator -p concord-quota-api -p concord-gpu-agent -p concord-node-sim -p concord-nvml-sim
 
 up: build ## Start the local pool (real control plane, simulated GPU nodes) and replay a real trace on it
 	@$(POOL) up --kill-operator $(KILL) $(UP)
