@@ -1,22 +1,35 @@
-//! The thread that reads NVML on a fixed beat, opens it again when it is gone, and publishes the latest reading.
+//! The thread that reads NVML on a fixed beat, opens it again when it is gone, keeps the accounts and publishes both.
 //!
 //! A blocked call blocks only this thread: readers see the age of the last reading and stop repeating it.
 
+mod beat;
+
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, RwLock};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 
+use crate::carbon::Intensity;
+use crate::health::Trouble;
+use crate::kubelet;
 use crate::metrics::Counters;
+use crate::node_state::NodeState;
 use crate::nvml::{CallErrors, Session};
 use crate::reading::NodeReading;
 use crate::state::{NvmlState, Unavailable};
+use crate::state_file::StateFile;
+use beat::Beat;
 
 /// Longest wait between two tries to open NVML: a driver that comes back is seen within half a minute, and a node
 /// without one costs two `dlopen` a minute.
 const RETRY_MAX: Duration = Duration::from_secs(30);
+/// A library that does not fit its driver stays so until this process loads another; a mount that is old needs a new pod.
+/// So many tries take about a minute.
+const MISMATCHES_MAX: u32 = 6;
 
 /// What is known now.
 #[derive(Debug, Clone)]
@@ -27,6 +40,10 @@ pub struct Latest {
     pub unavailable: Option<Unavailable>,
     /// The last reading; only while NVML is ready.
     pub reading: Option<Arc<NodeReading>>,
+    /// Accounts of all GPUs.
+    pub node: Arc<NodeState>,
+    /// Each GPU, and what is wrong with it.
+    pub health: Arc<Vec<(String, Option<Trouble>)>>,
     /// End of the last try, by the monotonic clock.
     pub tried: Instant,
     /// End of the last read that worked.
@@ -36,94 +53,123 @@ pub struct Latest {
 }
 
 impl Latest {
+    /// Before the first try.
+    #[must_use]
+    pub fn starting(node: NodeState, interval: Duration) -> Self {
+        Self {
+            state: NvmlState::Starting,
+            unavailable: None,
+            reading: None,
+            node: Arc::new(node),
+            health: Arc::default(),
+            tried: Instant::now(),
+            read_at: None,
+            // One slow read among many GPUs is no silence; ten beats are.
+            stale_after: (interval * 10).max(RETRY_MAX + Duration::from_secs(10)),
+        }
+    }
+
     /// The reading, unless NVML has been silent for too long.
+    #[must_use]
     pub fn fresh(&self, now: Instant) -> Option<&NodeReading> {
         self.reading.as_deref().filter(|_| !self.is_silent(now))
     }
 
     /// True when the thread has been inside one call for too long.
+    #[must_use]
     pub fn is_silent(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.tried) > self.stale_after
     }
+}
+
+/// How to sample.
+pub struct Options {
+    /// NVML, when it is not the system's.
+    pub library: Option<PathBuf>,
+    /// Time between two reads.
+    pub interval: Duration,
+    /// Boot of the node.
+    pub boot_id: String,
+    /// Read the use of processes too.
+    pub processes: bool,
+    /// Idle power, when it is known.
+    pub idle_milliwatts: Option<u64>,
+    /// XIDs that take no GPU out.
+    pub harmless_xids: Vec<u64>,
+    /// Time after which an interval's holders are known for sure.
+    pub settle: Duration,
+    /// Where accounts are kept.
+    pub file: Option<StateFile>,
+    /// Accounts as they were kept.
+    pub node: NodeState,
+    /// Who holds what; without a kubelet nobody is charged.
+    pub mapping: Option<kubelet::Shared>,
+    /// Intensity of the grid.
+    pub grid: Arc<RwLock<Option<Intensity>>>,
+}
+
+/// What the thread is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Close NVML, so that the driver can be replaced.
+    Release,
+    /// Open it again.
+    Resume,
+    /// Keep the accounts and end.
+    Stop,
 }
 
 /// The running thread.
 pub struct Sampler {
     /// What it knows.
     pub latest: watch::Receiver<Latest>,
-    /// Resolves when it has died.
-    pub ended: oneshot::Receiver<()>,
+    /// By which it is told.
+    pub orders: Sender<Order>,
+    /// Why it ended.
+    pub ended: oneshot::Receiver<String>,
+    /// The thread itself.
+    pub thread: JoinHandle<()>,
 }
 
 /// Starts the thread.
-pub fn start(library: Option<PathBuf>, interval: Duration, counters: Counters) -> std::io::Result<Sampler> {
-    let (sender, latest) = watch::channel(Latest {
-        state: NvmlState::Starting,
-        unavailable: None,
-        reading: None,
-        tried: Instant::now(),
-        read_at: None,
-        // One slow read among many GPUs is no silence; ten beats are.
-        stale_after: (interval * 10).max(RETRY_MAX + Duration::from_secs(10)),
-    });
+///
+/// # Errors
+/// When the system has no thread left.
+pub fn start(options: Options, counters: Counters) -> std::io::Result<Sampler> {
+    let (sender, latest) = watch::channel(Latest::starting(options.node.clone(), options.interval));
     let (alive, ended) = oneshot::channel();
-    std::thread::Builder::new().name("nvml".to_owned()).spawn(move || {
-        // Dropped when the thread ends, by return or panic.
-        let _alive: oneshot::Sender<()> = alive;
-        sample(library, interval, &counters, &sender);
+    let (orders, told) = channel();
+    let thread = std::thread::Builder::new().name("nvml".to_owned()).spawn(move || {
+        // Dropped without a word when the thread panics.
+        let said = sample(Beat::new(options, counters), &told, &sender);
+        let _ = alive.send(said);
     })?;
-    Ok(Sampler { latest, ended })
+    Ok(Sampler { latest, orders, ended, thread })
 }
 
-fn sample(library: Option<PathBuf>, interval: Duration, counters: &Counters, latest: &watch::Sender<Latest>) {
-    let mut session: Option<Session> = None;
-    let mut failures = 0;
-    while !latest.is_closed() {
+fn sample(mut beat: Beat, told: &Receiver<Order>, latest: &watch::Sender<Latest>) -> String {
+    let (mut failures, mut mismatches, mut released) = (0, 0, false);
+    loop {
         let started = Instant::now();
-        let mut errors = CallErrors::default();
-        let result = match session.take() {
-            Some(open) => Ok(open),
-            None => {
-                counters.opens.inc();
-                Session::open(library.as_deref())
-            }
-        };
-        let result = result.and_then(|open| open.read(&mut errors).map(|reading| (open, reading)));
-        for (call, error, count) in errors.counts() {
-            counters.errors.with_label_values(&[call, error]).inc_by(count);
+        let trouble = if released { beat.idle(latest) } else { beat.read(latest) };
+        failures = if trouble.is_some() { failures + 1 } else { 0 };
+        mismatches = if trouble == Some(NvmlState::VersionMismatch) { mismatches + 1 } else { 0 };
+        if mismatches >= MISMATCHES_MAX {
+            return "NVML and the driver stay of different releases; a new process may find the right library".to_owned();
         }
-        counters.read_seconds.set(started.elapsed().as_secs_f64());
-        let trouble = result.is_err() || errors.session_over();
-        failures = if trouble { failures + 1 } else { 0 };
-        session = publish(result, latest).filter(|_| !errors.session_over());
-        std::thread::sleep(pause(interval, started.elapsed(), failures));
+        match told.recv_timeout(pause(beat.interval(), started.elapsed(), failures)) {
+            Ok(Order::Release) => {
+                released = true;
+                beat.close();
+            }
+            Ok(Order::Resume) => released = false,
+            Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => {
+                beat.keep(true);
+                return "told to stop".to_owned();
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
     }
-}
-
-/// Tells readers; gives the session back when it can still be used.
-fn publish(
-    result: Result<(Session, NodeReading), Unavailable>,
-    latest: &watch::Sender<Latest>,
-) -> Option<Session> {
-    let now = Timestamp::now();
-    let (session, state, reading, unavailable) = match result {
-        Ok((session, reading)) => (Some(session), NvmlState::Ready, Some(Arc::new(reading)), None),
-        Err(unavailable) => (None, unavailable.state, None, Some(unavailable)),
-    };
-    latest.send_modify(|latest| {
-        if latest.state != state {
-            match &unavailable {
-                Some(unavailable) => tracing::warn!(state = state.label(), "{unavailable}"),
-                None => tracing::info!(state = state.label(), "NVML answers"),
-            }
-        }
-        latest.state = state;
-        latest.read_at = reading.as_ref().map(|_| now).or(latest.read_at);
-        latest.reading = reading;
-        latest.unavailable = unavailable;
-        latest.tried = Instant::now();
-    });
-    session
 }
 
 /// Time to the next beat; doubles with each failure in a row up to [`RETRY_MAX`], or the interval if that is longer.
@@ -132,6 +178,9 @@ fn pause(interval: Duration, elapsed: Duration, failures: u32) -> Duration {
     let beat = interval.saturating_mul(factor).min(RETRY_MAX.max(interval));
     beat.saturating_sub(elapsed).max(Duration::from_millis(10))
 }
+
+/// One try: the session to go on with, and what it found.
+type Try = (Option<Session>, Result<NodeReading, Unavailable>, CallErrors);
 
 #[cfg(test)]
 mod tests {
@@ -152,15 +201,9 @@ mod tests {
 
     #[test]
     fn an_old_reading_is_not_repeated() {
-        let tried = Instant::now();
-        let latest = Latest {
-            state: NvmlState::Ready,
-            unavailable: None,
-            reading: Some(Arc::new(crate::reading::tests::node())),
-            tried,
-            read_at: None,
-            stale_after: Duration::from_secs(40),
-        };
+        let reading = Some(Arc::new(crate::reading::tests::node()));
+        let latest = Latest { reading, ..Latest::starting(NodeState::default(), Duration::from_secs(1)) };
+        let tried = latest.tried;
         assert!(latest.fresh(tried + Duration::from_secs(40)).is_some());
         assert!(latest.fresh(tried + Duration::from_secs(41)).is_none());
     }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::routing::get;
-use prometheus::{Registry, TEXT_FORMAT, TextEncoder};
+use prometheus::{Histogram, Registry, TEXT_FORMAT, TextEncoder};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -13,13 +13,19 @@ use crate::readiness;
 use crate::sampler::Latest;
 
 /// Serves until the process ends.
+///
+/// # Errors
+/// When the listener fails.
 pub async fn serve(
     listener: TcpListener,
     registry: Registry,
+    scrape_seconds: Histogram,
     latest: watch::Receiver<Latest>,
 ) -> std::io::Result<()> {
     let metrics = move || async move {
+        let timer = scrape_seconds.start_timer();
         let text = TextEncoder::new().encode_to_string(&registry.gather());
+        timer.observe_duration();
         text.map(|text| ([(header::CONTENT_TYPE, TEXT_FORMAT)], text))
             .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
     };

@@ -23,13 +23,15 @@ pub enum NvmlState {
     NoPermission,
     /// NVML answers, but lists no GPU.
     NoDevices,
+    /// Closed on request, so that a driver can be replaced.
+    Released,
     /// Any other failure of the whole of NVML.
     Failed,
 }
 
 impl NvmlState {
     /// Every state, so that each has a series.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Starting,
         Self::Ready,
         Self::LibraryMissing,
@@ -38,6 +40,7 @@ impl NvmlState {
         Self::VersionMismatch,
         Self::NoPermission,
         Self::NoDevices,
+        Self::Released,
         Self::Failed,
     ];
 
@@ -53,6 +56,7 @@ impl NvmlState {
             Self::VersionMismatch => "version_mismatch",
             Self::NoPermission => "no_permission",
             Self::NoDevices => "no_devices",
+            Self::Released => "released",
             Self::Failed => "failed",
         }
     }
@@ -75,6 +79,7 @@ impl NvmlState {
             Self::NoDevices => {
                 "check that the GPUs are visible: lspci -d 10de:, and NVIDIA_VISIBLE_DEVICES in a container"
             }
+            Self::Released => "take the node's label away or send SIGUSR2 when the driver is back",
             Self::Failed => "see the kernel log (dmesg) for lines of NVRM",
         }
     }

@@ -35,6 +35,8 @@ pub const LABEL_PROJECT: &str = "concord.dev/project";
 pub const LABEL_MEMBER: &str = "concord.dev/member";
 /// Node label: the member that contributed the node.
 pub const LABEL_OWNER: &str = "concord.dev/owner";
+/// Node label: `true` lets the agent on the node close NVML, so that the driver can be replaced.
+pub const LABEL_RELEASE_NVML: &str = "concord.dev/release-nvml";
 /// Node label that the scheduler matches placements against.
 pub const LABEL_HOSTNAME: &str = "kubernetes.io/hostname";
 

@@ -54,9 +54,9 @@ pub struct Kind {
     pub pci_ids: (u32, u32),
     /// Generation of PCI Express.
     pub pcie_generation: u32,
-    /// NVLinks of the board and NVML's number of their version.
+    /// `NVLink` links of the board and NVML's number of their version.
     pub nvlinks: (u32, u32),
-    /// MB/s of one NVLink.
+    /// MB/s of one of these links.
     pub nvlink_megabytes_per_second: u32,
     /// MIG profiles.
     pub mig: &'static [MigProfile],

@@ -120,8 +120,9 @@ impl Scenario {
         let seconds = seconds(work, from, to);
         let places = work.places.iter().map(|place| {
             let gpu = &self.gpus[place.gpu];
-            let instances = gpu.mig.iter().flatten().filter(|i| Some(i.gpu_instance) == place.gpu_instance);
-            let multiprocessors = instances.map(|instance| instance.profile.multiprocessors).last();
+            let mut instances = gpu.mig.iter().flatten();
+            let instance = instances.find(|instance| Some(instance.gpu_instance) == place.gpu_instance);
+            let multiprocessors = instance.map(|instance| instance.profile.multiprocessors);
             PlaceTruth {
                 gpu: place.gpu,
                 device_id: place.device_id.clone(),

@@ -1,4 +1,4 @@
-//! PCI Express and NVLink. Every NVLink leads to a switch and works; simulated work moves nothing over either.
+//! PCI Express and `NVLink`. Every link leads to a switch and works; simulated work moves nothing over either.
 
 use std::ffi::{c_uint, c_ulonglong};
 use std::time::Duration;

@@ -50,8 +50,7 @@ unsafe extern "C" fn nvmlDeviceGetHandleByUUID(
         // SAFETY: NVML's contract: null, or a text with a final NUL.
         let uuid = unsafe { text_of(uuid) }?;
         let mig = devices(moment).find_map(|gpu| {
-            let instances = gpu.gpu().mig.iter().flatten();
-            let found = instances.filter(|instance| instance.uuid == uuid).last()?;
+            let found = gpu.gpu().mig.iter().flatten().find(|instance| instance.uuid == uuid)?;
             gpu.mig_device(found.gpu_instance)
         });
         let device = mig.map_or_else(|| find(moment, |gpu| gpu.uuid() == uuid), Ok)?;

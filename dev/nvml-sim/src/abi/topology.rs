@@ -63,7 +63,7 @@ unsafe extern "C" fn nvmlDeviceGetTopologyNearestGpus(
     })
 }
 
-/// All GPUs reach each other over the NVLink switches, unless MIG is on.
+/// All GPUs reach each other over the switches, unless MIG is on.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn nvmlDeviceGetP2PStatus(
     one: nvmlDevice_t,

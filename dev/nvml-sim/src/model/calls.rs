@@ -53,7 +53,7 @@ pub fn hangs(scenario: &Scenario, symbol: &str, gpu: Option<usize>, seconds: f64
     scenario.faults.hangs.iter().any(|call| call.concerns(symbol, gpu, seconds))
 }
 
-/// A number in 0..1 that looks random and is the same for the same rule and call (the finaliser of SplitMix64).
+/// A number in 0..1 that looks random and is the same for the same rule and call (the finaliser of `SplitMix64`).
 fn chance(rule: u64, count: u64) -> f64 {
     let mut x = (rule << 32 ^ count).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -93,7 +93,8 @@ impl Device<'_> {
     #[must_use]
     pub fn recovery_action(&self) -> u32 {
         let all = self.scenario.faults.recovery_actions.iter();
-        let now = all.filter(|recovery| recovery.gpu == self.index && recovery.window.contains(self.seconds));
-        now.map(|recovery| recovery.action).last().unwrap_or(0)
+        let mut now =
+            all.filter(|recovery| recovery.gpu == self.index && recovery.window.contains(self.seconds));
+        now.next_back().map_or(0, |recovery| recovery.action)
     }
 }

@@ -39,7 +39,7 @@ impl Device<'_> {
 ///
 /// # Errors
 /// `INVALID_ARGUMENT` when they are not of one device and in order; `NOT_SUPPORTED` for metrics that work of a
-/// scenario does not have, such as PCIe and NVLink traffic.
+/// scenario does not have, such as traffic over links.
 pub fn gpm_metric(
     scenario: &Scenario,
     first: GpmSample,

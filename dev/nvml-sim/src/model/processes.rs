@@ -8,6 +8,8 @@ use crate::scenario::Scenario;
 const SAMPLE_SECONDS: f64 = 1.0;
 /// How far back the driver remembers samples.
 const KEPT_SECONDS: f64 = 10.0;
+/// More than a time stamp loses by counting microseconds, less than the time between two samples.
+const STAMP_ERROR_SECONDS: f64 = 0.001;
 
 /// A process that uses a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +44,8 @@ impl Device<'_> {
         let mut processes = Vec::new();
         for (work, position) in self.work().filter(|(work, _)| work.runs(self.seconds)) {
             let place = &work.places[position];
-            let instances = self.gpu().mig.iter().flatten();
-            let instance = instances.filter(|i| Some(i.gpu_instance) == place.gpu_instance).last();
+            let mut instances = self.gpu().mig.iter().flatten();
+            let instance = instances.find(|instance| Some(instance.gpu_instance) == place.gpu_instance);
             let mib = work.value(&work.memory_mib, self.updated()) / place.pids.len().max(1) as f64;
             processes.extend(place.pids.iter().map(|pid| Process {
                 pid: *pid,
@@ -64,7 +66,8 @@ impl Device<'_> {
         let to = floor_to(self.seconds, SAMPLE_SECONDS);
         let from = seen_seconds.max(to - KEPT_SECONDS);
         let mut samples = Vec::new();
-        if to > from {
+        // Time stamps count microseconds, so a caller's last one can be a little before the sample it stands for.
+        if to - from > STAMP_ERROR_SECONDS {
             for (work, position) in self.work() {
                 let pids = &work.places[position].pids;
                 let share = (to - from) * pids.len().max(1) as f64;
