@@ -95,6 +95,8 @@ bench-operator: load-programs ## Fail-over amid 10,000 claims, restart amid 100,
 	@$(LOAD_PROGRAM) restart
 
 test: lint ## Format, lints, unit, property and integration tests; the last ones start real control planes
+	@# Some tests run programs of other packages, and load the simulated driver.
+	cargo build --workspace --locked
 	cargo test --workspace --locked
 
 # How often `make faults` tries each fault, and the first seed.

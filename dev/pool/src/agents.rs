@@ -108,7 +108,7 @@ impl Agents {
     async fn start_one(&self, plane: &mut ControlPlane, admin: &Client, node: &str, port: u16) -> Result<()> {
         let folder = folder(plane.data_dir()).join(node);
         let kubeconfig = folder.join("kubeconfig.yaml");
-        std::fs::create_dir_all(&folder)?;
+        std::fs::create_dir_all(folder.join("state"))?;
         kubeconfig::with_token(&plane.kubeconfig(AUDITOR), &kubeconfig, &token(admin, node).await?)?;
         let name = program(node);
         let launch = Launch::new(&name, &self.agent)
