@@ -31,6 +31,8 @@ pub const SYMBOLS: &[&str] = &[
     "nvmlDeviceGetDeviceHandleFromMigDeviceHandle",
     "nvmlDeviceGetDisplayActive",
     "nvmlDeviceGetDisplayMode",
+    "nvmlDeviceGetDriverModel",
+    "nvmlDeviceGetDriverModel_v2",
     "nvmlDeviceGetEccMode",
     "nvmlDeviceGetEncoderUtilization",
     "nvmlDeviceGetEnforcedPowerLimit",
