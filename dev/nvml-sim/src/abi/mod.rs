@@ -5,6 +5,7 @@
 #![allow(unsafe_code, reason = "a C interface: it exports symbols and writes through its caller's pointers")]
 #![allow(non_snake_case, reason = "NVML's names")]
 
+mod absent;
 mod clocks;
 mod ecc;
 mod events;
