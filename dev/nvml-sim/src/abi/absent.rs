@@ -32,7 +32,6 @@ absent! {
     nvmlDeviceGetAccountingStats
     nvmlDeviceGetActiveVgpus
     nvmlDeviceGetAdaptiveClockInfoStatus
-    nvmlDeviceGetAddressingMode
     nvmlDeviceGetAttributes
     nvmlDeviceGetAutoBoostedClocksEnabled
     nvmlDeviceGetBridgeChipInfo
