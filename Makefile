@@ -26,7 +26,7 @@ export PROPTEST_RNG_SEED
 
 POOL := $(CARGO_TARGET_DIR)/release/concord-pool
 
-.PHONY: help prerequisites build up down status logs replay audit crash-test bench-kueue bench-operator load-programs faults test lint crds fuzz mutants
+.PHONY: help prerequisites build up down status logs replay audit nvml-sim crash-test bench-kueue bench-operator load-programs faults test test-prerequisites lint crds fuzz mutants
 
 help: ## This list
 	@echo "Concord: GPUs that several members own together, shared under a treaty that software keeps."
@@ -71,6 +71,16 @@ replay: build ## Replay again on the running pool: make replay REPLAY=hours=2,sp
 audit: $(POOL) ## Count GPUs for a minute from the API alone: make audit FOR=5m
 	@$(POOL) audit --for $(or $(FOR),60s)
 
+NVML_SIM := $(CARGO_TARGET_DIR)/nvml-sim
+nvml-sim: prerequisites ## The NVML SIMULATOR: a libnvidia-ml.so.1 without GPUs for any client; prints how to load it
+	cargo build --release --locked -p concord-nvml-sim
+	@mkdir -p $(NVML_SIM)
+	@ln -sf ../release/libconcord_nvml_sim.so $(NVML_SIM)/libnvidia-ml.so.1
+	@echo
+	@echo "SIMULATOR, no GPU is read. Run any NVML client with"
+	@echo "  CONCORD_NVML_SIM_SCENARIO=$(CURDIR)/dev/nvml-sim/scenarios/exclusive.yaml LD_LIBRARY_PATH=$(NVML_SIM) <client>"
+	@echo "What it should have read: $(CARGO_TARGET_DIR)/release/nvml-sim-truth SCENARIO --from 0 --to 300"
+
 crash-test: build ## A smaller replay with three kills of the operator; fails if the audit finds anything
 	@$(POOL) up --no-replay
 	@$(POOL) replay --replay $(or $(REPLAY),start-day=26$(,)hours=4$(,)speed=300$(,)max-runtime-hours=4) --kill-operator 3
@@ -94,7 +104,12 @@ bench-operator: load-programs ## Fail-over amid 10,000 claims, restart amid 100,
 	@$(LOAD_PROGRAM) failover
 	@$(LOAD_PROGRAM) restart
 
-test: lint ## Format, lints, unit, property and integration tests; the last ones start real control planes
+test-prerequisites: prerequisites
+	@python3 -c 'import ensurepip, venv' 2>/dev/null \
+		|| $$([ "$$(id -u)" = 0 ] || echo sudo) apt-get install --yes --no-install-recommends python3-venv \
+		|| { echo "tests read the NVML simulator with Python clients; install: sudo apt-get install python3-venv" >&2; exit 1; }
+
+test: test-prerequisites lint ## Format, lints, unit, property and integration tests; the last ones start real control planes
 	@# Some tests run programs of other packages, and load the simulated driver.
 	cargo build --workspace --locked
 	cargo test --workspace --locked
