@@ -111,3 +111,20 @@ fn nvitop_shows_the_gpus_and_their_work() {
     }
     assert!(!output.contains("ERROR"), "{output}");
 }
+
+#[test]
+fn a_start_that_is_no_time_is_told_and_nothing_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = library_beside(&std::env::current_exe().unwrap()).unwrap();
+    std::os::unix::fs::symlink(library, folder.path().join("libnvidia-ml.so.1")).unwrap();
+    let output = Command::new(python())
+        .arg(here("clients/ask_everything.py"))
+        .env("LD_LIBRARY_PATH", folder.path())
+        .env("CONCORD_NVML_SIM_SCENARIO", here("scenarios/mig.yaml"))
+        .env("CONCORD_NVML_SIM_START", "noon")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("CONCORD_NVML_SIM_START: \"noon\" is no time in Unix seconds"), "{told}");
+    assert!(told.contains("NVMLError_Unknown") && output.stdout.is_empty(), "{told}");
+}
