@@ -91,6 +91,10 @@ pub struct Account {
     pub history: History,
     /// As last listed.
     pub gpu: Gpu,
+    /// It was not in the last reading.
+    pub missing: bool,
+    /// How often it went missing; each begins a session of its own.
+    pub losses: u64,
     /// Energy that was charged or found unallocated.
     pub booked_microjoules: u64,
     /// Of it, by integrated power because the GPU has no counter.

@@ -77,7 +77,7 @@ pub fn locate(gpus: &[Gpu], id: &DeviceId) -> Option<Slot> {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::device_id::{DRA_DRIVER, of_dra, of_plugin};
 

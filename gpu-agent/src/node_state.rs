@@ -51,7 +51,7 @@ impl NodeState {
         }
     }
 
-    /// NVML has to be opened again, because it or a GPU was gone or it was let go.
+    /// NVML has to be opened again, because the driver was gone or it was let go.
     pub fn session_over(&mut self) {
         self.session += 1;
     }
@@ -69,6 +69,7 @@ impl NodeState {
         for device in &node.devices {
             let account = self.accounts.entry(device.uuid.clone()).or_default();
             account.idle.configured_milliwatts = idle_milliwatts;
+            account.missing = false;
             // A GPU that waits for a reset says nothing of its instances.
             if !device.reset_required {
                 account.gpu = device.place();
@@ -78,7 +79,7 @@ impl NodeState {
                 monotonic_microseconds: device.monotonic_microseconds,
                 counter_millijoules: device.energy_millijoules,
                 power_milliwatts: device.power_milliwatts,
-                life: life.clone(),
+                life: DriverLife { session: life.session + account.losses, ..life.clone() },
             };
             let step = account.take(&sample, activity(device, pods_of_processes));
             began.extend(step.began.map(|cause| (device.uuid.clone(), cause)));
@@ -86,9 +87,22 @@ impl NodeState {
         for (uuid, account) in &mut self.accounts {
             if !node.devices.iter().any(|device| device.uuid == *uuid) {
                 account.meter.forget_power();
+                account.losses += u64::from(!account.missing);
+                account.missing = true;
             }
         }
         began
+    }
+
+    /// A GPU of this boot is not read.
+    #[must_use]
+    pub fn misses_a_gpu(&self) -> bool {
+        self.accounts.values().any(|account| account.missing && self.is_of_this_boot(account))
+    }
+
+    /// A GPU of an earlier boot may have been taken out.
+    fn is_of_this_boot(&self, account: &Account) -> bool {
+        account.meter.boot_id().is_none_or(|id| id == self.boot_id)
     }
 
     /// Charges what is known by now.
@@ -114,8 +128,7 @@ impl NodeState {
     /// Each GPU of this boot, and what is wrong with it.
     #[must_use]
     pub fn judge(&self, state: NvmlState, reading: Option<&NodeReading>) -> Vec<(String, Option<Trouble>)> {
-        let in_this_boot = |account: &&Account| account.meter.boot_id().is_none_or(|id| id == self.boot_id);
-        let accounts = self.accounts.iter().filter(|(_, account)| in_this_boot(account));
+        let accounts = self.accounts.iter().filter(|(_, account)| self.is_of_this_boot(account));
         let judge = |(uuid, account): (&String, &Account)| {
             let whole = match state {
                 NvmlState::Released => Some(Trouble::Released),
@@ -134,7 +147,7 @@ fn judge_device(history: &History, device: Option<&DeviceReading>, epoch: u64) -
     let flag = |name: &'static str| device.and_then(|d| d.value(name, "")).map(|value| value != 0.0);
     let action = device.and_then(|d| d.value("recovery_action", ""));
     let signs = Signs {
-        lost: device.is_none(),
+        lost: device.is_none_or(|device| device.lost),
         reset_required: device.is_some_and(|device| device.reset_required),
         row_remap_failed: flag("row_remap_failed"),
         row_remap_pending: flag("row_remap_pending"),

@@ -111,14 +111,14 @@ impl Session {
         }
         if devices.is_empty() {
             let cause = format!("none of {count} GPUs answers ({errors})");
-            return Err(unavailable(NvmlState::Failed, cause));
+            return Err(unavailable(errors.state_without_gpus(), cause));
         }
         let (driver_version, nvml_version) = (self.driver_version.clone(), self.nvml_version.clone());
         Ok(NodeReading { driver_version, nvml_version, devices })
     }
 
     fn device(&mut self, nvml: &Nvml, index: u32, errors: &mut CallErrors) -> Option<DeviceReading> {
-        errors.take_reset_required();
+        errors.take_signs();
         let Some(device) = errors.device("device_by_index", nvml.device_by_index(index)) else {
             return self.waits_for_reset(index, errors);
         };
@@ -148,13 +148,13 @@ impl Session {
         if self.processes && known.mig_slices.is_none() {
             reading.processes = activity::processes(&device, &mut known.last_seen_microseconds, errors);
         }
-        reading.reset_required = errors.take_reset_required();
+        (reading.reset_required, reading.lost) = errors.take_signs();
         Some(reading)
     }
 
     /// A GPU that has to be reset stays listed, with what is known of it.
     fn waits_for_reset(&mut self, index: u32, errors: &mut CallErrors) -> Option<DeviceReading> {
-        let reset_required = errors.take_reset_required();
+        let (reset_required, _) = errors.take_signs();
         let known = self.known.get(&index).filter(|_| reset_required)?;
         Some(DeviceReading { reset_required, ..known.reading(index) })
     }

@@ -34,6 +34,8 @@ pub struct DeviceReading {
     pub minor: Option<u32>,
     /// A call said that it has to be reset; what else was read may be old.
     pub reset_required: bool,
+    /// A call said that it is lost, though it still is listed.
+    pub lost: bool,
     /// Power: a one-second average on most GPUs since Ampere, else the instant.
     pub power_watts: Option<f64>,
     /// Share of the last sample period in which a kernel ran. Busy time, not load; absent while MIG is on.
@@ -135,7 +137,7 @@ pub fn from_milli(value: u64) -> f64 {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A node with one full and one silent GPU.

@@ -134,22 +134,27 @@ pub const fn error_label(error: &NvmlError) -> &'static str {
         NvmlError::FailedToLoadSymbol(_) | NvmlError::FunctionNotFound => "function_not_found",
         NvmlError::NoData => "no_data",
         NvmlError::Unknown => "unknown",
+        NvmlError::InvalidArg => "invalid_argument",
+        NvmlError::OperatingSystem => "operating_system",
+        // Codes that the wrapper has no name for.
+        NvmlError::UnexpectedVariant(25) => "argument_version_mismatch",
+        NvmlError::UnexpectedVariant(27) => "not_ready",
+        NvmlError::UnexpectedVariant(28) => "gpu_not_found",
         _ => "other",
     }
 }
 
-/// True when handles of this session are worth nothing any more, so that NVML must be opened again. 28 is
-/// `NVML_ERROR_GPU_NOT_FOUND`, which the wrapper has no name for.
+/// True when all handles of this session are worth nothing any more, so that NVML must be opened again at once.
 #[must_use]
 pub const fn ends_session(error: &NvmlError) -> bool {
-    matches!(
-        error,
-        NvmlError::Uninitialized
-            | NvmlError::DriverNotLoaded
-            | NvmlError::GpuLost
-            | NvmlError::LibRmVersionMismatch
-            | NvmlError::UnexpectedVariant(28)
-    )
+    matches!(error, NvmlError::Uninitialized | NvmlError::DriverNotLoaded | NvmlError::LibRmVersionMismatch)
+}
+
+/// True when one GPU is gone. Others can still be read; whether it is back is only seen when NVML is opened again. 28 is
+/// `NVML_ERROR_GPU_NOT_FOUND`, which the wrapper has no name for.
+#[must_use]
+pub const fn loses_gpu(error: &NvmlError) -> bool {
+    matches!(error, NvmlError::GpuLost | NvmlError::UnexpectedVariant(28))
 }
 
 #[cfg(test)]
@@ -165,8 +170,13 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_value_does_not_end_the_session_but_a_lost_gpu_does() {
-        assert!(!ends_session(&NvmlError::NotSupported) && !ends_session(&NvmlError::ResetRequired));
-        assert!(ends_session(&NvmlError::GpuLost) && ends_session(&NvmlError::UnexpectedVariant(28)));
+    fn a_missing_value_is_nothing_a_lost_gpu_concerns_itself_and_a_lost_driver_all() {
+        for error in [NvmlError::NotSupported, NvmlError::ResetRequired] {
+            assert!(!ends_session(&error) && !loses_gpu(&error));
+        }
+        for error in [NvmlError::GpuLost, NvmlError::UnexpectedVariant(28)] {
+            assert!(!ends_session(&error) && loses_gpu(&error));
+        }
+        assert!(ends_session(&NvmlError::DriverNotLoaded));
     }
 }

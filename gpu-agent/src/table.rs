@@ -48,6 +48,7 @@ fn row(device: &DeviceReading) -> [String; HEAD.len()] {
 fn state(device: &DeviceReading) -> String {
     let is_on = |name, label| device.value(name, label) == Some(1.0);
     let signs = [
+        (device.lost, "lost"),
         (device.reset_required, "reset required"),
         (is_on("row_remap_failed", ""), "row remap failed"),
         (is_on("row_remap_pending", ""), "row remap pending"),

@@ -144,7 +144,7 @@ fn values_pass_from_the_library_to_prometheus() {
     let metrics = agent.get("/metrics").unwrap();
     for line in [
         "concord_gpu_power_watts{gpu_uuid=\"GPU-0\"} 69.85",
-        "concord_gpu_energy_joules_total{gpu_uuid=\"GPU-0\"} 187.4",
+        "concord_gpu_hardware_energy_joules{gpu_uuid=\"GPU-0\"} 187.4",
         "concord_gpu_utilisation_ratio{gpu_uuid=\"GPU-0\"} 0.42",
         "concord_gpu_device_info{gpu_uuid=\"GPU-1\",gpu_index=\"1\",gpu_name=\"Test GPU\"} 1",
         "concord_gpu_nvml_state{state=\"ready\"} 1",

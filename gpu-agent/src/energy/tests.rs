@@ -107,8 +107,8 @@ enum Happening {
     Runs(u64),
     /// The same, and the counter does not answer.
     Silent(u64),
-    /// The driver is loaded again; so much was used before and after.
-    Reset(u64, u64),
+    /// The driver is loaded again; so much was used after that.
+    Reset(u64),
     /// The agent is started again.
     Restart(u64),
 }
@@ -119,7 +119,7 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
         prop_oneof![
             6 => millijoules.clone().prop_map(Happening::Runs),
             2 => millijoules.clone().prop_map(Happening::Silent),
-            1 => (millijoules.clone(), millijoules.clone()).prop_map(|(a, b)| Happening::Reset(a, b)),
+            1 => millijoules.clone().prop_map(Happening::Reset),
             1 => millijoules.prop_map(Happening::Restart),
         ],
         1..60,
@@ -140,7 +140,7 @@ proptest! {
                     counter += used;
                     answers = false;
                 }
-                Happening::Reset(_, after) => {
+                Happening::Reset(after) => {
                     (counter, session, seen) = (after, session + 1, None);
                 }
                 Happening::Restart(used) => {

@@ -27,6 +27,29 @@ fn a_gpu_that_is_missed_is_lost_until_it_is_back_or_the_node_was_started_again()
 }
 
 #[test]
+fn a_lost_gpu_begins_an_epoch_of_its_own_and_none_of_the_others() {
+    let of = |second: i64, uuids: &[&str]| {
+        let device = |uuid: &&str| DeviceReading {
+            wall_microseconds: second * 1_000_000,
+            energy_millijoules: Some(5),
+            ..device(uuid)
+        };
+        node(uuids.iter().map(device).collect())
+    };
+    let mut state = NodeState::default();
+    state.boot("b1");
+    assert_eq!(state.take(&of(0, &["GPU-a", "GPU-b"]), None, None), []);
+    assert!(!state.misses_a_gpu());
+    for second in 1..3 {
+        assert_eq!(state.take(&of(second, &["GPU-a"]), None, None), []);
+        assert!(state.misses_a_gpu());
+    }
+    let began = state.take(&of(3, &["GPU-a", "GPU-b"]), None, None);
+    assert_eq!(began, [("GPU-b".to_owned(), EpochCause::Session)]);
+    assert_eq!(state.accounts["GPU-b"].meter.gap_microseconds, 3_000_000);
+}
+
+#[test]
 fn an_xid_is_forgotten_with_the_reset_of_the_gpu_and_not_with_the_agent() {
     let mut state = NodeState::default();
     state.boot("b1");

@@ -16,6 +16,10 @@ use crate::processes::pods_of;
 use crate::reading::NodeReading;
 use crate::state::{NvmlState, Unavailable};
 
+/// Times between two looks for a GPU that is missing.
+const LOOK_MIN: Duration = Duration::from_secs(2);
+const LOOK_MAX: Duration = Duration::from_secs(30);
+
 /// What lives from beat to beat.
 pub struct Beat {
     options: Options,
@@ -23,6 +27,8 @@ pub struct Beat {
     node: NodeState,
     session: Option<Session>,
     listener: Option<Listener>,
+    /// While a GPU is missing: when NVML is opened again to look for it, and the time to the look after that.
+    look: Option<(Instant, Duration)>,
 }
 
 impl Beat {
@@ -30,7 +36,7 @@ impl Beat {
     pub fn new(mut options: Options, counters: Counters) -> Self {
         let mut node = std::mem::take(&mut options.node);
         node.boot(&options.boot_id);
-        Self { options, counters, node, session: None, listener: None }
+        Self { options, counters, node, session: None, listener: None, look: None }
     }
 
     /// Time between two beats.
@@ -46,13 +52,16 @@ impl Beat {
             self.counters.errors.with_label_values(&[call, error]).inc_by(count);
         }
         self.counters.read_seconds.set(started.elapsed().as_secs_f64());
-        let over = session.is_none() || errors.session_over();
+        let over = errors.session_over() && session.is_some();
         self.session = session;
         if let Ok(reading) = &result {
             self.take(reading);
         }
         self.hear();
         if over {
+            self.end_session();
+            self.node.session_over();
+        } else if self.is_time_to_look(errors.lost_device()) {
             self.end_session();
         } else {
             self.listen();
@@ -62,6 +71,21 @@ impl Beat {
         let state = result.as_ref().map_or_else(|unavailable| unavailable.state, |_| NvmlState::Ready);
         self.publish(state, result, latest);
         if state == NvmlState::Ready && !over { None } else { Some(state) }
+    }
+
+    /// A GPU that is missing is looked for by opening NVML again, at most every half minute: the others are read meanwhile.
+    fn is_time_to_look(&mut self, lost: bool) -> bool {
+        if self.session.is_none() || !(lost || self.node.misses_a_gpu()) {
+            self.look = None;
+            return false;
+        }
+        let now = Instant::now();
+        let (at, pause) = *self.look.get_or_insert((now + LOOK_MIN, LOOK_MIN * 2));
+        if now < at {
+            return false;
+        }
+        self.look = Some((now + pause, (pause * 2).min(LOOK_MAX)));
+        true
     }
 
     /// A beat without NVML, because it was let go.
@@ -81,6 +105,7 @@ impl Beat {
     pub fn close(&mut self) {
         if self.session.is_some() {
             self.end_session();
+            self.node.session_over();
         }
         tracing::info!("NVML was let go");
     }
@@ -113,6 +138,7 @@ impl Beat {
                     // It was open: the driver or all GPUs are gone.
                     self.session = Some(session);
                     self.end_session();
+                    self.node.session_over();
                     (None, Err(unavailable), errors)
                 }
             },
@@ -125,9 +151,7 @@ impl Beat {
                 tracing::warn!("a call that waits for events does not return; it keeps NVML open");
             }
         }
-        if self.session.take().is_some() {
-            self.node.session_over();
-        }
+        self.session = None;
     }
 
     fn take(&mut self, reading: &NodeReading) {
