@@ -26,7 +26,7 @@ export PROPTEST_RNG_SEED
 
 POOL := $(CARGO_TARGET_DIR)/release/concord-pool
 
-.PHONY: help prerequisites build up down status logs replay audit nvml-sim crash-test bench-kueue bench-operator load-programs faults test test-prerequisites lint crds fuzz mutants
+.PHONY: help prerequisites build up down status logs replay audit nvml-sim crash-test bench-kueue bench-operator bench-agent load-programs faults test test-prerequisites lint crds fuzz mutants
 
 help: ## This list
 	@echo "Concord: GPUs that several members own together, shared under a treaty that software keeps."
@@ -103,6 +103,10 @@ bench-operator: load-programs ## Fail-over amid 10,000 claims, restart amid 100,
 	@$(LOAD_PROGRAM) latency
 	@$(LOAD_PROGRAM) failover
 	@$(LOAD_PROGRAM) restart
+
+bench-agent: load-programs ## Cost of the node agent amid 8 simulated GPUs with 56 MIG instances, each held by a pod
+	cargo build --release --locked -p concord-gpu-agent -p concord-nvml-sim
+	@$(LOAD_PROGRAM) agent
 
 test-prerequisites: prerequisites
 	@python3 -c 'import ensurepip, venv' 2>/dev/null \
