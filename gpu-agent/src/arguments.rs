@@ -58,7 +58,7 @@ pub struct Run {
     pub interval_seconds: u64,
     #[command(flatten)]
     pub library: Library,
-    /// Name of this node; with it the agent watches the node's pods and writes its GpuNode.
+    /// Name of this node; with it the agent watches the node's pods and writes its `GpuNode`.
     #[arg(long, env = "NODE_NAME")]
     pub node: Option<String>,
     /// The kubelet's pod-resources socket; with it energy is charged to those who hold devices. Mount its directory.
@@ -79,7 +79,7 @@ pub struct Run {
     /// XIDs that take no GPU out, instead of those of applications.
     #[arg(long, value_delimiter = ',')]
     pub harmless_xids: Option<Vec<u64>>,
-    /// Reasons that take no GPU out, such as RowRemapPending.
+    /// Reasons that take no GPU out, such as `RowRemapPending`.
     #[arg(long, value_delimiter = ',')]
     pub tolerate: Vec<String>,
     #[command(flatten)]
@@ -90,7 +90,7 @@ pub struct Run {
 #[derive(Args)]
 #[command(next_help_heading = "Estimates")]
 pub struct Estimates {
-    /// Intensity of the grid: a file or URL, CSV or JSON with from, to, grams_per_kilowatt_hour.
+    /// Intensity of the grid: a file or URL, CSV or JSON with `from`, `to`, `grams_per_kilowatt_hour`.
     #[arg(long, value_name = "PATH|URL")]
     pub grid_intensity: Option<String>,
     /// The site's power usage effectiveness.

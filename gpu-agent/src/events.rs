@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -72,10 +72,7 @@ impl Listener {
 
     /// The next thing it said.
     pub fn next(&self) -> Option<Heard> {
-        match self.heard.try_recv() {
-            Ok(heard) => Some(heard),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        }
+        self.heard.try_recv().ok()
     }
 
     /// Stops it, and waits for the end at most twice as long as it waits for an event. False when it hangs: it then keeps

@@ -10,6 +10,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 use crate::inventory::Slot;
@@ -51,23 +52,28 @@ impl PodFacts {
             let init = status.init_container_statuses.iter().flatten();
             init.chain(status.container_statuses.iter().flatten())
         });
-        let containers = statuses.map(|container| (container.name.clone(), life_of(container))).collect();
+        let admitted = status.and_then(|s| s.start_time.as_ref()).map(|at| at.0.as_microsecond());
+        let life = |container: &ContainerStatus| (container.name.clone(), life_of(container, admitted));
+        let containers = statuses.map(life).collect();
         Self { uid: pod.uid().unwrap_or_default(), owner: Owner::of(pod), over, containers }
     }
 }
 
-/// A container that was restarted in its pod holds its devices all the time, so its first start counts.
-fn life_of(container: &ContainerStatus) -> (Option<i64>, Option<i64>) {
+/// A container that was restarted in its pod held its devices all the time: since the kubelet took the pod, as far as that
+/// is known.
+fn life_of(container: &ContainerStatus, admitted: Option<i64>) -> (Option<i64>, Option<i64>) {
     let Some(state) = &container.state else { return (None, None) };
+    let begin = |started: Option<&Time>| {
+        let started = started.map(|at| at.0.as_microsecond());
+        if container.restart_count == 0 { started } else { admitted }
+    };
     if let Some(running) = &state.running {
-        let started = running.started_at.as_ref().map(|at| at.0.as_microsecond());
-        return (started.filter(|_| container.restart_count == 0), None);
+        return (begin(running.started_at.as_ref()), None);
     }
     let Some(ended) = &state.terminated else { return (None, None) };
-    let started = ended.started_at.as_ref().map(|at| at.0.as_microsecond());
     // Dated to the second, rounded down.
     let finished = ended.finished_at.as_ref().map(|at| at.0.as_microsecond() + 999_999);
-    (started.filter(|_| container.restart_count == 0), finished)
+    (begin(ended.started_at.as_ref()), finished)
 }
 
 /// The pods of this node, by namespace and name.

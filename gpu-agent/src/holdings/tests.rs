@@ -104,3 +104,32 @@ fn a_claim_that_is_named_later_is_charged() {
     holdings.update(&[listed("x")], Some(&[running("x", "u1", "1970-01-01T00:00:10Z")].into()), 12 * SECOND);
     assert_eq!(holdings.current().next().unwrap().owner.claim, "x");
 }
+
+#[test]
+fn a_container_that_was_restarted_held_its_devices_since_the_pod_was_taken() {
+    let facts = |restarts: u32| {
+        let pod: Pod = serde_json::from_value(json!({
+            "metadata": {"name": "x", "namespace": "lab", "uid": "u1"},
+            "status": {"phase": "Running", "startTime": "1970-01-01T00:00:05Z", "containerStatuses": [{"name": "main",
+                "image": "", "imageID": "", "ready": true, "restartCount": restarts,
+                "state": {"running": {"startedAt": "1970-01-01T00:00:30Z"}}}]},
+        }))
+        .unwrap();
+        PodFacts::of(&pod).containers["main"].0.map(|at| at / SECOND)
+    };
+    assert_eq!((facts(0), facts(1)), (Some(30), Some(5)));
+}
+
+#[test]
+fn a_container_that_failed_and_waits_to_be_started_again_goes_on_holding() {
+    let mut holdings = Holdings::default();
+    let ended = json!({"terminated": {"exitCode": 1, "startedAt": "1970-01-01T00:00:10Z", "finishedAt": "1970-01-01T00:00:20Z"}});
+    let waits = json!({"waiting": {"reason": "CrashLoopBackOff"}});
+    for (second, state) in
+        [(15, json!({"running": {"startedAt": "1970-01-01T00:00:10Z"}})), (21, ended), (25, waits)]
+    {
+        let pods: Pods = [pod("x", "u1", "Running", state)].into();
+        holdings.update(&[listed("x")], Some(&pods), second * SECOND);
+    }
+    assert_eq!(holdings.current().count(), 1, "the kubelet keeps the device for it");
+}

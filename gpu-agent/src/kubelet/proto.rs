@@ -66,7 +66,7 @@ pub struct ContainerDevices {
     pub device_ids: Vec<String>,
 }
 
-/// Devices of one ResourceClaim.
+/// Devices of one `ResourceClaim`.
 #[derive(Clone, PartialEq, Message)]
 pub struct DynamicResource {
     /// Its name.

@@ -26,7 +26,7 @@ impl CallErrors {
         result
             .inspect_err(|error| {
                 if !unknown {
-                    self.note(call, error)
+                    self.note(call, error);
                 }
             })
             .ok()

@@ -12,7 +12,7 @@ const HERTZ_PER_MEGAHERTZ: f64 = 1e6;
 const BYTES_PER_KIBIBYTE: f64 = 1024.0;
 const SECONDS_PER_NANOSECOND: f64 = 1e-9;
 const WATTS_PER_MILLIWATT: f64 = 1e-3;
-/// Scope of all NVLinks together.
+/// Scope of all links together.
 const ALL_LINKS: u32 = u32::MAX;
 /// Scope of the memory in power fields.
 const MEMORY: u32 = 2;

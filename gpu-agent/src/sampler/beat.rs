@@ -146,10 +146,8 @@ impl Beat {
     }
 
     fn end_session(&mut self) {
-        if let Some(listener) = self.listener.take() {
-            if !listener.stop() {
-                tracing::warn!("a call that waits for events does not return; it keeps NVML open");
-            }
+        if self.listener.take().is_some_and(|listener| !listener.stop()) {
+            tracing::warn!("a call that waits for events does not return; it keeps NVML open");
         }
         self.session = None;
     }

@@ -142,6 +142,43 @@ fn scenario() -> Scenario {
 }
 
 #[test]
+fn carbon_is_told_for_the_time_that_the_grid_is_known_and_never_with_energy() {
+    let simulator = Simulator::new(SCENARIO);
+    let kubelet = Kubelet::start(&simulator.path("kubelet.sock"), Arc::default());
+    holders(&kubelet);
+    let grid = simulator.path("grid.csv");
+    let line = "from,to,grams_per_kilowatt_hour\n2020-01-01T00:00:00Z,2120-01-01T00:00:00Z,360\n";
+    std::fs::write(&grid, line).unwrap();
+    let (socket, grid) = (kubelet.socket.to_str().unwrap(), grid.to_str().unwrap());
+    let mut options = vec!["--pod-resources", socket, "--settle-seconds", "0"];
+    let known =
+        ["--grid-intensity", grid, "--pue", "1.25", "--pue-source", "site report", "--pue-period", "2026"];
+    let making = ["--embodied-grams", "150000", "--embodied-source", "a study", "--lifetime-years", "5"];
+    options.extend(known.iter().chain(&making));
+    let agent = Agent::start(&simulator, &options);
+    let carbon = "concord_gpu_claim_operational_carbon_grams_total";
+    let metrics = agent.wait("carbon of a claim", |m| m.sum(carbon, &["namespace=\"alone\""]) > Some(0.0));
+    let label = ["namespace=\"alone\""];
+    let covered = metrics.sum("concord_gpu_claim_carbon_covered_joules_total", &label).unwrap();
+    let grams = metrics.sum(carbon, &label).unwrap();
+    // 360 g/kWh are 100 micrograms a joule.
+    assert!((grams - covered * 1e-4).abs() < 1e-4, "{grams} g of {covered} J");
+    assert_eq!(metrics.sum("concord_gpu_grid_intensity_grams_per_kilowatt_hour", &[]), Some(360.0));
+    let energy = metrics.sum("concord_gpu_energy_joules_total", &["GPU-alone"]).unwrap();
+    let site =
+        metrics.sum("concord_gpu_facility_estimate_joules_total", &["GPU-alone", "site report", "2026"]);
+    assert!((site.unwrap() - energy * 1.25).abs() < 1e-6);
+    let embodied =
+        metrics.sum("concord_gpu_claim_embodied_carbon_grams_total", &["namespace=\"alone\"", "a study"]);
+    assert!(embodied > Some(0.0));
+    drop(agent);
+    // Without an input there is no carbon, not even zero.
+    let agent = Agent::start(&simulator, &options[..4]);
+    let metrics = agent.wait("energy of a claim", |m| allocated(m, &["namespace=\"alone\""]) > 0.0);
+    assert!(metrics.sum(carbon, &[]).is_none());
+}
+
+#[test]
 fn a_kubelet_that_says_no_leaves_the_last_answer_and_its_age() {
     let simulator = Simulator::new(SCENARIO);
     let kubelet = Kubelet::start(&simulator.path("kubelet.sock"), Arc::default());

@@ -4,6 +4,7 @@
 //! `UPDATE_EXPECTED=1 cargo test -p concord-gpu-agent --test simulated` writes the tables of `docs/node-agent.md`.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
+mod cluster;
 mod conservation;
 mod faults;
 mod kubelet;

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -45,6 +45,11 @@ pub struct Agent {
 impl Agent {
     /// `run` with the simulator and further options.
     pub fn start(simulator: &Simulator, options: &[&str]) -> Self {
+        Self::start_in(simulator, options, None)
+    }
+
+    /// The same with the credentials of a cluster.
+    pub fn start_in(simulator: &Simulator, options: &[&str], kubeconfig: Option<&Path>) -> Self {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_concord-gpu-agent"));
         command.args(["run", "--listen", &address.to_string(), "--nvml-library"]);
@@ -54,6 +59,9 @@ impl Agent {
             .env_remove("NODE_NAME")
             .stdin(Stdio::null())
             .stderr(Stdio::null());
+        if let Some(kubeconfig) = kubeconfig {
+            command.env("KUBECONFIG", kubeconfig);
+        }
         Self { child: command.spawn().unwrap(), address }
     }
 
