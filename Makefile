@@ -26,7 +26,7 @@ export PROPTEST_RNG_SEED
 
 POOL := $(CARGO_TARGET_DIR)/release/concord-pool
 
-.PHONY: help prerequisites build up down status logs replay audit crash-test bench-kueue bench-operator load-programs faults test lint crds fuzz mutants
+.PHONY: help prerequisites build up down status logs replay audit nvml-sim crash-test bench-kueue bench-operator bench-agent load-programs faults test test-prerequisites lint crds fuzz mutants
 
 help: ## This list
 	@echo "Concord: GPUs that several members own together, shared under a treaty that software keeps."
@@ -47,7 +47,7 @@ prerequisites: ## Are Rust, Go and a C compiler here? Names what is missing and 
 	if [ $$missing = 1 ]; then echo "^ missing; install these and run make again" >&2; exit 1; fi
 
 build: prerequisites ## Build the programs, optimised
-	cargo build --release --locked -p concord-pool -p concord-operator -p concord-quota-api
+	cargo build --release --locked -p concord-pool -p concord-operator -p concord-quota-api -p concord-gpu-agent -p concord-node-sim -p concord-nvml-sim
 
 up: build ## Start the local pool (real control plane, simulated GPU nodes) and replay a real trace on it
 	@$(POOL) up --kill-operator $(KILL) $(UP)
@@ -70,6 +70,16 @@ replay: build ## Replay again on the running pool: make replay REPLAY=hours=2,sp
 
 audit: $(POOL) ## Count GPUs for a minute from the API alone: make audit FOR=5m
 	@$(POOL) audit --for $(or $(FOR),60s)
+
+NVML_SIM := $(CARGO_TARGET_DIR)/nvml-sim
+nvml-sim: prerequisites ## The NVML SIMULATOR: a libnvidia-ml.so.1 without GPUs for any client; prints how to load it
+	cargo build --release --locked -p concord-nvml-sim
+	@mkdir -p $(NVML_SIM)
+	@ln -sf ../release/libconcord_nvml_sim.so $(NVML_SIM)/libnvidia-ml.so.1
+	@echo
+	@echo "SIMULATOR, no GPU is read. Run any NVML client with"
+	@echo "  CONCORD_NVML_SIM_SCENARIO=$(CURDIR)/dev/nvml-sim/scenarios/exclusive.yaml LD_LIBRARY_PATH=$(NVML_SIM) <client>"
+	@echo "What it should have read: $(CARGO_TARGET_DIR)/release/nvml-sim-truth SCENARIO --from 0 --to 300"
 
 crash-test: build ## A smaller replay with three kills of the operator; fails if the audit finds anything
 	@$(POOL) up --no-replay
@@ -94,7 +104,18 @@ bench-operator: load-programs ## Fail-over amid 10,000 claims, restart amid 100,
 	@$(LOAD_PROGRAM) failover
 	@$(LOAD_PROGRAM) restart
 
-test: lint ## Format, lints, unit, property and integration tests; the last ones start real control planes
+bench-agent: load-programs ## Cost of the node agent amid 8 simulated GPUs with 56 MIG instances, each held by a pod
+	cargo build --release --locked -p concord-gpu-agent -p concord-nvml-sim
+	@$(LOAD_PROGRAM) agent
+
+test-prerequisites: prerequisites
+	@python3 -c 'import ensurepip, venv' 2>/dev/null \
+		|| $$([ "$$(id -u)" = 0 ] || echo sudo) apt-get install --yes --no-install-recommends python3-venv \
+		|| { echo "tests read the NVML simulator with Python clients; install: sudo apt-get install python3-venv" >&2; exit 1; }
+
+test: test-prerequisites lint ## Format, lints, unit, property and integration tests; the last ones start real control planes
+	@# Some tests run programs of other packages, and load the simulated driver.
+	cargo build --workspace --locked
 	cargo test --workspace --locked
 
 # How often `make faults` tries each fault, and the first seed.

@@ -35,7 +35,7 @@ pub struct Figure {
 }
 
 impl Figure {
-    fn new(what: impl Into<String>, value: impl Into<String>) -> Self {
+    pub(crate) fn new(what: impl Into<String>, value: impl Into<String>) -> Self {
         Self { what: what.into(), value: value.into() }
     }
 
@@ -43,7 +43,7 @@ impl Figure {
         Self::new(what, format!("{:.2} s", value.as_secs_f64()))
     }
 
-    fn milliseconds(what: &str, summary: Summary) -> Self {
+    pub(crate) fn milliseconds(what: &str, summary: Summary) -> Self {
         let Summary { count, p50, p99, max, .. } = summary;
         Self::new(
             format!("{what} ({count} times)"),

@@ -7,6 +7,7 @@
 //!
 //! Read [`equivalent`] for what is compared with what, [`drive`] for how claims live, [`calls`] for how writes are counted.
 
+pub mod agent;
 pub mod backlog;
 pub mod calls;
 pub mod claims;

@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use concord_load::{
+    agent,
     concord::Concord,
     figures::{self, Figure},
     generator::Load,
@@ -26,7 +27,7 @@ use concord_pool::{Progress, pool};
     concord-load compare --load baseline                   15,000 workloads, Concord and then Kueue\n  \
     concord-load compare --load large-scale --only concord 50,000 workloads in 1,000 queues\n  \
     concord-load compare --load my/generator.yaml --kueue-qps 50,300\n  \
-    concord-load failover; concord-load restart; concord-load latency\n\n\
+    concord-load failover; concord-load restart; concord-load latency; concord-load agent\n\n\
     Every run starts an empty etcd and kube-apiserver of its own, without controllers. Both schedulers run one after\n\
     the other, never at once. A busy machine makes every time longer: look at the CPU seconds and the writes first.\n\
     docs/load.md says how it works and what differs between the two set-ups."
@@ -69,6 +70,18 @@ enum Command {
         /// Claims that are made, one after another, of each sort.
         #[arg(long, default_value_t = 100)]
         trials: usize,
+    },
+    /// Cost of the node agent on a node of simulated GPUs: CPU, memory, time of a scrape.
+    Agent {
+        /// GPUs of the node.
+        #[arg(long, default_value_t = 8)]
+        gpus: usize,
+        /// MIG instances of each, held by a pod each; 0: each GPU is held as a whole.
+        #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u8).range(0..=7))]
+        instances: u8,
+        /// How long.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
     },
 }
 
@@ -128,6 +141,14 @@ async fn run(Arguments { data, operator, command }: Arguments) -> Result<()> {
         Command::Latency { running, trials } => {
             let mut control = plane::start(&empty(&data, "latency")?, &progress).await?;
             print(&figures::latency(&mut control, operator, running, trials, &progress).await?);
+            control.stop().await
+        }
+        Command::Agent { gpus, instances, seconds } => {
+            let (agent, library) = agent::programs()?;
+            let mut control = plane::start(&empty(&data, "agent")?, &progress).await?;
+            let size = agent::Size { gpus, instances: instances.into() };
+            let length = Duration::from_secs(seconds);
+            print(&agent::cost(&mut control, &agent, &library, size, length, &progress).await?);
             control.stop().await
         }
     }

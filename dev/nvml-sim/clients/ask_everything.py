@@ -4,6 +4,7 @@ Run with LD_LIBRARY_PATH set to a folder with libnvidia-ml.so.1. One line for ea
 NVML refuses is answered with its error. The exit code is not 0 when a function is missing or Python cannot read an answer.
 """
 
+import ctypes
 import sys
 
 import pynvml as nvml
@@ -13,7 +14,9 @@ failures = 0
 
 def plain(value):
     """Structures and lists as text."""
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, ctypes._SimpleCData):
+        return str(value.value)
+    if isinstance(value, (list, tuple, ctypes.Array)):
         return "[" + ", ".join(plain(item) for item in value) + "]"
     if isinstance(value, bytes):
         return value.decode()

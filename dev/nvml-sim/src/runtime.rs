@@ -45,6 +45,8 @@ pub struct Runtime {
     session: Option<Session>,
     /// Scenario time of the first initialisation since the dynamic loader loaded this library.
     loaded_at: Option<f64>,
+    /// Start of scenario time that the variable names, once that was read.
+    named_start: Option<Option<f64>>,
     /// Start of scenario time when neither variable nor file names one.
     own_start: Option<f64>,
     error_counts: Vec<u64>,
@@ -213,13 +215,27 @@ impl Runtime {
         self.look();
         let unix_seconds = unix_seconds();
         let scenario = Arc::clone(&self.loaded.as_ref()?.scenario);
-        let named = std::env::var(START_VARIABLE).ok().and_then(|text| text.trim().parse().ok());
-        let start_unix_seconds = named
+        let start_unix_seconds = self
+            .named_start()?
             .or(scenario.start_unix_seconds)
             .unwrap_or_else(|| *self.own_start.get_or_insert(unix_seconds));
         let clock = Clock { start_unix_seconds, speed: scenario.speed };
         let seconds = clock.scenario_seconds(unix_seconds);
         Some(Moment { scenario, clock, seconds })
+    }
+
+    /// What the variable names, read once; `None`, said on stderr, when it is no number.
+    fn named_start(&mut self) -> Option<Option<f64>> {
+        if self.named_start.is_none() {
+            let text = std::env::var(START_VARIABLE).unwrap_or_default();
+            let number = text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+            if number.is_none() && !text.trim().is_empty() {
+                self.complain(format!("{START_VARIABLE}: {text:?} is no time in Unix seconds"));
+                return None;
+            }
+            self.named_start = Some(number);
+        }
+        self.named_start
     }
 
     /// Reads the file when it is new or has changed. A file that became wrong leaves the old scenario in place.

@@ -24,6 +24,19 @@ pub fn write(path: &Path, server: &str, authority_pem: &str, user: &str, token: 
     write_private(path, &serde_yaml::to_string(&document)?)
 }
 
+/// Writes the kubeconfig of another user of the same API server, who is known by a token.
+///
+/// # Errors
+/// When one file cannot be read, or the other not be written.
+pub fn with_token(like: &Path, path: &Path, token: &str) -> Result<()> {
+    let mut kubeconfig =
+        Kubeconfig::read_from(like).with_context(|| format!("cannot read {}", like.display()))?;
+    for user in &mut kubeconfig.auth_infos {
+        user.auth_info = Some(serde_json::from_value(json!({"token": token}))?);
+    }
+    write_private(path, &serde_yaml::to_string(&kubeconfig)?)
+}
+
 /// The client settings in a kubeconfig file.
 pub async fn load(path: &Path) -> Result<kube::Config> {
     let kubeconfig =

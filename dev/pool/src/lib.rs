@@ -11,14 +11,17 @@
 //! On top of it stands what `make up` shows: [`pool`] sets up Concord with its operator, [`replay`] submits the jobs of
 //! a real trace, [`audit`] counts what happened from the API alone.
 
+pub mod agents;
 pub mod audit;
 pub mod certificates;
 pub mod components;
 pub mod control_plane;
+pub mod energy;
 mod files;
 pub mod go_module;
 pub mod identity;
 pub mod kubeconfig;
+pub mod kubelet;
 pub mod kwok;
 pub mod nodes;
 pub mod pool;

@@ -6,7 +6,9 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use concord_pool::{
     ControlPlane, Identity, Processes, Progress,
+    agents::{self, Agents},
     audit::Audit,
+    energy::Energy,
     pool::{self, AUDITOR, Blueprint, OPERATOR, PoolState},
     prerequisites,
     replay::{self, Order, Report, Selection},
@@ -40,6 +42,9 @@ enum Command {
         /// The operator's program; by default the one beside this program.
         #[arg(long)]
         operator: Option<PathBuf>,
+        /// Run the node agent on so many nodes, with a simulated driver.
+        #[arg(long, default_value_t = 4)]
+        agents: usize,
         /// The treaty; the members bring as many nodes of 8 GPUs as it guarantees them.
         #[arg(long)]
         treaty: Option<PathBuf>,
@@ -126,7 +131,7 @@ async fn main() -> ExitCode {
 async fn run(Arguments { data, command }: Arguments) -> Result<()> {
     let progress = Progress::default();
     match command {
-        Command::Up { no_replay, operator, treaty, projects, replay } => {
+        Command::Up { no_replay, operator, agents, treaty, projects, replay } => {
             prerequisites::check()?;
             let policies = pool::repository().join("policies");
             let blueprint = Blueprint {
@@ -135,6 +140,7 @@ async fn run(Arguments { data, command }: Arguments) -> Result<()> {
                 projects: projects.unwrap_or_else(|| policies.join("projects.yaml")),
                 operator: operator.map_or_else(|| pool::beside_this_program(OPERATOR), Ok)?,
                 quota_api: pool::beside_this_program(pool::QUOTA_API)?,
+                agents: Agents::beside_this_program(agents)?,
             };
             let mut plane = pool::up(&blueprint, &progress).await?;
             if no_replay {
@@ -175,12 +181,16 @@ async fn replay_and_report(
     let trace = trace.unwrap_or_else(|| pool::repository().join("dev/traces/itp.csv.gz"));
     let order = Order { selection, trace, kills: kill_operator, seed };
     let report: Report = replay::run(plane, &order, progress).await?;
+    let energy = energy(plane).await?;
     let json = serde_json::to_string_pretty(&report)?;
     let file = plane.data_dir().join("report.json");
     std::fs::write(&file, &json).with_context(|| format!("cannot write {}", file.display()))?;
     match output {
         Output::Table => {
             println!("\n{report}\nThe same as JSON: {}", file.display());
+            if let Some(energy) = &energy {
+                println!("\n{energy}");
+            }
             where_to_look(plane);
         }
         Output::Json => println!("{json}"),
@@ -192,6 +202,17 @@ async fn replay_and_report(
         "the replay did not go well: {}; see the audit above and `make logs`",
         report.audit.complaints().join("; ")
     )
+}
+
+/// What the agents booked; `None` without agents.
+async fn energy(plane: &ControlPlane) -> Result<Option<Energy>> {
+    let state = PoolState::load(plane.data_dir());
+    let texts = agents::metrics(&state.agent_ports).await?;
+    let energy = Energy::of(texts.values().map(String::as_str))?;
+    let file = plane.data_dir().join("energy.json");
+    std::fs::write(&file, serde_json::to_string_pretty(&energy)?)
+        .with_context(|| format!("cannot write {}", file.display()))?;
+    Ok((!state.agent_ports.is_empty()).then_some(energy))
 }
 
 fn where_to_look(plane: &ControlPlane) {
@@ -206,6 +227,11 @@ fn where_to_look(plane: &ControlPlane) {
     println!("  kubectl get projects,nodes            who works here, and on what");
     println!("  {}    the public pages: who uses what; also /api/v1/use", state.quota_api_url("/"));
     println!("  {}    the operator's metrics", state.operator_url("/metrics"));
+    for (node, port) in state.agent_ports.iter().take(1) {
+        println!(
+            "  http://127.0.0.1:{port}/metrics    the agent on {node}: power, energy, joules of claims (SIMULATED GPUs)"
+        );
+    }
     println!("  make status, make logs, make replay REPLAY=hours=2,speed=600, make down");
 }
 

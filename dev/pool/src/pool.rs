@@ -1,6 +1,7 @@
 //! Concord on the local pool, from nothing to ready: control plane, rights, nodes, treaty, operator, projects.
 
 use std::{
+    collections::BTreeMap,
     env, fs,
     path::{Path, PathBuf},
     time::Instant,
@@ -13,8 +14,9 @@ use kube::Client;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ControlPlane, Identity, Launch, Lifetime, Options, Processes, Progress, files::write_public, kubeconfig,
-    nodes, ports::prefer_port, probe::Probe, probe::until_healthy, replay::manifest, setup,
+    ControlPlane, Identity, Launch, Lifetime, Options, Processes, Progress, agents::Agents,
+    files::write_public, kubeconfig, nodes, ports::prefer_port, probe::Probe, probe::until_healthy,
+    replay::manifest, setup,
 };
 
 /// Name of the operator's log and of its record among the pool's programs.
@@ -38,6 +40,8 @@ pub struct Blueprint {
     pub operator: PathBuf,
     /// The public pages' program.
     pub quota_api: PathBuf,
+    /// Node agents.
+    pub agents: Agents,
 }
 
 /// What later commands must know; `<data>/pool.json`.
@@ -51,6 +55,9 @@ pub struct PoolState {
     /// Port of the public pages.
     #[serde(default)]
     pub quota_api_port: u16,
+    /// By node: port of the agent on it.
+    #[serde(default)]
+    pub agent_ports: BTreeMap<String, u16>,
 }
 
 impl PoolState {
@@ -60,7 +67,7 @@ impl PoolState {
         serde_json::from_str(&text).unwrap_or_default()
     }
 
-    fn save(&self, data: &Path) -> Result<()> {
+    pub(crate) fn save(&self, data: &Path) -> Result<()> {
         write_public(&data.join("pool.json"), &serde_json::to_string(self)?)
     }
 
@@ -136,6 +143,7 @@ pub async fn up(blueprint: &Blueprint, progress: &Progress) -> Result<ControlPla
     progress.line("concord-operator is ready");
     start_quota_api(&mut plane, &blueprint.quota_api).await?;
     progress.line("the public pages are ready");
+    blueprint.agents.start(&mut plane, progress).await?;
 
     let names = treaty.spec.members.iter().map(|member| manifest::namespace(&member.name));
     let names: Vec<String> = names.collect();

@@ -66,3 +66,15 @@ unsafe extern "C" fn nvmlDeviceGetViolationStatus(
         unsafe { put(target, value) }
     })
 }
+
+/// Driver models are a matter of Windows.
+macro_rules! driver_models {
+    ($($symbol:ident)*) => {$(
+        #[unsafe(no_mangle)]
+        extern "C" fn $symbol(device: nvmlDevice_t, _current: *mut c_uint, _pending: *mut c_uint) -> nvmlReturn_t {
+            on_device(stringify!($symbol), device, |_, _| Err(Code::NOT_SUPPORTED))
+        }
+    )*};
+}
+
+driver_models! { nvmlDeviceGetDriverModel nvmlDeviceGetDriverModel_v2 }

@@ -2,9 +2,11 @@
 
 use std::ffi::{c_char, c_int, c_uint, c_ulonglong};
 
-use nvml_wrapper_sys::bindings::{nvmlDevice_t, nvmlPciInfo_t, nvmlReturn_t};
+use nvml_wrapper_sys::bindings::{nvmlDevice_t, nvmlDeviceAddressingMode_t, nvmlPciInfo_t, nvmlReturn_t};
 
-use super::{aliases, characters, device_texts, device_values, on_device, put, put_text, runtime};
+use super::{
+    aliases, characters, check_version, device_texts, device_values, on_device, put, put_text, runtime,
+};
 use crate::code::Code;
 use crate::model::Device;
 
@@ -123,6 +125,23 @@ unsafe extern "C" fn nvmlDeviceGetBAR1MemoryInfo(
             nvml_wrapper_sys::bindings::nvmlBAR1Memory_t { bar1Total: total, bar1Free: total, bar1Used: 0 };
         // SAFETY: NVML's contract: null, or room for one value.
         unsafe { put(target, value) }
+    })
+}
+
+/// Memory of processes is not shared with the GPU.
+const ADDRESSING_NONE: c_uint = 0;
+
+#[unsafe(no_mangle)]
+unsafe extern "C" fn nvmlDeviceGetAddressingMode(
+    device: nvmlDevice_t,
+    target: *mut nvmlDeviceAddressingMode_t,
+) -> nvmlReturn_t {
+    on_device("nvmlDeviceGetAddressingMode", device, |_, _| {
+        // SAFETY: NVML's contract: null, or a structure whose version word says what it is.
+        unsafe {
+            check_version(target, 1)?;
+            put(&raw mut (*target).value, ADDRESSING_NONE)
+        }
     })
 }
 

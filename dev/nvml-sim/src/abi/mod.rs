@@ -5,6 +5,7 @@
 #![allow(unsafe_code, reason = "a C interface: it exports symbols and writes through its caller's pointers")]
 #![allow(non_snake_case, reason = "NVML's names")]
 
+mod absent;
 mod clocks;
 mod ecc;
 mod events;
@@ -272,3 +273,28 @@ macro_rules! aliases {
 }
 
 pub(crate) use {aliases, device_texts, device_values};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_unknown_error() {
+        assert_eq!(guarded(|| panic!("on purpose")), 999);
+        assert_eq!(guarded(|| Err(Code::NOT_FOUND)), 6);
+        assert_eq!(guarded(|| Ok(())), 0);
+    }
+
+    #[test]
+    fn handles_lead_back_to_their_target_and_nothing_else_does() {
+        for kind in [Kind::Gpu, Kind::MigDevice, Kind::GpuInstance] {
+            for (gpu, gpu_instance) in [(0, 0), (63, 254), (7, 9)] {
+                let target = Target { kind, gpu, gpu_instance };
+                assert_eq!(Target::of(target.handle()), Some(target));
+                assert_eq!(Target::of(target.handle() | 1 << 60), None);
+                assert_eq!(Target::of(target.handle() & 0xffff_ffff), None);
+            }
+        }
+        assert_eq!(Target::of(0), None);
+    }
+}

@@ -11,6 +11,8 @@ use crate::curve::Curve;
 
 /// Each call walks the work of its GPU.
 const WORKLOADS_MOST: usize = 20_000;
+/// Room for namespace and name of a pod, and for when it came.
+const NAME_BYTES_MOST: usize = 400;
 /// Share of busy time in which tensor cores, and the memory, are taken to be busy when a scenario does not say.
 const TENSOR_OF_BUSY: f64 = 0.5;
 
@@ -63,8 +65,8 @@ fn shifted(first: &Workload, run: u32, every_seconds: f64) -> Workload {
 }
 
 fn workload(raw: RawWorkload, at: &str, gpus: &[Gpu]) -> Result<Workload, Problem> {
-    if raw.name.is_empty() || raw.name.len() > 63 {
-        return Err(problem(format!("{at}.name"), "a name has 1 to 63 bytes"));
+    if raw.name.is_empty() || raw.name.len() > NAME_BYTES_MOST {
+        return Err(problem(format!("{at}.name"), format!("a name has 1 to {NAME_BYTES_MOST} bytes")));
     }
     if raw.on.is_empty() {
         return Err(problem(format!("{at}.on"), "it runs nowhere"));
