@@ -158,7 +158,13 @@ fn the_agent_charges_claims_and_speaks_for_its_node() {
     assert_eq!((status.unhealthy_gpus, status.driver_version.as_deref()), (0, Some("590.48.01")));
     assert!(status.observed_at.is_some());
 
-    // The pod is gone; the kubelet still lists it, as it does for a while.
+    // The pod has ended, and then is gone; the kubelet still lists it, as it does for a while.
+    let ended =
+        ["patch", "pod", "train-0", "--subresource=status", "-p", r#"{"status":{"phase":"Succeeded"}}"#];
+    cluster.kubectl(&ended, None);
+    let over = |m: &Metrics| m.sum("concord_gpu_unjoined_containers", &["ended"]) == Some(1.0);
+    let metrics = agent.wait("what has ended holds nothing", over);
+    assert_eq!(metrics.sum("concord_gpu_holdings", &[]), None);
     cluster.kubectl(&["delete", "pod", "train-0", "--grace-period=0", "--force"], None);
     let unknown = |m: &Metrics| m.sum("concord_gpu_unjoined_containers", &["unknown"]) == Some(1.0);
     let metrics = agent.wait("its holding has ended", unknown);

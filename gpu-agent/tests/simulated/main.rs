@@ -8,6 +8,7 @@ mod cluster;
 mod conservation;
 mod faults;
 mod kubelet;
+mod kubelet_itself;
 mod lifecycle;
 mod page;
 mod process;

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use concord_nvml_sim::library_beside;
 
@@ -26,7 +26,7 @@ impl Simulator {
 
     /// Replaces the scenario, which starts anew.
     pub fn write(&self, scenario: &str) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+        let now = jiff::Timestamp::now().as_duration().as_secs_f64();
         let new = self.path("new");
         std::fs::write(&new, format!("clock: {{start_unix_seconds: {now}}}\n{scenario}")).unwrap();
         std::fs::rename(new, self.path("scenario.yaml")).unwrap();
