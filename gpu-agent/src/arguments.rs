@@ -8,18 +8,21 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 const EXAMPLES: &str = "A value that NVML does not give is null, - or absent, never zero.
 
 Examples:
-  concord-gpu-agent --once --output table        what the GPUs of this machine say now
+  concord-gpu-agent --once                   what the GPUs of this machine say now
   concord-gpu-agent --once --output json | jq '.devices[].energy_joules'
-  concord-gpu-agent run                          metrics on 127.0.0.1:9400, nothing else is touched
-  concord-gpu-agent run --node \"$NODE_NAME\" --pod-resources /var/lib/kubelet/pod-resources/kubelet.sock
-                                                 joules per claim, and the GpuNode of this node
-  concord-gpu-agent metrics                      every metric, with its meaning";
+  concord-gpu-agent run                      metrics on 127.0.0.1:9400, no more
+  concord-gpu-agent run --node \"$NODE_NAME\" \\
+    --pod-resources /var/lib/kubelet/pod-resources/kubelet.sock
+                                             joules per claim, and the GpuNode
+  concord-gpu-agent metrics                  every metric, with its meaning";
 
-const RUN: &str = "What is measured: the GPU's own energy counter, and power. A claim that alone holds a whole GPU is charged
-measured energy; shared GPUs and MIG instances are estimates, and each series says by which rule.
+const RUN: &str = "What is measured: the GPU's own energy counter, and power. A claim that
+alone holds a whole GPU is charged measured energy; shared GPUs and MIG
+instances are estimates, and each series says by which rule.
 
-While it runs: SIGUSR1 closes NVML, so that the driver can be replaced; SIGUSR2 opens it again. The node's label
-concord.dev/release-nvml=true does the same. SIGTERM keeps the accounts and ends.";
+While it runs: SIGUSR1 closes NVML, so that the driver can be replaced; SIGUSR2
+opens it again. The node's label concord.dev/release-nvml=true does the same.
+SIGTERM keeps the accounts and ends.";
 
 /// Reads power, energy, health and use of a node's NVIDIA GPUs, once for people, or all the time for Prometheus.
 #[derive(Parser)]
