@@ -104,9 +104,10 @@ bench-operator: load-programs ## Fail-over amid 10,000 claims, restart amid 100,
 	@$(LOAD_PROGRAM) failover
 	@$(LOAD_PROGRAM) restart
 
-bench-agent: load-programs ## Cost of the node agent amid 8 simulated GPUs with 56 MIG instances, each held by a pod
+bench-agent: load-programs ## The node agent on simulated GPUs: its cost amid 56 MIG instances, its joules beside the true ones
 	cargo build --release --locked -p concord-gpu-agent -p concord-nvml-sim
 	@$(LOAD_PROGRAM) agent
+	@$(LOAD_PROGRAM) joules
 
 test-prerequisites: prerequisites
 	@python3 -c 'import ensurepip, venv' 2>/dev/null \

@@ -1,6 +1,8 @@
 //! What the node agent costs on a node with many MIG instances: CPU, memory, time of a scrape. The GPUs are simulated; the agent,
 //! the kubelet's protocol, the API server and the pods are real.
 
+pub mod conservation;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -110,7 +112,8 @@ pub async fn cost(
     let build = progress.clone();
     let program = tokio::task::spawn_blocking(move || kubelet::pod_resources_program(&build)).await??;
     control.spawn(&Launch::new("kubelet", program).arg(folder.display().to_string()))?;
-    let client = start(control, agent, library, &folder).await?;
+    let options = Start { agent, library, folder: &folder, settle_seconds: 10, idle_watts: None };
+    let client = start(control, &options).await?;
     tokio::time::sleep(WARM_UP).await;
 
     let pid = pid_of(control, AGENT)?;
@@ -149,9 +152,20 @@ pub async fn cost(
     ])
 }
 
-async fn start(control: &mut ControlPlane, agent: &Path, library: &Path, folder: &Path) -> Result<Client> {
+/// How the agent is started.
+struct Start<'a> {
+    agent: &'a Path,
+    library: &'a Path,
+    /// Of the node: scenario, the kubelet's socket, state.
+    folder: &'a Path,
+    settle_seconds: u32,
+    idle_watts: Option<f64>,
+}
+
+async fn start(control: &mut ControlPlane, options: &Start<'_>) -> Result<Client> {
+    let Start { agent, library, folder, settle_seconds, idle_watts } = *options;
     let port = free_port()?;
-    let launch = Launch::new(AGENT, agent)
+    let mut launch = Launch::new(AGENT, agent)
         .arg("run")
         .flag("listen", format!("127.0.0.1:{port}"))
         .flag("node", NODE)
@@ -159,7 +173,11 @@ async fn start(control: &mut ControlPlane, agent: &Path, library: &Path, folder:
         .flag("pod-resources", folder.join("pod-resources/kubelet.sock").display())
         .flag("state-directory", folder.join("state").display())
         .env("CONCORD_NVML_SIM_SCENARIO", folder.join("scenario.yaml").display().to_string())
+        .flag("settle-seconds", settle_seconds)
         .env("KUBECONFIG", control.kubeconfig(Identity::ADMIN).display().to_string());
+    if let Some(watts) = idle_watts {
+        launch = launch.flag("idle-watts", watts);
+    }
     control.spawn(&launch)?;
     let config =
         || -> Result<kube::Config> { Ok(kube::Config::new(format!("http://127.0.0.1:{port}").parse()?)) };
@@ -172,29 +190,41 @@ async fn scrape(client: &Client) -> Result<String> {
     client.request_text(request).await.context("the agent does not answer")
 }
 
-/// A node and pods that run there; nobody else is in the cluster that would say so.
+/// Pods that run on the node; nobody else is in the cluster that would say so.
 async fn make_pods(admin: &Client, count: usize) -> Result<()> {
-    let object =
-        |kind: &str, name: &str| json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name}});
-    setup::apply(admin, &object("Node", NODE)).await?;
-    setup::apply(admin, &object("Namespace", NAMESPACE)).await?;
-    let mut account = object("ServiceAccount", "default");
-    account["metadata"]["namespace"] = json!(NAMESPACE);
-    setup::apply(admin, &account).await?;
+    make_node(admin).await?;
     let pods: kube::Api<k8s_openapi::api::core::v1::Pod> = kube::Api::namespaced(admin.clone(), NAMESPACE);
     for index in 0..count {
         let name = name(index);
-        let mut pod = object("Pod", &name);
-        pod["metadata"]["namespace"] = json!(NAMESPACE);
-        pod["metadata"]["annotations"] = json!({"concord.dev/claim": name});
-        pod["spec"] = json!({"nodeName": NODE, "automountServiceAccountToken": false,
-            "containers": [{"name": "main", "image": "work"}]});
-        setup::apply(admin, &pod).await?;
+        make_pod(admin, &name).await?;
         let status = json!({"status": {"phase": "Running"}});
         let params = kube::api::PatchParams::default();
         pods.patch_status(&name, &params, &kube::api::Patch::Merge(status)).await?;
     }
     Ok(())
+}
+
+/// The node, and a namespace in which pods can be made.
+async fn make_node(admin: &Client) -> Result<()> {
+    setup::apply(admin, &object("Node", NODE)).await?;
+    setup::apply(admin, &object("Namespace", NAMESPACE)).await?;
+    let mut account = object("ServiceAccount", "default");
+    account["metadata"]["namespace"] = json!(NAMESPACE);
+    setup::apply(admin, &account).await
+}
+
+/// A pod on the node, of the claim of its name.
+async fn make_pod(admin: &Client, name: &str) -> Result<()> {
+    let mut pod = object("Pod", name);
+    pod["metadata"]["namespace"] = json!(NAMESPACE);
+    pod["metadata"]["annotations"] = json!({"concord.dev/claim": name});
+    pod["spec"] = json!({"nodeName": NODE, "automountServiceAccountToken": false,
+        "containers": [{"name": "main", "image": "work"}]});
+    setup::apply(admin, &pod).await
+}
+
+fn object(kind: &str, name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name}})
 }
 
 /// The agent and the simulated driver beside this program.

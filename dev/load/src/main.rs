@@ -71,6 +71,8 @@ enum Command {
         #[arg(long, default_value_t = 100)]
         trials: usize,
     },
+    /// Joules that the node agent charges beside those that a scenario of simulated GPUs implies; five minutes.
+    Joules,
     /// Cost of the node agent on a node of simulated GPUs: CPU, memory, time of a scrape.
     Agent {
         /// GPUs of the node.
@@ -141,6 +143,12 @@ async fn run(Arguments { data, operator, command }: Arguments) -> Result<()> {
         Command::Latency { running, trials } => {
             let mut control = plane::start(&empty(&data, "latency")?, &progress).await?;
             print(&figures::latency(&mut control, operator, running, trials, &progress).await?);
+            control.stop().await
+        }
+        Command::Joules => {
+            let (agent, library) = agent::programs()?;
+            let mut control = plane::start(&empty(&data, "joules")?, &progress).await?;
+            print(&agent::conservation::compare(&mut control, &agent, &library, &progress).await?);
             control.stop().await
         }
         Command::Agent { gpus, instances, seconds } => {

@@ -21,6 +21,10 @@ pub struct Energy {
     pub charged_joules: BTreeMap<String, f64>,
     /// GPU-seconds charged to claims, by namespace.
     pub gpu_seconds: BTreeMap<String, f64>,
+    /// Joules charged to claims, by name of the claim.
+    pub claims: BTreeMap<String, f64>,
+    /// Seconds for which the energy of a GPU is not known, of all GPUs.
+    pub gap_seconds: f64,
     /// Joules that no account knows; anything but 0 is a defect.
     pub residual_joules: f64,
 }
@@ -53,10 +57,13 @@ impl Energy {
                     self.booked_joules += value;
                     self.gpus += 1;
                 }
+                "concord_gpu_energy_gap_seconds_total" => self.gap_seconds += value,
                 "concord_gpu_unallocated_joules_total" => self.unallocated_joules += value,
                 "concord_gpu_attribution_residual_joules" => self.residual_joules += value.abs(),
                 "concord_gpu_claim_allocated_joules_total" => {
                     *self.charged_joules.entry(namespace()).or_default() += value;
+                    let claim = sample.labels.get("claim").unwrap_or_default().to_owned();
+                    *self.claims.entry(claim).or_default() += value;
                 }
                 "concord_gpu_claim_gpu_seconds_total" => {
                     *self.gpu_seconds.entry(namespace()).or_default() += value;
