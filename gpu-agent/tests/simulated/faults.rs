@@ -45,7 +45,7 @@ fn scenario(code: &str, symbol: &str) -> String {
 }
 
 /// State, and what of the two GPUs there is.
-fn said(metrics: &Metrics) -> String {
+pub fn said(metrics: &Metrics) -> String {
     let state = metrics.state().unwrap_or("-");
     let count = |name: &str| {
         let found = ["GPU-a", "GPU-b"].iter().filter(|gpu| metrics.sum(name, &[gpu]).is_some()).count();

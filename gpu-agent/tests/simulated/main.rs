@@ -6,6 +6,7 @@
 
 mod cluster;
 mod conservation;
+mod events;
 mod faults;
 mod kubelet;
 mod kubelet_itself;
