@@ -26,8 +26,13 @@ use crate::{
     ledger::{Key, Ledger, key_of},
 };
 
+/// Claims that are being made at once: `large-scale` has 3,000 sets, and an API server refuses so many calls.
+const MAKES_IN_FLIGHT: usize = 128;
 /// Reports of ends in flight; more only queue inside the API server.
 const REPORTS_IN_FLIGHT: usize = 64;
+/// client-go tries a call ten times, a second apart, while it is answered 429.
+const TRIES_MAX: u32 = 10;
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 
 /// What came of it.
@@ -65,9 +70,11 @@ pub async fn drive(
     let (sender, mut news) = mpsc::unbounded_channel();
     runner.until_the_watch_stands().await?;
     let started = Instant::now();
+    let turns = Arc::new(Semaphore::new(MAKES_IN_FLIGHT));
     for queue in &load.queues {
         for (position, set) in queue.sets.iter().enumerate() {
-            let made = make(client.clone(), queue.clone(), position, set.clone(), sender.clone());
+            let maker = Maker { client: client.clone(), turns: Arc::clone(&turns), sender: sender.clone() };
+            let made = maker.make(queue.clone(), position, set.clone());
             tokio::spawn(made);
         }
     }
@@ -186,31 +193,55 @@ impl Runner {
         let (client, sender, reports) = (self.client.clone(), sender.clone(), Arc::clone(&self.reports));
         tokio::spawn(async move {
             let _turn = reports.acquire().await;
-            let outcome = claims::finish(&client, &claim).await.map(drop);
+            let outcome = patiently(|| claims::finish(&client, &claim), is_busy).await.map(drop);
             let _ended = sender.send(News::Reported(key, outcome));
         });
     }
 }
 
-/// Makes the claims of a set, one after another: a pause, a claim, its answer, and again.
-async fn make(
+/// Makes claims, taking turns with others.
+struct Maker {
     client: Client,
-    queue: Queue,
-    position: usize,
-    set: WorkloadsSet,
+    turns: Arc<Semaphore>,
     sender: mpsc::UnboundedSender<News>,
-) {
-    let pause = Duration::from_millis(set.interval_milliseconds);
-    for (name, at) in names(&set, position) {
-        tokio::time::sleep(pause).await;
-        let ask = Ask::new(&queue, name, &set.workloads[at]);
-        let outcome = ask.create(&client).await;
-        let failed = outcome.is_err();
-        let _ended = sender.send(outcome.map_or_else(News::NotMade, |()| News::Made));
-        if failed {
-            return;
+}
+
+impl Maker {
+    /// Makes the claims of a set, one after another: a pause, a claim, its answer, and again.
+    async fn make(self, queue: Queue, position: usize, set: WorkloadsSet) {
+        let pause = Duration::from_millis(set.interval_milliseconds);
+        for (name, at) in names(&set, position) {
+            tokio::time::sleep(pause).await;
+            let ask = Ask::new(&queue, name, &set.workloads[at]);
+            let turn = self.turns.acquire().await;
+            let is_busy = |error: &anyhow::Error| error.downcast_ref().is_some_and(is_busy);
+            let outcome = patiently(|| ask.create(&self.client), is_busy).await;
+            drop(turn);
+            let failed = outcome.is_err();
+            let _ended = self.sender.send(outcome.map_or_else(News::NotMade, |()| News::Made));
+            if failed {
+                return;
+            }
         }
     }
+}
+
+/// Tries a call again while the API server has too much to do, as the clients of Kueue's runner do.
+async fn patiently<T, E, F: Future<Output = Result<T, E>>>(
+    call: impl Fn() -> F,
+    is_busy: impl Fn(&E) -> bool,
+) -> Result<T, E> {
+    for _ in 1..TRIES_MAX {
+        match call().await {
+            Err(error) if is_busy(&error) => tokio::time::sleep(BUSY_PAUSE).await,
+            other => return other,
+        }
+    }
+    call().await
+}
+
+fn is_busy(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 429)
 }
 
 /// Names of a set's claims as Kueue's runner gives them, with the index of the workload.
