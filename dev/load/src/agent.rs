@@ -109,9 +109,7 @@ pub async fn cost(
     fs::create_dir_all(folder.join("state"))?;
     fs::write(folder.join("scenario.yaml"), serde_yaml::to_string(&size.scenario())?)?;
     fs::write(folder.join("kubelet.json"), size.kubelet().to_string())?;
-    let build = progress.clone();
-    let program = tokio::task::spawn_blocking(move || kubelet::pod_resources_program(&build)).await??;
-    control.spawn(&Launch::new("kubelet", program).arg(folder.display().to_string()))?;
+    kubelet::start_pod_resources(control, [folder.as_path()], progress).await?;
     let options = Start { agent, library, folder: &folder, settle_seconds: 10, idle_watts: None };
     let client = start(control, &options).await?;
     tokio::time::sleep(WARM_UP).await;

@@ -21,7 +21,6 @@ use crate::{
 
 /// Name of the log and the record of what gives pods their simulated GPUs.
 const NODE_SIM: &str = "concord-node-sim";
-const POD_RESOURCES: &str = "kubelet-pod-resources";
 /// Account and namespace of the agents, as the chart has them.
 const ACCOUNT: (&str, &str) = ("concord-system", "concord-gpu-agent");
 /// Longer than anybody leaves a local pool alone.
@@ -64,7 +63,7 @@ impl Agents {
         let data = plane.data_dir().to_owned();
         let mut state = PoolState::load(&data);
         let earlier: Vec<String> = state.agent_ports.keys().map(|node| program(node)).collect();
-        for name in earlier.iter().map(String::as_str).chain([NODE_SIM, POD_RESOURCES]) {
+        for name in earlier.iter().map(String::as_str).chain([NODE_SIM, kubelet::PROGRAM]) {
             plane.processes().stop(name)?;
         }
         let ports = std::mem::take(&mut state.agent_ports);
@@ -93,16 +92,13 @@ impl Agents {
         progress: &Progress,
     ) -> Result<()> {
         let folder = folder(plane.data_dir());
-        let names = nodes.iter().map(|node| folder.join(node));
-        let build = progress.clone();
-        let kubelet = tokio::task::spawn_blocking(move || kubelet::pod_resources_program(&build)).await??;
         let auditor = plane.kubeconfig(AUDITOR).display().to_string();
         let launch =
             Launch::new(NODE_SIM, &self.node_sim).flag("data", folder.display()).env("KUBECONFIG", auditor);
         let launch = nodes.iter().fold(launch, |launch, node| launch.flag("node", node));
         plane.spawn(&launch)?;
-        let launch = Launch::new(POD_RESOURCES, kubelet);
-        plane.spawn(&names.fold(launch, |launch, name| launch.arg(name.display().to_string())))
+        let folders: Vec<PathBuf> = nodes.iter().map(|node| folder.join(node)).collect();
+        kubelet::start_pod_resources(plane, folders.iter().map(PathBuf::as_path), progress).await
     }
 
     async fn start_one(&self, plane: &mut ControlPlane, admin: &Client, node: &str, port: u16) -> Result<()> {

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::{go_module::GoModule, progress::Progress};
+use crate::{ControlPlane, Launch, go_module::GoModule, progress::Progress};
 
-const PROGRAM: &str = "kubelet-pod-resources";
+/// Name of the program, its log and its record.
+pub const PROGRAM: &str = "kubelet-pod-resources";
 
 /// Path of the program; it is built first if it has never been built here. It is of the control plane's release.
 ///
@@ -23,4 +24,20 @@ pub fn pod_resources_program(progress: &Progress) -> Result<PathBuf> {
         linker_flags: "-s -w",
     };
     Ok(module.ensure(progress)?.join(PROGRAM))
+}
+
+/// Starts it for nodes, each with a folder of its own.
+///
+/// # Errors
+/// When it cannot be built or started.
+pub async fn start_pod_resources(
+    plane: &mut ControlPlane,
+    folders: impl IntoIterator<Item = &Path>,
+    progress: &Progress,
+) -> Result<()> {
+    let build = progress.clone();
+    let program = tokio::task::spawn_blocking(move || pod_resources_program(&build)).await??;
+    let launch = Launch::new(PROGRAM, program);
+    let launch = folders.into_iter().fold(launch, |launch, folder| launch.arg(folder.display().to_string()));
+    plane.spawn(&launch)
 }

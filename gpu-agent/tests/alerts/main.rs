@@ -1,64 +1,40 @@
 //! Alerts of the agent, held against what it exports, against Prometheus' own judge and against the page that says what to do.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
-// One recipe for the tool, in the operator's tests.
+// What holds for all alerts stands in the operator's tests.
 #[path = "../../../operator/tests/alerts/promtool.rs"]
 mod promtool;
+#[path = "../../../operator/tests/alerts/rules.rs"]
+mod rules;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 
 use promtool::promtool;
+use rules::{Alerts, assert_exported};
 
-const RULES: &str = "helm/concord/alerts/agent.yaml";
-const TESTS: &str = "gpu-agent/tests/alerts/rules.test.yaml";
-const PAGE: &str = "docs/node-agent.md";
-
-fn path(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file)
-}
-
-fn read(file: &str) -> String {
-    std::fs::read_to_string(path(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
-}
-
-fn alerts() -> Vec<String> {
-    let rules = read(RULES);
-    rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).map(str::to_owned).collect()
-}
+const ALERTS: Alerts = Alerts {
+    rules: "helm/concord/alerts/agent.yaml",
+    tests: "gpu-agent/tests/alerts/rules.test.yaml",
+    mark: "alertname: ",
+    page: "docs/node-agent.md",
+};
 
 #[test]
 fn prometheus_takes_the_rules_and_each_alert_comes_when_it_has_to() {
-    promtool(&["check", "rules", path(RULES).to_str().unwrap()], None);
-    promtool(&["test", "rules", path(TESTS).to_str().unwrap()], None);
+    ALERTS.assert_taken();
 }
 
 #[test]
 fn every_alert_has_a_test_and_a_page_that_says_what_to_do() {
-    let (alerts, tests, page, rules) = (alerts(), read(TESTS), read(PAGE), read(RULES));
-    assert!(alerts.len() > 5, "{alerts:?}");
-    for alert in alerts {
-        assert!(tests.contains(&format!("alertname: {alert}")), "{alert} has no test");
-        let section = page.split(&format!("\n### {alert}\n")).nth(1);
-        let section = section.unwrap_or_else(|| panic!("{PAGE} has no section {alert}"));
-        let section = section.split("\n#").next().unwrap();
-        assert!(section.contains("**Means.**") && section.contains("**Do.**"), "{alert}: {section}");
-        assert!(rules.contains(&format!("{PAGE}#{}", alert.to_lowercase())), "{alert}: no link");
-    }
+    ALERTS.assert_told(5);
 }
 
 #[test]
 fn alerts_name_only_what_is_exported() {
     let table = concord_gpu_agent::metrics::table().unwrap();
-    let exported: BTreeSet<&str> = table.lines().filter_map(|line| line.split('`').nth(1)).collect();
-    for file in [RULES, TESTS] {
-        let text = read(file);
-        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-        let named: BTreeSet<&str> = words.filter(|word| word.starts_with("concord_")).collect();
-        assert!(named.len() > 5, "{file}: {named:?}");
-        let unknown: Vec<_> = named.difference(&exported).collect();
-        assert!(unknown.is_empty(), "{file} names {unknown:?}");
-    }
+    let exported: BTreeSet<String> =
+        table.lines().filter_map(|line| line.split('`').nth(1)).map(str::to_owned).collect();
+    assert_exported(&[ALERTS.rules, ALERTS.tests], &exported, 5);
 }
 
 /// What Prometheus thinks of a scrape, of names and units too.

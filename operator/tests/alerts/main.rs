@@ -5,25 +5,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
 mod promtool;
+mod rules;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use promtool::promtool;
+use rules::{Alerts, assert_exported, path, read};
 
 const RULES: &str = "helm/concord/alerts/concord.yaml";
 const DASHBOARD: &str = "helm/concord/dashboards/concord.json";
 const RUNBOOKS: &str = "docs/operations.md";
 const TESTS: &str = "operator/tests/alerts/rules.test.yaml";
-
-fn path(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file)
-}
-
-fn read(file: &str) -> String {
-    std::fs::read_to_string(path(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
-}
+const ALERTS: Alerts = Alerts { rules: RULES, tests: TESTS, mark: "", page: RUNBOOKS };
 
 /// The operator's own table of its metrics.
 fn table() -> String {
@@ -47,46 +41,19 @@ fn exported() -> BTreeSet<String> {
     names
 }
 
-/// Words of a text that look like metrics of ours.
-fn named(text: &str) -> BTreeSet<String> {
-    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
-    words.filter(|word| word.starts_with("concord_")).map(str::to_owned).collect()
-}
-
-fn alerts() -> Vec<String> {
-    let rules = read(RULES);
-    rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).map(str::to_owned).collect()
-}
-
 #[test]
 fn prometheus_takes_the_rules_and_each_alert_comes_when_it_has_to() {
-    promtool(&["check", "rules", path(RULES).to_str().unwrap()], None);
-    promtool(&["test", "rules", path(TESTS).to_str().unwrap()], None);
+    ALERTS.assert_taken();
 }
 
 #[test]
 fn every_alert_has_a_test_and_a_page_that_says_what_to_do() {
-    let (alerts, tests, runbooks) = (alerts(), read(TESTS), read(RUNBOOKS));
-    assert!(alerts.len() > 10, "{alerts:?}");
-    for alert in alerts {
-        assert!(tests.contains(&alert), "{alert} has no test");
-        let section = runbooks.split(&format!("\n### {alert}\n")).nth(1);
-        let section = section.unwrap_or_else(|| panic!("{RUNBOOKS} has no section {alert}"));
-        let section = section.split("\n#").next().unwrap();
-        assert!(section.contains("**Means.**") && section.contains("**Do.**"), "{alert}: {section}");
-        assert!(read(RULES).contains(&format!("{RUNBOOKS}#{}", alert.to_lowercase())), "{alert}: no link");
-    }
+    ALERTS.assert_told(10);
 }
 
 #[test]
 fn alerts_and_dashboard_name_only_what_is_exported() {
-    let exported = exported();
-    for file in [RULES, DASHBOARD, TESTS] {
-        let named = named(&read(file));
-        assert!(named.len() > 10, "{file}: {named:?}");
-        let unknown: Vec<_> = named.difference(&exported).collect();
-        assert!(unknown.is_empty(), "{file} names {unknown:?}");
-    }
+    assert_exported(&[RULES, DASHBOARD, TESTS], &exported(), 10);
 }
 
 #[test]

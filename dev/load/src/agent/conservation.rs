@@ -1,15 +1,11 @@
 //! Joules that the node agent charged against those that a scenario implies: GPUs held alone, in parts and in turns, pods that come
 //! and go, an agent that is killed, a GPU that is reset. Everything but the driver is real.
 
-use std::{
-    fs,
-    path::Path,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{fs, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use concord_nvml_sim::{Scenario, truth::WorkloadTruth};
-use concord_pool::{ControlPlane, Identity, Launch, Progress, energy::Energy, kubelet};
+use concord_pool::{ControlPlane, Identity, Progress, energy::Energy, kubelet};
 use k8s_openapi::{api::core::v1::Pod, jiff::Timestamp};
 use kube::{
     Api, Client,
@@ -170,15 +166,13 @@ pub async fn compare(
     make_node(&admin).await?;
     let folder = control.data_dir().join("node");
     fs::create_dir_all(folder.join("state"))?;
-    let build = progress.clone();
-    let program = tokio::task::spawn_blocking(move || kubelet::pod_resources_program(&build)).await??;
     // Kubernetes dates containers to the second.
     let start_unix_seconds = unix_seconds().ceil() + 2.0;
     let holders = holders();
     let text = serde_yaml::to_string(&scenario(&holders, start_unix_seconds))?;
     fs::write(folder.join("scenario.yaml"), &text)?;
     fs::write(folder.join("kubelet.json"), kubelet_state(&holders, 0.0).to_string())?;
-    control.spawn(&Launch::new("kubelet", program).arg(folder.display().to_string()))?;
+    kubelet::start_pod_resources(control, [folder.as_path()], progress).await?;
     let options = Start { agent, library, folder: &folder, settle_seconds: 5, idle_watts: Some(69.85) };
     let mut client = start(control, &options).await?;
 
@@ -260,16 +254,17 @@ fn figures(holders: &[Holder], truth: &[WorkloadTruth], metrics: &str) -> Result
         let value = format!("{charged:.0} J charged, {implied:.0} J implied: {error:+.2} %");
         found.push(Figure::new(title, value));
     }
-    let gaps: f64 = energy.gap_seconds;
     found.push(Figure::new(
         "not accounted for, of all",
         format!("{:.6} J of {:.0}", energy.residual_joules, energy.booked_joules),
     ));
-    found.push(Figure::new("time for which a GPU's energy is not known", format!("{gaps:.1} s (the reset)")));
+    found.push(Figure::new(
+        "time for which a GPU's energy is not known",
+        format!("{:.1} s (the reset)", energy.gap_seconds),
+    ));
     Ok(found)
 }
 
-#[allow(clippy::disallowed_methods, reason = "the outermost loop of a benchmark")]
 fn unix_seconds() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+    Timestamp::now().as_microsecond() as f64 / 1e6
 }
