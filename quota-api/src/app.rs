@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::acting::Acting;
 use crate::auth::Login;
 use crate::metrics::Metrics;
 use crate::pool::Pool;
+use crate::store::Store;
 
 /// One server.
 pub struct App {
@@ -12,6 +14,10 @@ pub struct App {
     pub pool: Pool,
     /// Login, when a provider is configured.
     pub login: Option<Login>,
+    /// Acts in the cluster as the person who asks.
+    pub acting: Acting,
+    /// What the cluster does not hold.
+    pub store: Store,
     /// Counters.
     pub metrics: Metrics,
 }

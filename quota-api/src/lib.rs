@@ -8,14 +8,18 @@
 //! Start reading at [`router`].
 #![forbid(unsafe_code)]
 
+pub mod acting;
 pub mod app;
 pub mod auth;
 pub mod chart;
 pub mod error;
+pub mod frame;
 mod handlers;
+pub mod language;
 pub mod metrics;
 mod pages;
 pub mod pool;
 pub mod pool_use;
 pub mod router;
 mod security;
+pub mod store;

@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser};
+use concord_quota_api::acting::Acting;
 use concord_quota_api::app::App;
 use concord_quota_api::auth::{Login, Provider, ProviderConfig};
 use concord_quota_api::metrics::Metrics;
 use concord_quota_api::pool::Pool;
 use concord_quota_api::router::router;
+use concord_quota_api::store::Store;
 use jiff::SignedDuration;
 
 /// Shows everybody who uses a pool's GPUs, and logs in those who work in it.
@@ -29,6 +31,15 @@ struct Arguments {
     /// Log lines as JSON.
     #[arg(long, env = "CONCORD_LOG_JSON")]
     log_json: bool,
+    /// Database of sessions, drafts and history: sqlite:///path/portal.db for one server, postgres://user@host/name for
+    /// several. The address may hold a password, so give it as a variable.
+    #[arg(
+        long,
+        env = "CONCORD_DATABASE",
+        default_value = "sqlite://concord-portal.db",
+        hide_env_values = true
+    )]
+    database: String,
     #[command(flatten)]
     login: LoginArguments,
 }
@@ -64,14 +75,15 @@ struct LoginArguments {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Arguments { listen, log_json, login } = Arguments::parse();
+    let Arguments { listen, log_json, database, login } = Arguments::parse();
     start_log(log_json);
     let login = configure_login(login)?;
     let config =
         kube::Config::infer().await.context("no cluster found: set KUBECONFIG or run inside a cluster")?;
     let client = kube::Client::try_from(config).context("the cluster's configuration cannot be used")?;
+    let store = Store::open(&database).await.context("the database of --database cannot be used")?;
     let (pool, follow) = Pool::follow(&client);
-    let app = Arc::new(App { pool, login, metrics: Metrics::new()? });
+    let app = Arc::new(App { pool, login, acting: Acting::new(client), store, metrics: Metrics::new()? });
     let listener = tokio::net::TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}: is another server there? choose --listen"))?;

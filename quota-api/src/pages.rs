@@ -7,6 +7,7 @@ use axum::response::Html;
 use crate::auth::Principal;
 use crate::chart::Chart;
 use crate::error::Error;
+use crate::frame::Frame;
 use crate::pool_use::PoolUse;
 
 #[derive(Template)]
@@ -15,16 +16,14 @@ struct Front<'a> {
     pool: &'a PoolUse,
     chart: Chart,
     as_of: String,
-    login: bool,
-    logged_in: bool,
+    frame: Frame,
 }
 
 #[derive(Template)]
 #[template(path = "me.html")]
 struct Me<'a> {
     principal: &'a Principal,
-    login: bool,
-    logged_in: bool,
+    frame: Frame,
 }
 
 #[derive(Template)]
@@ -32,32 +31,32 @@ struct Me<'a> {
 struct Failure<'a> {
     title: &'a str,
     text: &'a str,
-    login: bool,
-    logged_in: bool,
+    frame: Frame,
 }
 
 /// Use of the pool.
-pub fn front(pool: &PoolUse, login: bool, logged_in: bool) -> Result<String, Error> {
+pub fn front(pool: &PoolUse, frame: Frame) -> Result<String, Error> {
     let as_of = pool.freshness.as_of.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
-    render(&Front { pool, chart: Chart::of(pool), as_of, login, logged_in })
+    render(&Front { pool, chart: Chart::of(pool), as_of, frame })
 }
 
 /// Who am I.
-pub fn me(principal: &Principal) -> Result<String, Error> {
-    render(&Me { principal, login: true, logged_in: true })
+pub fn me(principal: &Principal, frame: Frame) -> Result<String, Error> {
+    render(&Me { principal, frame })
 }
 
 /// What went wrong. Cannot fail itself.
 pub fn error(status: StatusCode, text: &str) -> Html<String> {
     let title = status.canonical_reason().unwrap_or("Error");
     // The header offers neither login nor logout: an error knows nothing of the session.
-    let page = render(&Failure { title, text, login: false, logged_in: false });
+    let page = render(&Failure { title, text, frame: Frame::default() });
     Html(page.unwrap_or_else(|_| {
         "<!doctype html><title>Error</title><p>Something went wrong here.</p>".to_owned()
     }))
 }
 
-fn render(page: &impl Template) -> Result<String, Error> {
+/// The page, or the defect in the log.
+pub fn render(page: &impl Template) -> Result<String, Error> {
     page.render().map_err(|error| {
         tracing::error!(%error, "a page cannot be rendered");
         Error::Internal

@@ -1,14 +1,14 @@
-//! Every route, as a table of contents.
+//! All routes together, and what holds for every one.
 
 use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
-use axum::routing::{get, post};
 use axum::{Router, body::Body, middleware};
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 use tower_http::timeout::TimeoutLayer;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::Shared;
 use crate::error::Error;
@@ -20,23 +20,14 @@ const BODY_BYTES_MAX: usize = 16 * 1024;
 /// A login asks the provider at most four times, ten seconds each at worst.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(45);
 
-/// The whole server.
+/// The whole server. Each area lists its own routes.
 pub fn router(app: Shared) -> Router {
-    Router::new()
-        // For everybody.
-        .route("/", get(public::page))
-        .route("/api/v1/use", get(public::json))
-        .route("/api/v1/use.csv", get(public::csv))
-        .route("/style.css", get(public::style))
-        // For people of the pool.
-        .route("/login", get(login::begin))
-        .route("/callback", get(login::finish))
-        .route("/me", get(login::me))
-        .route("/logout", post(login::end))
-        // For those who run the server.
-        .route("/healthz", get(operations::health))
-        .route("/readyz", get(operations::readiness))
-        .route("/metrics", get(operations::metrics))
+    let (routes, _description) = OpenApiRouter::<Shared>::new()
+        .merge(public::routes())
+        .merge(login::routes())
+        .merge(operations::routes())
+        .split_for_parts();
+    routes
         .fallback(|| async { Error::NotFound })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use concord_quota_api::auth::{Login, Provider, ProviderConfig};
-use concord_quota_api::{app::App, metrics::Metrics, pool::Pool, router::router};
+use concord_quota_api::{pool::Pool, router::router};
 use jiff::SignedDuration;
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Client, Response, StatusCode, Url};
@@ -38,9 +38,10 @@ impl Site {
             ca_pem: None,
         };
         let login = Login::new(Provider::new(config).unwrap(), SignedDuration::from_hours(1));
-        let (pool, follow) = Pool::follow(&Cluster::with(&treaties(), &claims()).client());
+        let cluster = Cluster::with(&treaties(), &claims());
+        let (pool, follow) = Pool::follow(&cluster.client());
         tokio::spawn(follow);
-        let app = App { pool, login: Some(login), metrics: Metrics::new().unwrap() };
+        let app = support::app(pool, Some(login), cluster.client()).await;
         tokio::spawn(axum::serve(listener, router(Arc::new(app))).into_future());
         Self { origin, provider }
     }

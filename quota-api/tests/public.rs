@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use concord_quota_api::{app::App, metrics::Metrics, pool::Pool, router::router};
+use concord_quota_api::{pool::Pool, router::router};
 use http::{HeaderMap, Request, StatusCode};
 use support::cluster::Cluster;
 use support::objects::{claims, treaties};
 use tower::ServiceExt;
 
-fn serve(cluster: &Cluster) -> Router {
+async fn serve(cluster: &Cluster) -> Router {
     let (pool, follow) = Pool::follow(&cluster.client());
     tokio::spawn(follow);
-    router(Arc::new(App { pool, login: None, metrics: Metrics::new().unwrap() }))
+    router(Arc::new(support::app(pool, None, cluster.client()).await))
 }
 
 async fn get(server: &Router, path: &str) -> (StatusCode, HeaderMap, String) {
@@ -41,7 +41,7 @@ async fn until(server: &Router, path: &str, wanted: impl Fn(StatusCode, &str) ->
 }
 
 async fn ready(cluster: &Cluster) -> Router {
-    let server = serve(cluster);
+    let server = serve(cluster).await;
     until(&server, "/readyz", |status, _| status == StatusCode::OK).await;
     server
 }
@@ -100,7 +100,7 @@ async fn names_from_the_cluster_cannot_become_markup() {
 async fn before_the_first_lists_it_is_not_ready_and_says_what_it_waits_for() {
     let cluster = Cluster::with(&treaties(), &claims());
     cluster.set_up(false);
-    let server = serve(&cluster);
+    let server = serve(&cluster).await;
     until(&server, "/readyz", |status, text| {
         status == 503 && text.contains("gpuclaims.concord.dev (the API server answered 500)")
     })

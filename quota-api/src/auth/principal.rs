@@ -1,5 +1,6 @@
 //! Who is logged in, as the provider says it. Pure.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Groups kept of one person: 200 names of 256 characters are 50 KB, more than any directory gave so far.
@@ -8,14 +9,46 @@ const GROUPS_MAX: usize = 200;
 const GROUP_CHARS_MAX: usize = 256;
 
 /// One person. The pair of issuer and subject is the identity; everything else may change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Principal {
+    /// Short name of the provider in this server's configuration, which is also the prefix of names in the cluster.
+    pub provider: String,
     /// Provider.
     pub issuer: String,
     /// The provider's id for the person.
     pub subject: String,
-    /// Groups, sorted.
+    /// Groups, sorted, as the provider names them.
     pub groups: Vec<String>,
+    /// Name for people, if the provider tells it.
+    pub name: Option<String>,
+    /// Address for notifications, only if the provider says that it was verified.
+    pub email: Option<String>,
+    /// How well the provider knows the person: `eduperson_assurance`, such as
+    /// <https://refeds.org/assurance/IAP/medium>.
+    pub assurance: Vec<String>,
+    /// How the person logged in (`acr`), such as <https://refeds.org/profile/mfa>.
+    pub authentication: Option<String>,
+}
+
+impl Principal {
+    /// Name as which the API server knows the person. The prefix keeps one provider's people apart from another's, and
+    /// from the cluster's own users.
+    #[must_use]
+    pub fn user_name(&self) -> String {
+        format!("{}:{}", self.provider, self.subject)
+    }
+
+    /// Groups as the API server knows them.
+    #[must_use]
+    pub fn group_names(&self) -> Vec<String> {
+        self.groups.iter().map(|group| format!("{}:{group}", self.provider)).collect()
+    }
+
+    /// How pages address the person.
+    #[must_use]
+    pub fn shown_name(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.subject)
+    }
 }
 
 /// The groups in a claim that is a list of names, or one name. Anything else gives none: a claim that we do not

@@ -228,6 +228,11 @@ impl Provider {
             issuer: claims.issuer().to_string(),
             subject: claims.subject().to_string(),
             groups: groups(claim.as_ref()),
+            provider: "id".to_owned(),
+            name: None,
+            email: None,
+            assurance: Vec::new(),
+            authentication: None,
         })
     }
 

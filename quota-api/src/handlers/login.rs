@@ -4,13 +4,25 @@ use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::http::header::{CACHE_CONTROL, SET_COOKIE};
 use axum::response::{AppendHeaders, Html, IntoResponse, Redirect};
+use axum::routing::{get, post};
 use jiff::Timestamp;
 use serde::Deserialize;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::{App, Shared};
 use crate::auth::Login;
 use crate::error::Error;
+use crate::frame::{Frame, Person};
 use crate::pages;
+
+/// For people of the pool.
+pub fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .route("/login", get(begin))
+        .route("/callback", get(finish))
+        .route("/me", get(me))
+        .route("/logout", post(end))
+}
 
 /// Nothing of a login may stay in a cache.
 const NEVER: (axum::http::HeaderName, &str) = (CACHE_CONTROL, "no-store");
@@ -57,9 +69,13 @@ pub async fn finish(
 }
 
 /// Who am I.
-pub async fn me(State(app): State<Shared>, headers: HeaderMap) -> Result<impl IntoResponse, Error> {
-    let principal = configured(&app)?.principal(&headers, Timestamp::now()).ok_or(Error::NotLoggedIn)?;
-    Ok(([NEVER], Html(pages::me(&principal)?)))
+pub async fn me(
+    State(app): State<Shared>,
+    frame: Frame,
+    Person(principal): Person,
+) -> Result<impl IntoResponse, Error> {
+    configured(&app)?;
+    Ok(([NEVER], Html(pages::me(&principal, frame)?)))
 }
 
 /// Ends the session here; the provider's own session is the provider's.

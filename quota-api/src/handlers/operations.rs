@@ -3,9 +3,19 @@
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
+use axum::routing::get;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::Shared;
 use crate::error::Error;
+
+/// For those who run the server.
+pub fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .route("/healthz", get(health))
+        .route("/readyz", get(readiness))
+        .route("/metrics", get(metrics))
+}
 
 /// The process answers.
 pub async fn health() -> &'static str {

@@ -4,14 +4,26 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::header;
 use axum::response::{Html, IntoResponse};
+use axum::routing::get;
 use jiff::Timestamp;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::{App, Shared};
 use crate::error::{Error, Problem};
+use crate::frame::Frame;
 use crate::pages;
 use crate::pool_use::PoolUse;
+
+/// For everybody.
+pub fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .route("/", get(page))
+        .route("/api/v1/use", get(json))
+        .route("/api/v1/use.csv", get(csv))
+        .route("/style.css", get(style))
+}
 
 /// A cache in front may answer for two seconds; the data says its own time.
 const SHORTLY: &str = "public, max-age=2";
@@ -21,9 +33,8 @@ fn current(app: &App) -> Result<Arc<PoolUse>, Error> {
 }
 
 /// Front page.
-pub async fn page(State(app): State<Shared>, headers: HeaderMap) -> Result<impl IntoResponse, Error> {
-    let principal = app.login.as_ref().and_then(|login| login.principal(&headers, Timestamp::now()));
-    let html = pages::front(&*current(&app)?, app.login.is_some(), principal.is_some())?;
+pub async fn page(State(app): State<Shared>, frame: Frame) -> Result<impl IntoResponse, Error> {
+    let html = pages::front(&*current(&app)?, frame)?;
     // The header differs for those who are logged in.
     Ok(([(header::CACHE_CONTROL, "no-cache"), (header::VARY, "cookie")], Html(html)))
 }

@@ -1,0 +1,57 @@
+//! Acts in Kubernetes as the person who asks: every write goes with impersonation headers, so that the API server's RBAC
+//! and policies decide, not this program.
+
+use axum::http::{HeaderName, HeaderValue, Request};
+use kube::Client;
+use kube::client::Body;
+use tower::ServiceExt;
+
+use crate::auth::Principal;
+use crate::error::Error;
+
+const USER: HeaderName = HeaderName::from_static("impersonate-user");
+const GROUP: HeaderName = HeaderName::from_static("impersonate-group");
+/// Group of everybody whom the API server knows; impersonation does not add it by itself.
+const AUTHENTICATED: &str = "system:authenticated";
+
+/// Makes clients that act as somebody.
+#[derive(Clone)]
+pub struct Acting {
+    own: Client,
+}
+
+impl Acting {
+    /// From this server's own connection.
+    #[must_use]
+    pub fn new(own: Client) -> Self {
+        Self { own }
+    }
+
+    /// A client that is that person; it shares this server's connections.
+    ///
+    /// # Errors
+    /// When the person's name cannot stand in a header; a defect, since names are checked at login.
+    pub fn as_person(&self, person: &Principal) -> Result<Client, Error> {
+        let header = |text: &str| {
+            HeaderValue::from_str(text).map_err(|error| {
+                tracing::error!(%error, "a name that cannot be impersonated");
+                Error::Internal
+            })
+        };
+        let user = header(&person.user_name())?;
+        let mut groups =
+            person.group_names().iter().map(|name| header(name)).collect::<Result<Vec<_>, _>>()?;
+        groups.push(HeaderValue::from_static(AUTHENTICATED));
+        let service = self.own.clone().map_request(move |mut request: Request<Body>| {
+            let headers = request.headers_mut();
+            // Whatever came before, nobody else is named.
+            headers.insert(USER, user.clone());
+            headers.remove(GROUP);
+            for group in &groups {
+                headers.append(GROUP, group.clone());
+            }
+            request
+        });
+        Ok(Client::new(service, self.own.default_namespace().to_owned()))
+    }
+}
