@@ -4,6 +4,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::pages;
+use crate::store::StoreError;
 
 /// Why a request was not answered as asked. The text is for the person who asked; causes that only an engineer can
 /// mend are logged where they happen.
@@ -13,7 +14,7 @@ pub enum Error {
     #[error("The data is not there yet; still waiting for {0}. Try again in a few seconds.")]
     NotReady(String),
     /// No OpenID provider is configured.
-    #[error("Login is not configured on this server: it was started without --issuer.")]
+    #[error("Login is not configured on this server: it was started without --providers.")]
     LoginNotConfigured,
     /// No session, or it has ended.
     #[error("You are not logged in, or your session has ended. Log in at /login.")]
@@ -29,6 +30,21 @@ pub enum Error {
     /// The provider cannot be reached or answers nonsense.
     #[error("The identity provider cannot be reached at the moment. Try again in a minute.")]
     ProviderUnavailable,
+    /// A provider's word that sessions have ended is not what it should be.
+    #[error("This logout token was refused.")]
+    LogoutRefused,
+    /// A guest whom nobody has let in yet.
+    #[error("You are logged in as a guest, and nobody has let you in yet. Ask for access at /guest.")]
+    GuestFirst,
+    /// Somebody else may do this.
+    #[error("You may not do this. Your account is shown at /me.")]
+    NotAllowed,
+    /// Too often.
+    #[error("This was tried too often. Log out, log in again and try once more.")]
+    TooMany,
+    /// The database does not answer.
+    #[error("The server cannot reach its database at the moment. Nothing was changed; try again in a minute.")]
+    Unavailable,
     /// A request from a page of another site.
     #[error("This request came from another site and was refused. Use the form on this server's own page.")]
     OtherSite,
@@ -45,14 +61,23 @@ impl Error {
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::NotReady(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotReady(_) | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::LoginNotConfigured | Self::NotFound => StatusCode::NOT_FOUND,
             Self::NotLoggedIn => StatusCode::UNAUTHORIZED,
-            Self::LoginRefused(_) => StatusCode::BAD_REQUEST,
-            Self::ProviderSaidNo | Self::OtherSite => StatusCode::FORBIDDEN,
+            Self::LoginRefused(_) | Self::LogoutRefused => StatusCode::BAD_REQUEST,
+            Self::ProviderSaidNo | Self::OtherSite | Self::GuestFirst | Self::NotAllowed => StatusCode::FORBIDDEN,
+            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::ProviderUnavailable => StatusCode::BAD_GATEWAY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        tracing::error!(%error, cause, "the database failed a request");
+        Self::Unavailable
     }
 }
 

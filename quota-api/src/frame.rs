@@ -6,10 +6,11 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use jiff::Timestamp;
 
-use crate::app::Shared;
+use crate::app::{App, Shared};
 use crate::auth::Principal;
 use crate::error::Error;
 use crate::language::{Language, Words};
+use crate::store::sessions::Session;
 
 /// Header, language and switch of a page.
 #[derive(Debug, Clone, Default)]
@@ -50,25 +51,59 @@ impl FromRequestParts<Shared> for Frame {
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Infallible> {
         let words = Words(Language::of_request(parts.uri.query(), &parts.headers));
-        let person = person(parts, app);
+        // Public pages do not need the database: without it, nobody is logged in on them.
+        let session = session(parts, app).await.unwrap_or_default();
+        let person = session.map(|session| session.principal);
         Ok(Self { words, path: parts.uri.path().to_owned(), login: app.login.is_some(), person })
     }
 }
 
-/// Who asks; a request without a session is refused.
-pub struct Person(pub Principal);
+/// The session in which something is asked, also of a guest whom nobody has let in yet; a request without one is refused.
+pub struct Visit(pub Session);
 
-impl FromRequestParts<Shared> for Person {
+impl FromRequestParts<Shared> for Visit {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Error> {
         if app.login.is_none() {
             return Err(Error::LoginNotConfigured);
         }
-        person(parts, app).map(Self).ok_or(Error::NotLoggedIn)
+        session(parts, app).await?.map(Self).ok_or(Error::NotLoggedIn)
     }
 }
 
-fn person(parts: &Parts, app: &Shared) -> Option<Principal> {
-    app.login.as_ref().and_then(|login| login.principal(&parts.headers, Timestamp::now()))
+/// Who asks; a request without a session is refused, and so is a guest whom nobody has let in yet.
+pub struct Person(pub Principal);
+
+impl FromRequestParts<Shared> for Person {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Error> {
+        let Visit(session) = Visit::from_request_parts(parts, app).await?;
+        admit(app, &session.principal).await?;
+        Ok(Self(session.principal))
+    }
+}
+
+/// Refuses a guest whom nobody has let in yet.
+pub(crate) async fn admit(app: &App, principal: &Principal) -> Result<(), Error> {
+    let is_guest = app.login.as_ref().is_none_or(|login| login.is_guest(principal));
+    if is_guest && !app.store.guests().is_approved(&principal.user_name()).await? {
+        return Err(Error::GuestFirst);
+    }
+    Ok(())
+}
+
+/// What one request has learned of its session, so that it asks the database once.
+#[derive(Clone)]
+struct Known(Option<Session>);
+
+async fn session(parts: &mut Parts, app: &App) -> Result<Option<Session>, Error> {
+    let Some(login) = &app.login else { return Ok(None) };
+    if let Some(Known(session)) = parts.extensions.get::<Known>() {
+        return Ok(session.clone());
+    }
+    let session = login.session(&app.store, &parts.headers, Timestamp::now()).await?;
+    parts.extensions.insert(Known(session.clone()));
+    Ok(session)
 }

@@ -4,7 +4,6 @@ use askama::Template;
 use axum::http::StatusCode;
 use axum::response::Html;
 
-use crate::auth::Principal;
 use crate::chart::Chart;
 use crate::error::Error;
 use crate::frame::Frame;
@@ -20,13 +19,6 @@ struct Front<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "me.html")]
-struct Me<'a> {
-    principal: &'a Principal,
-    frame: Frame,
-}
-
-#[derive(Template)]
 #[template(path = "error.html")]
 struct Failure<'a> {
     title: &'a str,
@@ -38,11 +30,6 @@ struct Failure<'a> {
 pub fn front(pool: &PoolUse, frame: Frame) -> Result<String, Error> {
     let as_of = pool.freshness.as_of.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
     render(&Front { pool, chart: Chart::of(pool), as_of, frame })
-}
-
-/// Who am I.
-pub fn me(principal: &Principal, frame: Frame) -> Result<String, Error> {
-    render(&Me { principal, frame })
 }
 
 /// What went wrong. Cannot fail itself.

@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::Shared;
 use crate::error::Error;
-use crate::handlers::{login, operations, public};
+use crate::handlers::{account, device, guests, login, operations, public, tokens};
 use crate::security;
 
 /// No form here is longer than a few words.
@@ -25,6 +25,10 @@ pub fn router(app: Shared) -> Router {
     let (routes, _description) = OpenApiRouter::<Shared>::new()
         .merge(public::routes())
         .merge(login::routes())
+        .merge(account::routes())
+        .merge(guests::routes())
+        .merge(device::routes())
+        .merge(tokens::routes())
         .merge(operations::routes())
         .split_for_parts();
     routes
@@ -34,6 +38,11 @@ pub fn router(app: Shared) -> Router {
         .layer(same_site(&app))
         .layer(middleware::from_fn_with_state(app.clone(), security::guard))
         .with_state(app)
+}
+
+/// What the API server asks for to know our tokens, for an address of its own with TLS.
+pub fn for_api_server(app: Shared) -> Router {
+    tokens::for_api_server(app)
 }
 
 type Refusal = fn(ProtectionError) -> Response<Body>;

@@ -4,6 +4,12 @@
 //! Statements keep to what both databases understand: `$1` parameters, TEXT, BIGINT and BYTEA columns, times as
 //! milliseconds, ids made here.
 
+pub mod attempts;
+pub mod devices;
+pub mod guests;
+pub mod sessions;
+pub mod signing_keys;
+
 use std::time::Duration;
 
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
