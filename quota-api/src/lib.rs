@@ -16,6 +16,7 @@ pub mod error;
 pub mod frame;
 mod handlers;
 pub mod language;
+pub mod may;
 pub mod metrics;
 mod pages;
 pub mod pool;
