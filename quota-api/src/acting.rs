@@ -8,7 +8,6 @@ use tower::ServiceExt;
 
 use crate::auth::Principal;
 use crate::error::Error;
-use crate::may::Answers;
 
 const USER: HeaderName = HeaderName::from_static("impersonate-user");
 const GROUP: HeaderName = HeaderName::from_static("impersonate-group");
@@ -19,19 +18,13 @@ const AUTHENTICATED: &str = "system:authenticated";
 #[derive(Clone)]
 pub struct Acting {
     own: Client,
-    answers: Answers,
 }
 
 impl Acting {
     /// From this server's own connection.
     #[must_use]
     pub fn new(own: Client) -> Self {
-        Self { own, answers: Answers::default() }
-    }
-
-    /// What the API server said lately on who may do what.
-    pub(crate) fn answers(&self) -> &Answers {
-        &self.answers
+        Self { own }
     }
 
     /// A client that is that person; it shares this server's connections.

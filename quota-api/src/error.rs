@@ -3,7 +3,6 @@
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::pages;
 use crate::store::StoreError;
 
 /// Why a request was not answered as asked. The text is for the person who asked; causes that only an engineer can
@@ -81,11 +80,17 @@ impl From<StoreError> for Error {
     }
 }
 
+/// What an answer says of an error, before it is known who asked: see [`crate::error_page`].
+#[derive(Debug, Clone)]
+pub struct Told(pub String);
+
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let status = self.status();
-        let page = pages::error(status, &self.to_string());
-        (status, [(header::CACHE_CONTROL, "no-store")], page).into_response()
+        let detail = self.to_string();
+        let mut response =
+            (self.status(), [(header::CACHE_CONTROL, "no-store")], detail.clone()).into_response();
+        response.extensions_mut().insert(Told(detail));
+        response
     }
 }
 
@@ -100,15 +105,19 @@ impl From<Error> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = self.0.status();
-        let body = serde_json::json!({
-            "type": "about:blank",
-            "title": status.canonical_reason(),
-            "status": status.as_u16(),
-            "detail": self.0.to_string(),
-        });
-        let headers =
-            [(header::CONTENT_TYPE, "application/problem+json"), (header::CACHE_CONTROL, "no-store")];
-        (status, headers, body.to_string()).into_response()
+        problem(self.0.status(), &self.0.to_string())
     }
+}
+
+/// A problem document.
+#[must_use]
+pub fn problem(status: StatusCode, detail: &str) -> Response {
+    let body = serde_json::json!({
+        "type": "about:blank",
+        "title": status.canonical_reason(),
+        "status": status.as_u16(),
+        "detail": detail,
+    });
+    let headers = [(header::CONTENT_TYPE, "application/problem+json"), (header::CACHE_CONTROL, "no-store")];
+    (status, headers, body.to_string()).into_response()
 }

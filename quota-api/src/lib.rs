@@ -13,6 +13,7 @@ pub mod app;
 pub mod auth;
 pub mod chart;
 pub mod error;
+mod error_page;
 pub mod frame;
 mod handlers;
 pub mod language;

@@ -12,6 +12,7 @@ use concord_quota_api::acting::Acting;
 use axum_server::tls_rustls::RustlsConfig;
 use concord_quota_api::app::{App, Shared};
 use concord_quota_api::auth::{ClusterAddress, Lifetimes, Login, Provider, PublicUrl, providers_file};
+use concord_quota_api::may::Rights;
 use concord_quota_api::metrics::Metrics;
 use concord_quota_api::pool::Pool;
 use concord_quota_api::router::{for_api_server, router};
@@ -98,7 +99,14 @@ async fn main() -> anyhow::Result<()> {
     let client = kube::Client::try_from(config).context("the cluster's configuration cannot be used")?;
     let store = Store::open(&database).await.context("the database of --database cannot be used")?;
     let (pool, follow) = Pool::follow(&client);
-    let app = Arc::new(App { pool, login, acting: Acting::new(client), store, metrics: Metrics::new()? });
+    let app = Arc::new(App {
+        pool,
+        login,
+        acting: Acting::new(client),
+        rights: Rights::default(),
+        store,
+        metrics: Metrics::new()?,
+    });
     let listener = tokio::net::TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}: is another server there? choose --listen"))?;

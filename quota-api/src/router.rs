@@ -12,7 +12,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::Shared;
 use crate::error::Error;
-use crate::handlers::{account, device, guests, login, operations, public, tokens};
+use crate::error_page;
+use crate::handlers::{account, device, guests, language, login, operations, public, tokens};
 use crate::security;
 
 /// No form here is longer than a few words.
@@ -24,6 +25,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(45);
 pub fn router(app: Shared) -> Router {
     let (routes, _description) = OpenApiRouter::<Shared>::new()
         .merge(public::routes())
+        .merge(language::routes())
         .merge(login::routes())
         .merge(account::routes())
         .merge(guests::routes())
@@ -36,6 +38,7 @@ pub fn router(app: Shared) -> Router {
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
         .layer(same_site(&app))
+        .layer(middleware::from_fn(error_page::show))
         .layer(middleware::from_fn_with_state(app.clone(), security::guard))
         .with_state(app)
 }

@@ -6,6 +6,7 @@
 
 pub mod attempts;
 pub mod devices;
+pub mod drafts;
 pub mod guests;
 pub mod sessions;
 pub mod signing_keys;

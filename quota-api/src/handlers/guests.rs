@@ -15,7 +15,7 @@ use crate::app::{App, Shared};
 use crate::auth::Principal;
 use crate::error::Error;
 use crate::frame::{Frame, Person, Visit};
-use crate::may::may;
+use crate::may::Deed;
 use crate::pages::render;
 use crate::store::guests::{Guest, State as GuestState};
 
@@ -122,7 +122,7 @@ async fn ask(
 }
 
 async fn reviewer(app: &App, person: &Principal) -> Result<(), Error> {
-    if may(app, person, "patch", "applications/status").await { Ok(()) } else { Err(Error::NotAllowed) }
+    if app.rights.may(&app.acting, person, Deed::Review).await { Ok(()) } else { Err(Error::NotAllowed) }
 }
 
 async fn list(State(app): State<Shared>, frame: Frame, Person(person): Person) -> Result<impl IntoResponse, Error> {

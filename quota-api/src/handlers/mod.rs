@@ -3,6 +3,7 @@
 pub mod account;
 pub mod device;
 pub mod guests;
+pub mod language;
 pub mod login;
 pub mod operations;
 pub mod public;

@@ -60,7 +60,20 @@ impl Cluster {
         let list = match request.uri().path() {
             "/apis/concord.dev/v1alpha1/treaties" => &self.treaties,
             "/apis/concord.dev/v1alpha1/gpuclaims" => &self.claims,
-            other => panic!("nobody should ask for {other}"),
+            // Everything else that is watched is empty.
+            path => {
+                let kind = match path.rsplit('/').next() {
+                    Some("projects") => "ProjectList",
+                    Some("applications") => "ApplicationList",
+                    Some("memberquotas") => "MemberQuotaList",
+                    Some("gpunodes") => "GpuNodeList",
+                    Some("nodes") => "NodeList",
+                    _ => panic!("nobody should ask for {path}"),
+                };
+                let version = if kind == "NodeList" { "v1" } else { "concord.dev/v1alpha1" };
+                let empty = json!({"apiVersion": version, "kind": kind, "metadata": {"resourceVersion": "100"}, "items": []});
+                return Response::new(Body::from(empty.to_string()));
+            }
         };
         Response::new(Body::from(list.to_string()))
     }
