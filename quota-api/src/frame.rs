@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use openidconnect::url::form_urlencoded;
 
 use crate::app::{App, Shared};
-use crate::auth::Principal;
+use crate::auth::{ADMITTED, Principal};
 use crate::error::Error;
 use crate::language::{Language, Words};
 use crate::store::sessions::Session;
@@ -115,18 +115,19 @@ impl FromRequestParts<Shared> for Person {
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Error> {
         let Visit(session) = Visit::from_request_parts(parts, app).await?;
-        admit(app, &session.principal).await?;
-        Ok(Self(session.principal))
+        admitted(app, session.principal).await.map(Self)
     }
 }
 
-/// Refuses a guest whom nobody has let in yet.
-pub(crate) async fn admit(app: &App, principal: &Principal) -> Result<(), Error> {
-    let is_guest = app.login.as_ref().is_none_or(|login| login.is_guest(principal));
-    if is_guest && !app.store.guests().is_approved(&principal.user_name()).await? {
-        return Err(Error::GuestFirst);
+/// The person with the rights of now: a guest whom nobody has let in yet is refused, one who was let in has the group for it.
+pub(crate) async fn admitted(app: &App, mut principal: Principal) -> Result<Principal, Error> {
+    if app.login.as_ref().is_none_or(|login| login.is_guest(&principal)) {
+        if !app.store.guests().is_approved(&principal.user_name()).await? {
+            return Err(Error::GuestFirst);
+        }
+        principal.groups = vec![ADMITTED.to_owned()];
     }
-    Ok(())
+    Ok(principal)
 }
 
 /// What one request has learned of its session, so that it asks the database once.

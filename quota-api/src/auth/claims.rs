@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::principal::{Principal, is_plain, names};
 use super::provider::{OtherClaims, Provider};
+use super::providers_file::Kind;
 
 /// Longest name for people that is kept.
 const SHOWN_CHARS_MAX: usize = 200;
@@ -66,6 +67,8 @@ impl Facts {
 /// The person. What the operator of this server vouches for counts only where the provider says nothing.
 pub(super) fn person(provider: &Provider, subject: &str, facts: Facts) -> Principal {
     let Facts { name, email, groups, assurance, authentication } = facts;
+    // Whoever lets in anybody says nothing about anybody's groups.
+    let groups = groups.filter(|_| provider.kind == Kind::Federation);
     let assurance = match assurance {
         Some(said) => names(Some(&said)),
         None => provider.vouched.clone(),

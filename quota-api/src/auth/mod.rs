@@ -20,7 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use openidconnect::url::Url;
 
 pub use cookies::Cookies;
-pub use principal::{Principal, is_plain};
+pub use principal::{ADMITTED, Principal, is_plain};
 pub use provider::Provider;
 pub use public_url::{PublicUrl, own_path};
 

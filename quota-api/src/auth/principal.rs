@@ -11,6 +11,9 @@ const NAME_CHARS_MAX: usize = 255;
 /// Group of everybody whom a provider has logged in, so that rights can be given to all of them.
 const EVERYBODY: &str = "everybody";
 
+/// The group of guests whom a reviewer has let in; a guest has no other one.
+pub const ADMITTED: &str = "admitted";
+
 /// One person. The pair of issuer and subject is the identity; everything else may change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Principal {

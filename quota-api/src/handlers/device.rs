@@ -12,7 +12,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::login::{NEVER, configured};
 use crate::app::Shared;
 use crate::error::Error;
-use crate::frame::{Frame, Visit, admit};
+use crate::frame::{Frame, Person, Visit};
 use crate::pages::render;
 use crate::store::devices::{Grant, Waiting};
 use crate::tokens::device::{MISSES_MAX, shown_code, typed_code};
@@ -64,10 +64,10 @@ pub struct Typed {
 pub async fn form(
     State(app): State<Shared>,
     frame: Frame,
-    Visit(session): Visit,
+    _: Person,
     Query(link): Query<Link>,
 ) -> Result<impl IntoResponse, Error> {
-    admit(&app, &session.principal).await?;
+    configured(&app)?;
     let code = link.user_code.as_deref().and_then(typed_code).map(|code| shown_code(&code)).unwrap_or_default();
     Ok(([NEVER], Html(render(&CodeForm { code: &code, is_wrong: false, frame })?)))
 }
@@ -76,11 +76,10 @@ pub async fn form(
 pub async fn answer(
     State(app): State<Shared>,
     frame: Frame,
+    Person(person): Person,
     Visit(session): Visit,
     Form(typed): Form<Typed>,
 ) -> Result<impl IntoResponse, Error> {
-    configured(&app)?;
-    admit(&app, &session.principal).await?;
     if session.misses >= MISSES_MAX {
         return Err(Error::TooMany);
     }
@@ -98,12 +97,12 @@ pub async fn answer(
         Some("allow") => true,
         Some("refuse") => false,
         _ => {
-            let user_name = session.principal.user_name();
+            let user_name = person.user_name();
             let page = Confirm { code: shown_code(&user_code), created, user_name, frame };
             return Ok(([NEVER], Html(render(&page)?)));
         }
     };
-    let grant = Grant { principal: session.principal, sid: session.sid, until: session.expires };
+    let grant = Grant { principal: person, sid: session.sid, until: session.expires };
     let decided = app.store.devices().decide(&user_code, is_allowed.then_some(&grant), now).await?;
     if !decided {
         return Ok(([NEVER], Html(render(&CodeForm { code: "", is_wrong: true, frame })?)));

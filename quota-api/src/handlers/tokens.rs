@@ -13,9 +13,9 @@ use utoipa_axum::router::OpenApiRouter;
 use super::login::{NEVER, configured};
 use crate::app::Shared;
 use crate::error::{Error, Problem};
-use crate::frame::admit;
+use crate::frame::admitted;
 use crate::tokens::device::{self, Refusal, Tokens};
-use crate::tokens::{AUDIENCE, LIFETIME, published};
+use crate::tokens::{AUDIENCE, LIFETIME, issue, published};
 
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
@@ -108,14 +108,14 @@ async fn token(State(app): State<Shared>, Form(wanted): Form<Wanted>) -> Result<
             Err(refusal) => refuse(refusal.code()),
         }),
         (Some("refresh_token"), _, Some(renewal)) => {
-            let Some((person, tokens)) = device::renew(&app.store, issuer, &renewal, now).await? else {
+            let Some((person, renewal)) = device::renew(&app.store, &renewal, now).await? else {
                 return Ok(refuse(Refusal::InvalidGrant.code()));
             };
-            match admit(&app, &person).await {
-                Ok(()) => Ok(answer(&tokens)),
-                Err(Error::GuestFirst) => Ok(refuse(Refusal::InvalidGrant.code())),
-                Err(error) => Err(error.into()),
-            }
+            let person = match admitted(&app, person).await {
+                Err(Error::GuestFirst) => return Ok(refuse(Refusal::InvalidGrant.code())),
+                known => known?,
+            };
+            Ok(answer(&Tokens { token: issue(&app.store, issuer, &person, now).await?, renewal }))
         }
         (Some(DEVICE_GRANT | "refresh_token"), ..) => Ok(refuse("invalid_request")),
         _ => Ok(refuse("unsupported_grant_type")),

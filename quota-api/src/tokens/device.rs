@@ -107,20 +107,14 @@ pub async fn poll(store: &Store, issuer: &str, device_code: &str, now: Timestamp
     Ok(Ok(Tokens { token: super::issue(store, issuer, &principal, now).await?, renewal }))
 }
 
-/// A machine wants its next token. `admit` says whether the person is still let in.
+/// A machine wants its next token: for whom, and what the one after it is to be asked with.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn renew(
-    store: &Store,
-    issuer: &str,
-    renewal: &str,
-    now: Timestamp,
-) -> Result<Option<(Principal, Tokens)>, Error> {
+pub async fn renew(store: &Store, renewal: &str, now: Timestamp) -> Result<Option<(Principal, Secret)>, Error> {
     let next = Secret::random()?;
-    let Some(session) = store.sessions().renew(hash(renewal), next.hash(), now).await? else { return Ok(None) };
-    let token = super::issue(store, issuer, &session.principal, now).await?;
-    Ok(Some((session.principal, Tokens { token, renewal: next })))
+    let session = store.sessions().renew(hash(renewal), next.hash(), now).await?;
+    Ok(session.map(|session| (session.principal, next)))
 }
 
 /// What a person typed, as it is kept: letters only, in capitals. `None` when it can be no code.
