@@ -10,6 +10,7 @@
 
 pub mod acting;
 pub mod app;
+pub mod applications;
 pub mod auth;
 pub mod chart;
 pub mod error;
