@@ -11,7 +11,7 @@ pub mod form;
 mod files;
 mod pages;
 mod review;
-mod view;
+pub mod view;
 
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};

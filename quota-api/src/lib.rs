@@ -20,6 +20,7 @@ mod handlers;
 pub mod language;
 pub mod may;
 pub mod metrics;
+pub mod notices;
 mod pages;
 pub mod pool;
 pub mod pool_use;

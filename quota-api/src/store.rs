@@ -5,6 +5,7 @@
 //! milliseconds, ids made here.
 
 pub mod drafts;
+pub mod notices;
 
 use std::time::Duration;
 

@@ -18,9 +18,10 @@ use super::pages::{self, Checked, DraftPage};
 use super::{files, view};
 use crate::app::{App, Shared};
 use crate::auth::Principal;
-use crate::error::Error;
+use crate::error::{Error, chain};
 use crate::frame::{Frame, Person};
 use crate::store::drafts::{DRAFTS_MAX, Draft};
+use crate::store::notices::Contact;
 
 /// Shortest reason of an appeal, as the kind demands it.
 const APPEAL_CHARS: std::ops::RangeInclusive<usize> = 20..=5_000;
@@ -149,7 +150,10 @@ pub async fn save(
         return show(&app, frame, draft, form, Checked::Told(assessment)).await;
     }
     match submit(&app, &person, &draft, spec).await {
-        Ok(name) => Ok(Redirect::to(&format!("/apply/{name}")).into_response()),
+        Ok(name) => {
+            remember_address(&app, &person, frame.language().code(), now).await;
+            Ok(Redirect::to(&format!("/apply/{name}")).into_response())
+        }
         // What was typed stands on the page again, and in the store.
         Err(error) => show(&app, frame, draft, form, Checked::NotSent(error.to_string())).await,
     }
@@ -166,6 +170,15 @@ async fn submit(app: &App, person: &Principal, draft: &Draft, spec: ApplicationS
     }
     app.store.close_draft(&draft.id, &name).await?;
     Ok(name)
+}
+
+/// Where to tell the applicant the answer. The application stands also when this fails.
+async fn remember_address(app: &App, person: &Principal, language: &str, now: Timestamp) {
+    let Some(address) = person.email.clone() else { return };
+    let contact = Contact { address, language: language.to_owned() };
+    if let Err(error) = app.store.set_contact(&person.user_name(), &contact, now).await {
+        tracing::warn!(error = chain(&error), "the applicant's address was not kept");
+    }
 }
 
 /// Throws a draft away.
