@@ -8,6 +8,7 @@ pub mod attempts;
 pub mod devices;
 pub mod drafts;
 pub mod guests;
+pub mod notices;
 pub mod sessions;
 pub mod signing_keys;
 

@@ -122,7 +122,7 @@ async fn ask(
 }
 
 async fn reviewer(app: &App, person: &Principal) -> Result<(), Error> {
-    if app.rights.may(&app.acting, person, Deed::Review).await { Ok(()) } else { Err(Error::NotAllowed) }
+    if app.rights.may(&app.acting, person, Deed::Review).await { Ok(()) } else { Err(Error::NotAllowed("reviewers alone let guests in; your account is shown at /me".to_owned())) }
 }
 
 async fn list(State(app): State<Shared>, frame: Frame, Person(person): Person) -> Result<impl IntoResponse, Error> {

@@ -77,7 +77,7 @@ pub async fn ask(store: &Store, now: Timestamp) -> Result<Asked, Error> {
         Ok(asked)
     } else {
         tracing::warn!("no further device code: too many wait for a person");
-        Err(Error::Unavailable)
+        Err(Error::StoreUnavailable)
     }
 }
 
