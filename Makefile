@@ -113,6 +113,12 @@ test-prerequisites: prerequisites
 	@python3 -c 'import ensurepip, venv' 2>/dev/null \
 		|| $$([ "$$(id -u)" = 0 ] || echo sudo) apt-get install --yes --no-install-recommends python3-venv \
 		|| { echo "tests read the NVML simulator with Python clients; install: sudo apt-get install python3-venv" >&2; exit 1; }
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || [ -n "$$CONCORD_TEST_POSTGRES" ] \
+		|| $$([ "$$(id -u)" = 0 ] || echo sudo) apt-get install --yes --no-install-recommends postgresql \
+		|| { echo "tests of the portal's store use PostgreSQL; install: sudo apt-get install postgresql" >&2; exit 1; }
+	@command -v node >/dev/null && command -v npm >/dev/null \
+		|| $$([ "$$(id -u)" = 0 ] || echo sudo) apt-get install --yes --no-install-recommends nodejs npm \
+		|| { echo "tests of login run an OpenID provider in Node.js; install: sudo apt-get install nodejs npm" >&2; exit 1; }
 
 test: test-prerequisites lint ## Format, lints, unit, property and integration tests; the last ones start real control planes
 	@# Some tests run programs of other packages, and load the simulated driver.
