@@ -94,12 +94,14 @@ impl World {
     async fn token(&self, fields: &[(&str, &str)]) -> (StatusCode, Value) {
         let fields: Vec<(&str, &str)> = fields.iter().copied().chain([CLIENT]).collect();
         let answer = reqwest::Client::new().post(self.site.url("/token")).form(&fields).send().await.unwrap();
-        (answer.status(), answer.json().await.unwrap())
+        let status = answer.status();
+        (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap())
     }
 
     async fn ask(&self) -> Value {
         let request = reqwest::Client::new().post(self.site.url("/device_authorization")).form(&[CLIENT]);
-        request.send().await.unwrap().json().await.unwrap()
+        let answer = request.send().await.unwrap().text().await.unwrap();
+        serde_json::from_str(&answer).unwrap()
     }
 
     /// What kubectl says with a token, and whether it succeeded. The API server looks for a new issuer's keys every ten seconds

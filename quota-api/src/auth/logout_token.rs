@@ -154,7 +154,8 @@ fn check(claims: Claims, issuer: &str, client_id: &str, now_second: i64) -> Resu
     }
 }
 
-fn refused(why: &str) -> Error {
+/// Says why in the log, and to the provider only that.
+pub(super) fn refused(why: &str) -> Error {
     tracing::warn!(error = why, "a logout token was refused");
     Error::LogoutRefused
 }

@@ -219,15 +219,15 @@ impl Login {
 
     /// Ends what a provider says has ended; how many sessions.
     pub(crate) async fn obey_logout(&self, store: &Store, token: &str, now: Timestamp) -> Result<u64, Error> {
-        let issuer = logout_token::claimed_issuer(token).ok_or(Error::LogoutRefused)?;
+        let issuer = logout_token::claimed_issuer(token);
+        let issuer = issuer.ok_or_else(|| logout_token::refused("it cannot be read"))?;
         let provider = self.providers.iter().find(|provider| provider.issuer() == issuer);
-        let provider = provider.ok_or(Error::LogoutRefused)?;
+        let provider = provider.ok_or_else(|| logout_token::refused("the issuer is no provider of ours"))?;
         let logout = provider.logout(token, now).await?;
         let number = secret::hash(&format!("{issuer}\n{}", logout.jti));
         let expires = Timestamp::from_second(logout.expires_second).unwrap_or(Timestamp::MAX);
         if !store.sessions().is_first(number, now, expires).await? {
-            tracing::warn!("a logout token came twice");
-            return Err(Error::LogoutRefused);
+            return Err(logout_token::refused("it came twice"));
         }
         let ended = store.sessions().end_of(&issuer, logout.sub.as_deref(), logout.sid.as_deref()).await?;
         tracing::info!(provider = provider.name, ended, "a provider ended sessions");

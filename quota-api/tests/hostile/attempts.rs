@@ -1,6 +1,6 @@
 //! Logins, each with one thing forged.
 
-use reqwest::StatusCode;
+use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 
 use super::Log;
@@ -97,8 +97,8 @@ pub async fn run_all(log: &Log) -> Vec<Outcome> {
         forge(&mut script);
         let (site, hostile) = open(script).await;
         let browser = Browser::new();
-        let status = log_in(&browser, &site).await;
-        outcomes.push(refused(attack, status, log));
+        let answer = last_answer(&browser, &site).await;
+        outcomes.push(refused(attack, answer, log).await);
         assert_eq!(browser.page(&site, "/me").await.0, StatusCode::UNAUTHORIZED, "{attack}: a session was opened");
         drop(hostile);
     }
@@ -106,9 +106,14 @@ pub async fn run_all(log: &Log) -> Vec<Outcome> {
     outcomes
 }
 
-fn refused(attack: &'static str, status: StatusCode, log: &Log) -> Outcome {
+/// The reason is in the log where the person is not told it.
+async fn refused(attack: &'static str, answer: Response, log: &Log) -> Outcome {
+    let status = answer.status();
     assert!(status.is_client_error() || status == StatusCode::BAD_GATEWAY, "{attack}: {status}");
-    Outcome { attack, status, reason: log.reason().unwrap_or_default() }
+    let html = answer.text().await.unwrap();
+    let told = html.split("This login was refused: ").nth(1).and_then(|rest| rest.split(". Start").next());
+    let reason = log.reason().or_else(|| told.map(str::to_owned));
+    Outcome { attack, status, reason: reason.unwrap_or_else(|| panic!("{attack}: no reason in {html}")) }
 }
 
 /// The same provider, with nothing forged, and with what only gives less: all of these log in.
@@ -138,20 +143,20 @@ async fn replays(log: &Log) -> Vec<Outcome> {
     let (person, thief) = (Browser::new(), Browser::new());
     let callback = callback(&person, &site).await;
     let mut outcomes = Vec::new();
-    let stolen = thief.get(&callback).await.status();
-    outcomes.push(refused("answer in a browser that began no login", stolen, log));
+    outcomes.push(refused("answer in a browser that began no login", thief.get(&callback).await, log).await);
     let elsewhere = callback.replace("/callback/hostile", "/callback/honest");
-    outcomes.push(refused("answer at the address of another provider", person.get(&elsewhere).await.status(), log));
+    outcomes.push(refused("answer at the address of another provider", person.get(&elsewhere).await, log).await);
 
     let (site, _hostile) = open(Script::default()).await;
     let first = self::callback(&person, &site).await;
     assert_eq!(person.get(&first).await.status(), StatusCode::SEE_OTHER);
-    outcomes.push(refused("the same answer twice", person.get(&first).await.status(), log));
+    log.reason();
+    outcomes.push(refused("the same answer twice", person.get(&first).await, log).await);
     let second = self::callback(&person, &site).await;
     let used = reqwest::Url::parse(&first).unwrap();
     let code = used.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
     let mixed = super::support::browser::with_parameter(&reqwest::Url::parse(&second).unwrap(), "code", &code);
-    outcomes.push(refused("a used code in a new answer", person.get(&mixed).await.status(), log));
+    outcomes.push(refused("a used code in a new answer", person.get(&mixed).await, log).await);
     outcomes
 }
 
@@ -169,10 +174,14 @@ async fn callback(browser: &Browser, site: &Site) -> String {
 
 /// The last status of a login.
 pub async fn log_in(browser: &Browser, site: &Site) -> StatusCode {
+    last_answer(browser, site).await.status()
+}
+
+async fn last_answer(browser: &Browser, site: &Site) -> Response {
     let login = browser.get(&site.url("/login")).await;
     if !login.status().is_redirection() {
-        return login.status();
+        return login;
     }
     let there = browser.get(location(&login).as_str()).await;
-    browser.get(location(&there).as_str()).await.status()
+    browser.get(location(&there).as_str()).await
 }

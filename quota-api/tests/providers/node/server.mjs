@@ -32,6 +32,8 @@ function start(keys) {
     }],
     features: { devInteractions: { enabled: false }, backchannelLogout: { enabled: true } },
     interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
+    // By itself it refuses to call this machine, where the portal of a test is.
+    fetch: (url, { dispatcher, ...options }) => fetch(url, options),
     pkce: { required: () => true },
     cookies: { keys: ['test only'] },
     scopes: ['openid', 'profile', 'email'],
