@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use clap::{Args, Parser};
 use axum_server::tls_rustls::RustlsConfig;
+use clap::{Args, Parser};
 use concord_quota_api::acting::Acting;
 use concord_quota_api::app::{App, Shared};
 use concord_quota_api::auth::{ClusterAddress, Lifetimes, Login, Provider, PublicUrl, providers_file};
@@ -173,8 +173,10 @@ fn configure_login(arguments: LoginArguments) -> anyhow::Result<(Option<Login>, 
     let (Some(file), Some(public_url)) = (providers, public_url) else { return Ok((None, None)) };
     let public = PublicUrl::parse(&public_url).map_err(anyhow::Error::msg).context("--public-url")?;
     let configs = providers_file::load(&file).context("--providers cannot be used")?;
-    let providers = configs.into_iter().map(|config| Provider::new(config, &public)).collect::<Result<_, _>>();
-    let providers = providers.map_err(anyhow::Error::msg).with_context(|| format!("in {}", file.display()))?;
+    let providers =
+        configs.into_iter().map(|config| Provider::new(config, &public)).collect::<Result<_, _>>();
+    let providers =
+        providers.map_err(anyhow::Error::msg).with_context(|| format!("in {}", file.display()))?;
     let lifetimes = Lifetimes {
         session: SignedDuration::from_hours(session_hours),
         idle: SignedDuration::from_mins(session_idle_minutes),
@@ -185,7 +187,10 @@ fn configure_login(arguments: LoginArguments) -> anyhow::Result<(Option<Login>, 
     }
     if let Some(server) = kube_server {
         let ca_pem = kube_ca_file
-            .map(|file| std::fs::read(&file).with_context(|| format!("--kube-ca-file {} cannot be read", file.display())))
+            .map(|file| {
+                std::fs::read(&file)
+                    .with_context(|| format!("--kube-ca-file {} cannot be read", file.display()))
+            })
             .transpose()?;
         login.cluster = Some(ClusterAddress { server, ca_pem });
     }
@@ -202,7 +207,11 @@ async fn serve_keys(listener: Option<TokenListener>, app: Shared) -> anyhow::Res
         return std::future::pending().await;
     };
     let config = RustlsConfig::from_pem_file(&certificate, &key).await.with_context(|| {
-        format!("--token-certificate {} and --token-key {} cannot be used", certificate.display(), key.display())
+        format!(
+            "--token-certificate {} and --token-key {} cannot be used",
+            certificate.display(),
+            key.display()
+        )
     })?;
     let service = for_api_server(app).into_make_service();
     let served = axum_server::bind_rustls(listen, config).serve(service).await;

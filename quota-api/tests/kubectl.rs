@@ -62,7 +62,8 @@ impl World {
         let portal = origin.clone();
         let provider = tokio::task::spawn_blocking(move || OpenIdProvider::start(&portal)).await.unwrap();
         let public = PublicUrl::parse(&origin).unwrap();
-        let mut login = Login::new(vec![Provider::new(provider.config(), &public).unwrap()], public, LIFETIMES);
+        let mut login =
+            Login::new(vec![Provider::new(provider.config(), &public).unwrap()], public, LIFETIMES);
         login.token_issuer.clone_from(&issuer);
         let certificates = plane.certificates().unwrap();
         let ca_pem = Some(std::fs::read(&certificates.authority).unwrap());
@@ -75,7 +76,10 @@ impl World {
         let serving = &certificates.serving;
         let tls = RustlsConfig::from_pem_file(&serving.certificate, &serving.key).await.unwrap();
         let address = format!("127.0.0.1:{token_port}").parse().unwrap();
-        tokio::spawn(axum_server::bind_rustls::<std::net::SocketAddr>(address, tls).serve(for_api_server(app.clone()).into_make_service()));
+        tokio::spawn(
+            axum_server::bind_rustls::<std::net::SocketAddr>(address, tls)
+                .serve(for_api_server(app.clone()).into_make_service()),
+        );
         Self { plane, site: Site { origin, app }, provider, issuer, folder }
     }
 
@@ -110,7 +114,10 @@ impl World {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             let (text, ok) = self.kubectl_once(&["--token", token], arguments);
-            if ok || !text.contains("must be logged in") && !text.contains("Unauthorized") || Instant::now() > deadline {
+            if ok
+                || !text.contains("must be logged in") && !text.contains("Unauthorized")
+                || Instant::now() > deadline
+            {
                 return (text, ok);
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
@@ -126,7 +133,10 @@ impl World {
             .args(arguments)
             .output()
             .unwrap();
-        (String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned(), output.status.success())
+        (
+            String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned(),
+            output.status.success(),
+        )
     }
 }
 
@@ -156,7 +166,10 @@ async fn kubectl_acts_as_the_person_who_typed_its_code() {
     assert_eq!(browser.page(&world.site, "/device").await.0, StatusCode::UNAUTHORIZED);
     browser.log_in(&world.site, &world.provider, USER).await;
     let (_, html) = browser.page(&world.site, &format!("/device?user_code={code}")).await;
-    assert!(html.contains(&format!("value=\"{code}\"")) && !html.contains("May this kubectl"), "a link alone only fills the field: {html}");
+    assert!(
+        html.contains(&format!("value=\"{code}\"")) && !html.contains("May this kubectl"),
+        "a link alone only fills the field: {html}"
+    );
     assert!(answer_code(&world, &browser, code, "allow").await.contains("kubectl is let in."));
 
     let (status, given) = world.token(&poll).await;
@@ -169,7 +182,10 @@ async fn kubectl_acts_as_the_person_who_typed_its_code() {
     let who: Value = serde_json::from_str(&who).unwrap();
     assert_eq!(who["status"]["userInfo"]["username"], "demo:applicant-academic");
     let groups = who["status"]["userInfo"]["groups"].as_array().unwrap();
-    assert!(groups.contains(&json!("demo:applicants")) && groups.contains(&json!("system:authenticated")), "{groups:?}");
+    assert!(
+        groups.contains(&json!("demo:applicants")) && groups.contains(&json!("system:authenticated")),
+        "{groups:?}"
+    );
     let (made, ok) = world.kubectl(token, &["create", "configmap", "made-by-kubectl"]).await;
     assert!(ok, "the group's right: {made}");
     let (refused, ok) = world.kubectl(token, &["get", "secrets"]).await;
@@ -184,7 +200,12 @@ async fn kubectl_acts_as_the_person_who_typed_its_code() {
 /// A token is renewed until the session ends; a renewal secret that comes twice ends it.
 async fn renewals(world: &World, given: &Value) {
     let first = given["refresh_token"].as_str().unwrap();
-    let with = |secret: &str| [("grant_type".to_owned(), "refresh_token".to_owned()), ("refresh_token".to_owned(), secret.to_owned())];
+    let with = |secret: &str| {
+        [
+            ("grant_type".to_owned(), "refresh_token".to_owned()),
+            ("refresh_token".to_owned(), secret.to_owned()),
+        ]
+    };
     let renew = async |secret: &str| {
         let fields = with(secret);
         let fields: Vec<(&str, &str)> = fields.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
@@ -232,9 +253,18 @@ async fn forgeries(world: &World) {
     assert!(ok, "the control: {text}");
     let hours_ago = now.checked_sub(jiff::SignedDuration::from_hours(2)).unwrap();
     let refused = [
-        ("a part of the cluster", tokens::issue(store, &world.issuer, &person("system", &[]), now).await.unwrap()),
-        ("another issuer", tokens::issue(store, "https://evil.example", &person("demo", &[]), now).await.unwrap()),
-        ("an expired token", tokens::issue(store, &world.issuer, &person("demo", &[]), hours_ago).await.unwrap()),
+        (
+            "a part of the cluster",
+            tokens::issue(store, &world.issuer, &person("system", &[]), now).await.unwrap(),
+        ),
+        (
+            "another issuer",
+            tokens::issue(store, "https://evil.example", &person("demo", &[]), now).await.unwrap(),
+        ),
+        (
+            "an expired token",
+            tokens::issue(store, &world.issuer, &person("demo", &[]), hours_ago).await.unwrap(),
+        ),
         ("a changed signature", format!("{}AAAA", &honest[..honest.len() - 4])),
     ];
     for (case, token) in refused {
@@ -257,8 +287,10 @@ async fn rotation(world: &World) {
         authentication: None,
     };
     let old = tokens::issue(store, &world.issuer, &person, Timestamp::now()).await.unwrap();
-    let private = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
-    let key = SigningKey { id: "next".to_owned(), private: private.as_ref().to_vec(), created: Timestamp::now() };
+    let private =
+        EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
+    let key =
+        SigningKey { id: "next".to_owned(), private: private.as_ref().to_vec(), created: Timestamp::now() };
     store.signing_keys().add(&key, Timestamp::MIN).await.unwrap();
     let new = tokens::issue(store, &world.issuer, &person, Timestamp::now()).await.unwrap();
     assert_ne!(old.split('.').next(), new.split('.').next(), "the same key signs");
@@ -283,7 +315,8 @@ async fn guesses(world: &World) {
         assert!(answer.text().await.unwrap().contains("No kubectl waits with this code."), "{guess}");
     }
     let next = world.ask().await;
-    let right = browser.post(&world.site, "/device", &[("user_code", next["user_code"].as_str().unwrap())]).await;
+    let right =
+        browser.post(&world.site, "/device", &[("user_code", next["user_code"].as_str().unwrap())]).await;
     assert_eq!(right.status(), StatusCode::TOO_MANY_REQUESTS, "the eleventh is right and too late");
 }
 
@@ -328,7 +361,8 @@ async fn the_kubeconfig_of_the_portal_works_with_kubectl_as_it_is() {
     while who != "demo:applicant-academic" {
         assert!(Instant::now() < deadline, "{who}{}", terminal());
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let output = kubectl(&["auth", "whoami", "-o", "jsonpath={.status.userInfo.username}"]).output().unwrap();
+        let output =
+            kubectl(&["auth", "whoami", "-o", "jsonpath={.status.userInfo.username}"]).output().unwrap();
         who = String::from_utf8(output.stdout).unwrap();
         assert!(!terminal().contains("this code:"), "asked again: {}", terminal());
     }
@@ -402,11 +436,15 @@ async fn the_portal_acts_as_people_and_as_nothing_else() {
         ("system:node:node-1", vec!["system:nodes"]),
         ("demo:a", vec!["system:masters"]),
     ] {
-        let mut request = http::Request::get("/api/v1/namespaces/default/configmaps").header("impersonate-user", user);
+        let mut request =
+            http::Request::get("/api/v1/namespaces/default/configmaps").header("impersonate-user", user);
         for group in &groups {
             request = request.header("impersonate-group", *group);
         }
         let answer = own.request_text(request.body(Vec::new()).unwrap()).await;
-        assert!(matches!(&answer, Err(kube::Error::Api(status)) if status.is_forbidden()), "{user} {groups:?}: {answer:?}");
+        assert!(
+            matches!(&answer, Err(kube::Error::Api(status)) if status.is_forbidden()),
+            "{user} {groups:?}: {answer:?}"
+        );
     }
 }

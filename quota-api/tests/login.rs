@@ -99,8 +99,14 @@ async fn a_person_logs_in_sees_who_they_are_and_logs_out() {
     assert_eq!(browser.page(&site, "/me").await.0, StatusCode::UNAUTHORIZED);
     // The provider's own session is offered to be ended too, by an address that the provider accepts.
     let html = browser.get(location(&own).as_str()).await.text().await.unwrap();
-    let there = html.split("<a href=\"").map(|part| part.split('"').next().unwrap()).find(|url| url.contains("end_session"));
-    let there = there.unwrap_or_else(|| panic!("no link to the provider: {html}")).replace("&#38;", "&").replace("&amp;", "&");
+    let there = html
+        .split("<a href=\"")
+        .map(|part| part.split('"').next().unwrap())
+        .find(|url| url.contains("end_session"));
+    let there = there
+        .unwrap_or_else(|| panic!("no link to the provider: {html}"))
+        .replace("&#38;", "&")
+        .replace("&amp;", "&");
     let ended = browser.get(&there).await;
     assert_eq!(location(&ended).as_str(), site.url("/"), "{there}");
 
@@ -198,7 +204,11 @@ async fn after_login_one_comes_back_to_pages_of_ours_only() {
         ("/logout", "/me"),
     ];
     for (wanted, expected) in cases {
-        let query: String = reqwest::Url::parse_with_params("http://x/", [("return", wanted)]).unwrap().query().unwrap().to_owned();
+        let query: String = reqwest::Url::parse_with_params("http://x/", [("return", wanted)])
+            .unwrap()
+            .query()
+            .unwrap()
+            .to_owned();
         let callback = browser.log_in_from(&site, &format!("/login?{query}"), USER).await;
         let welcome = browser.get(callback.as_str()).await;
         assert_eq!(welcome.headers()["location"], expected, "{wanted}");
@@ -271,7 +281,10 @@ async fn several_providers_are_a_choice_and_each_has_its_own_way_back() {
     let browser = Browser::new();
     let (status, html) = browser.page(&site, "/login?return=/jobs").await;
     assert_eq!(status, StatusCode::OK);
-    assert!(html.contains("The provider demo") && html.contains("/login?provider=guests&amp;return=%2Fjobs"), "{html}");
+    assert!(
+        html.contains("The provider demo") && html.contains("/login?provider=guests&amp;return=%2Fjobs"),
+        "{html}"
+    );
     assert!(html.contains("A reviewer must let you in first."), "{html}");
     assert_eq!(browser.page(&site, "/login?provider=unknown").await.0, StatusCode::NOT_FOUND);
 
@@ -307,11 +320,29 @@ async fn a_guest_asks_and_sees_nothing_else_until_somebody_has_decided() {
 
     let (store, now) = (&site.app.store, jiff::Timestamp::now());
     assert_eq!(store.guests().waiting().await.unwrap()[0].reason, reason);
-    assert!(!store.guests().decide("guests:guest", true, "guests:guest", "I let myself in, why not.", now).await.unwrap());
-    assert!(store.guests().decide("guests:guest", false, "demo:reviewer", "Please name the organisation.", now).await.unwrap());
+    assert!(
+        !store
+            .guests()
+            .decide("guests:guest", true, "guests:guest", "I let myself in, why not.", now)
+            .await
+            .unwrap()
+    );
+    assert!(
+        store
+            .guests()
+            .decide("guests:guest", false, "demo:reviewer", "Please name the organisation.", now)
+            .await
+            .unwrap()
+    );
     assert!(guest.page(&site, "/guest").await.1.contains("Please name the organisation."));
     guest.post(&site, "/guest", &[("reason", "I map floods for the organisation Floods.")]).await;
-    assert!(store.guests().decide("guests:guest", true, "demo:reviewer", "Known organisation, fine.", now).await.unwrap());
+    assert!(
+        store
+            .guests()
+            .decide("guests:guest", true, "demo:reviewer", "Known organisation, fine.", now)
+            .await
+            .unwrap()
+    );
     assert_eq!(guest.page(&site, "/device").await.0, StatusCode::OK);
     assert!(guest.page(&site, "/guest").await.1.contains("You are let in."));
 }
@@ -325,7 +356,11 @@ async fn a_person_ends_own_sessions_and_no_others() {
         browser.log_in(&site, &provider, user).await;
     }
     let (_, html) = laptop.page(&site, "/me").await;
-    let ends: Vec<&str> = html.split("action=\"").map(|part| part.split('"').next().unwrap()).filter(|path| path.ends_with("/end")).collect();
+    let ends: Vec<&str> = html
+        .split("action=\"")
+        .map(|part| part.split('"').next().unwrap())
+        .filter(|path| path.ends_with("/end"))
+        .collect();
     assert_eq!(ends.len(), 2, "{html}");
     for end in &ends {
         assert_eq!(other.post(&site, end, &[]).await.status(), StatusCode::NOT_FOUND, "of somebody else");
@@ -355,7 +390,11 @@ async fn two_servers_on_one_database_share_logins_and_sessions() {
     // A load balancer in front of both sends the next request to the other one. The redirect address is the first one's, so the
     // provider would refuse the code; what is shown here is that the login under way is known.
     let elsewhere = callback.as_str().replace(&one.origin, &two.origin);
-    assert_eq!(browser.get(&elsewhere).await.status(), StatusCode::FORBIDDEN, "known, and refused by the provider");
+    assert_eq!(
+        browser.get(&elsewhere).await.status(),
+        StatusCode::FORBIDDEN,
+        "known, and refused by the provider"
+    );
     let welcome = browser.log_in(&one, &provider, USER).await;
     let session = cookie(&welcome, "concord-session");
     let pair = session.split(';').next().unwrap();
@@ -385,7 +424,13 @@ async fn the_second_provider_which_others_wrote_does_all_the_same() {
     let (laptop, other) = (Browser::new(), Browser::new());
     assert_eq!(laptop.log_in(&site, &provider, USER).await.status(), StatusCode::SEE_OTHER);
     let (_, html) = laptop.page(&site, "/me").await;
-    for shown in ["node:applicant-academic", "applicants", "Applicant of a university", "medium: your documents were seen", "with a second factor"] {
+    for shown in [
+        "node:applicant-academic",
+        "applicants",
+        "Applicant of a university",
+        "medium: your documents were seen",
+        "with a second factor",
+    ] {
         assert!(html.contains(&format!("<dd>{shown}</dd>")), "{shown} is missing: {html}");
     }
     other.log_in(&site, &provider, OTHER).await;

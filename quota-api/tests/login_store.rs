@@ -100,7 +100,11 @@ async fn a_provider_ends_one_session_or_all_of_a_person_at_that_provider() {
         let still = [is_open(&store, 3, 1).await, is_open(&store, 4, 1).await];
         assert_eq!(still, [true, true], "{name}: other people, other providers");
         let first = async |now, until| store.sessions().is_first(key(7), at(now), at(until)).await.unwrap();
-        assert_eq!((first(0, 100).await, first(99, 199).await, first(100, 200).await), (true, false, true), "{name}");
+        assert_eq!(
+            (first(0, 100).await, first(99, 199).await, first(100, 200).await),
+            (true, false, true),
+            "{name}"
+        );
     }
 }
 
@@ -109,7 +113,8 @@ async fn a_renewal_secret_is_good_for_once_and_ends_the_session_the_second_time(
     for (name, store) in stores().await {
         open(&store, 1, Kind::Kubectl, &person("s"), None, 900).await;
         assert!(!is_open(&store, 1, 1).await, "{name}: kubectl's session is no browser's");
-        let renew = async |old, new, second| store.sessions().renew(key(old), key(new), at(second)).await.unwrap();
+        let renew =
+            async |old, new, second| store.sessions().renew(key(old), key(new), at(second)).await.unwrap();
         assert!(renew(9, 8, 1).await.is_none(), "{name}: a guess");
         assert!(renew(1, 2, 1).await.is_some() && renew(2, 3, 2).await.is_some(), "{name}");
         assert!(renew(2, 4, 3).await.is_none() && renew(3, 5, 4).await.is_none(), "{name}: it came twice");
@@ -123,7 +128,10 @@ async fn a_device_code_is_decided_once_and_granted_once() {
     for (name, store) in stores().await {
         let devices = store.devices();
         assert!(devices.ask(key(1), "BBBBBBBB", at(0), at(600)).await.unwrap(), "{name}");
-        assert!(!devices.ask(key(2), "BBBBBBBB", at(0), at(600)).await.unwrap(), "{name}: a code is one machine's");
+        assert!(
+            !devices.ask(key(2), "BBBBBBBB", at(0), at(600)).await.unwrap(),
+            "{name}: a code is one machine's"
+        );
         assert!(matches!(devices.poll(key(1), at(5), 3000).await.unwrap(), Poll::Waiting), "{name}");
         assert!(matches!(devices.poll(key(1), at(6), 3000).await.unwrap(), Poll::TooSoon), "{name}");
         assert!(matches!(devices.poll(key(9), at(6), 3000).await.unwrap(), Poll::Gone), "{name}");
@@ -151,10 +159,17 @@ async fn the_oldest_login_is_forgotten_and_not_the_newest_when_there_are_too_man
         };
         let expires = at(600).checked_add(SignedDuration::from_mins(5)).unwrap();
         store.attempts().begin(key(1), key(2), &attempt, at(0), expires).await.unwrap();
-        let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM login_attempts").fetch_one(store.pool()).await.unwrap();
+        let count: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM login_attempts").fetch_one(store.pool()).await.unwrap();
         assert_eq!(count, 10_000, "{name}");
-        assert!(store.attempts().take(key(1), key(2), at(1)).await.unwrap().is_some(), "{name}: the newest is there");
-        let oldest: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM login_attempts WHERE binding = '1'").fetch_one(store.pool()).await.unwrap();
+        assert!(
+            store.attempts().take(key(1), key(2), at(1)).await.unwrap().is_some(),
+            "{name}: the newest is there"
+        );
+        let oldest: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM login_attempts WHERE binding = '1'")
+            .fetch_one(store.pool())
+            .await
+            .unwrap();
         assert_eq!(oldest, 0, "{name}");
     }
 }

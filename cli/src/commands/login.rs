@@ -112,8 +112,7 @@ impl Portal {
             bail!("--portal {origin} must begin with https:// (http:// is for this machine only)");
         }
         // A redirect could lead the renewal secret elsewhere.
-        let mut http =
-            Client::builder().timeout(ANSWER_TIMEOUT).redirect(reqwest::redirect::Policy::none());
+        let mut http = Client::builder().timeout(ANSWER_TIMEOUT).redirect(reqwest::redirect::Policy::none());
         if let Some(path) = &arguments.ca_file {
             let pem = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
             for certificate in reqwest::Certificate::from_pem_bundle(&pem)? {

@@ -16,12 +16,12 @@ use futures::future::try_join_all;
 use kube::Client;
 use serde::{Deserialize, Serialize};
 
+use crate::people::{self, PeoplePorts};
 use crate::{
     ControlPlane, Identity, Launch, Lifetime, Options, Processes, Progress, agents::Agents,
     files::write_public, kubeconfig, nodes, ports::prefer_port, probe::Probe, probe::until_healthy,
     replay::manifest, setup,
 };
-use crate::people::{self, PeoplePorts};
 
 /// Name of the operator's log and of its record among the pool's programs.
 pub const OPERATOR: &str = "concord-operator";
@@ -237,7 +237,10 @@ async fn start_quota_api(plane: &mut ControlPlane, program: &Path, progress: &Pr
     let data = plane.data_dir().to_owned();
     plane.processes().stop(QUOTA_API)?;
     let mut state = PoolState::load(&data);
-    ensure!(state.token_port != 0, "this pool was started by an older release; start it anew with `make down up`");
+    ensure!(
+        state.token_port != 0,
+        "this pool was started by an older release; start it anew with `make down up`"
+    );
     state.quota_api_port = prefer_port((state.quota_api_port != 0).then_some(state.quota_api_port))?;
     let origin = state.quota_api_url("");
     let files = people::start(plane, &mut state.people, &origin, progress).await?;

@@ -68,11 +68,15 @@ impl Provider {
             // The body may hold tokens: of the others only the kind is told.
             RequestTokenError::Parse(error, _) => self.unavailable("token endpoint", error.inner()),
             RequestTokenError::Request(error) => self.unavailable("token endpoint", &error),
-            RequestTokenError::Other(text) => self.unavailable("token endpoint", &std::io::Error::other(text)),
+            RequestTokenError::Other(text) => {
+                self.unavailable("token endpoint", &std::io::Error::other(text))
+            }
         })?;
         let token = answer.id_token().ok_or_else(|| invalid("no ID token"))?;
         let claims = match verify(&client, token, &nonce, now) {
-            Err(ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey)) => {
+            Err(ClaimsVerificationError::SignatureVerification(
+                SignatureVerificationError::NoMatchingKey,
+            )) => {
                 client = self.client(Look::Again).await?;
                 verify(&client, token, &nonce, now)
             }
@@ -111,7 +115,9 @@ impl Provider {
             request.request_async(&self.http).await;
         match answer {
             Ok(claims) => Ok(Some(Facts::of_user_info(&claims, &self.groups_claim))),
-            Err(UserInfoError::ClaimsVerification(error)) => Err(invalid(&format!("user info: {}", reason(&error)))),
+            Err(UserInfoError::ClaimsVerification(error)) => {
+                Err(invalid(&format!("user info: {}", reason(&error))))
+            }
             Err(error) => {
                 tracing::warn!(
                     provider = self.name,
@@ -130,9 +136,10 @@ fn verify<'a>(
     nonce: &Nonce,
     now: Timestamp,
 ) -> Result<&'a Claims, ClaimsVerificationError> {
-    let verifier = client.id_token_verifier().set_allowed_algs(ALGORITHMS).set_issue_time_verifier_fn(
-        move |issued| check_issued(issued.timestamp(), now.as_second()),
-    );
+    let verifier = client
+        .id_token_verifier()
+        .set_allowed_algs(ALGORITHMS)
+        .set_issue_time_verifier_fn(move |issued| check_issued(issued.timestamp(), now.as_second()));
     token.claims(&verifier, nonce)
 }
 
@@ -156,12 +163,18 @@ fn check_parties(claims: &Claims, client_id: &str) -> Result<(), Error> {
     }
 }
 
-fn check_access_token(client: &Client, token: &Token, claims: &Claims, access: &AccessToken) -> Result<(), Error> {
+fn check_access_token(
+    client: &Client,
+    token: &Token,
+    claims: &Claims,
+    access: &AccessToken,
+) -> Result<(), Error> {
     let Some(expected) = claims.access_token_hash() else { return Ok(()) };
     let keys = client.id_token_verifier();
     let algorithm = token.signing_alg().map_err(|error| invalid(&error.to_string()))?;
     let key = token.signing_key(&keys).map_err(|error| invalid(&error.to_string()))?;
-    let actual = AccessTokenHash::from_token(access, algorithm, key).map_err(|error| invalid(&error.to_string()))?;
+    let actual =
+        AccessTokenHash::from_token(access, algorithm, key).map_err(|error| invalid(&error.to_string()))?;
     if actual == *expected {
         Ok(())
     } else {

@@ -57,9 +57,15 @@ impl Level {
 
     fn of_value(value: &str) -> Self {
         match value {
-            "https://refeds.org/assurance/IAP/low" | "https://refeds.org/assurance/IAP/local-enterprise" => Self::Low,
-            "https://refeds.org/assurance/IAP/medium" | "https://refeds.org/assurance/profile/cappuccino" => Self::Medium,
-            "https://refeds.org/assurance/IAP/high" | "https://refeds.org/assurance/profile/espresso" => Self::High,
+            "https://refeds.org/assurance/IAP/low" | "https://refeds.org/assurance/IAP/local-enterprise" => {
+                Self::Low
+            }
+            "https://refeds.org/assurance/IAP/medium" | "https://refeds.org/assurance/profile/cappuccino" => {
+                Self::Medium
+            }
+            "https://refeds.org/assurance/IAP/high" | "https://refeds.org/assurance/profile/espresso" => {
+                Self::High
+            }
             _ => Self::None,
         }
     }
@@ -76,7 +82,8 @@ impl Assurance {
     /// What is missing for something that takes `needed`; nothing when it is enough.
     #[must_use]
     pub fn gaps(self, needed: Self) -> Vec<Gap> {
-        let level = (self.level < needed.level).then_some(Gap::Level { has: self.level, needs: needed.level });
+        let level =
+            (self.level < needed.level).then_some(Gap::Level { has: self.level, needs: needed.level });
         let mfa = (needed.mfa && !self.mfa).then_some(Gap::Mfa);
         level.into_iter().chain(mfa).collect()
     }
@@ -117,9 +124,19 @@ mod tests {
     fn the_best_known_value_counts_and_only_whole_values_are_known() {
         let of = |values: &[&str]| Assurance::of(&person(values, None)).level;
         assert_eq!(of(&[]), Level::None);
-        assert_eq!(of(&["https://refeds.org/assurance/IAP/low", "https://refeds.org/assurance/IAP/medium"]), Level::Medium);
+        assert_eq!(
+            of(&["https://refeds.org/assurance/IAP/low", "https://refeds.org/assurance/IAP/medium"]),
+            Level::Medium
+        );
         assert_eq!(of(&["https://refeds.org/assurance/profile/espresso"]), Level::High);
-        for odd in ["https://refeds.org/assurance/IAP/highest", "IAP/high", "https://refeds.org/assurance/IAP/high/", "HTTPS://refeds.org/assurance/IAP/high", "https://evil.example/assurance/IAP/high", "https://refeds.org/assurance"] {
+        for odd in [
+            "https://refeds.org/assurance/IAP/highest",
+            "IAP/high",
+            "https://refeds.org/assurance/IAP/high/",
+            "HTTPS://refeds.org/assurance/IAP/high",
+            "https://evil.example/assurance/IAP/high",
+            "https://refeds.org/assurance",
+        ] {
             assert_eq!(of(&[odd]), Level::None, "{odd}");
         }
     }
@@ -127,7 +144,12 @@ mod tests {
     #[test]
     fn a_second_factor_is_said_by_one_value_only() {
         assert!(Assurance::of(&person(&[], Some(MFA))).mfa);
-        for other in [None, Some("https://refeds.org/profile/sfa"), Some("https://refeds.org/profile/mfa "), Some("mfa")] {
+        for other in [
+            None,
+            Some("https://refeds.org/profile/sfa"),
+            Some("https://refeds.org/profile/mfa "),
+            Some("mfa"),
+        ] {
             assert!(!Assurance::of(&person(&[], other)).mfa, "{other:?}");
         }
     }

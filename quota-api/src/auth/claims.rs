@@ -24,7 +24,10 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    pub(super) fn of_id_token(claims: &IdTokenClaims<OtherClaims, CoreGenderClaim>, groups_claim: &str) -> Self {
+    pub(super) fn of_id_token(
+        claims: &IdTokenClaims<OtherClaims, CoreGenderClaim>,
+        groups_claim: &str,
+    ) -> Self {
         let other = &claims.additional_claims().0;
         Self {
             name: claims.name().and_then(|name| name.get(None)).and_then(|name| shown(name)),
@@ -35,7 +38,10 @@ impl Facts {
         }
     }
 
-    pub(super) fn of_user_info(claims: &UserInfoClaims<OtherClaims, CoreGenderClaim>, groups_claim: &str) -> Self {
+    pub(super) fn of_user_info(
+        claims: &UserInfoClaims<OtherClaims, CoreGenderClaim>,
+        groups_claim: &str,
+    ) -> Self {
         let other = &claims.additional_claims().0;
         Self {
             name: claims.name().and_then(|name| name.get(None)).and_then(|name| shown(name)),
@@ -87,7 +93,8 @@ pub(super) fn person(provider: &Provider, subject: &str, facts: Facts) -> Princi
 
 /// A name for people, in any script, without what could turn the text around it.
 fn shown(name: &str) -> Option<String> {
-    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let turns =
+        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     let kept: String = name.chars().filter(|c| !c.is_control() && !turns(*c)).take(SHOWN_CHARS_MAX).collect();
     let kept = kept.trim();
     (!kept.is_empty()).then(|| kept.to_owned())
@@ -97,7 +104,9 @@ fn shown(name: &str) -> Option<String> {
 fn verified(email: &str, verified: Option<bool>) -> Option<String> {
     let is_address = email.len() <= EMAIL_CHARS_MAX
         && email.split_once('@').is_some_and(|(user, host)| !user.is_empty() && host.contains('.'))
-        && email.chars().all(|c| !c.is_whitespace() && !c.is_control() && !matches!(c, '<' | '>' | ',' | ';' | '"'));
+        && email
+            .chars()
+            .all(|c| !c.is_whitespace() && !c.is_control() && !matches!(c, '<' | '>' | ',' | ';' | '"'));
     (is_address && verified == Some(true)).then(|| email.to_owned())
 }
 
@@ -113,7 +122,9 @@ mod tests {
     #[test]
     fn only_a_verified_address_is_one() {
         assert_eq!(verified("a@b.example", Some(true)).as_deref(), Some("a@b.example"));
-        for (address, said) in [("a@b.example", None), ("a@b.example", Some(false)), ("a", Some(true)), ("a@b", Some(true))] {
+        for (address, said) in
+            [("a@b.example", None), ("a@b.example", Some(false)), ("a", Some(true)), ("a@b", Some(true))]
+        {
             assert_eq!(verified(address, said), None, "{address} {said:?}");
         }
         assert_eq!(verified("a@b.example\r\nBcc: c@d.example", Some(true)), None);
@@ -128,7 +139,8 @@ mod tests {
     #[test]
     fn the_first_source_wins_even_with_less() {
         let first = Facts { groups: Some(json!([])), ..Facts::default() };
-        let second = Facts { groups: Some(json!(["admins"])), name: Some("N".to_owned()), ..Facts::default() };
+        let second =
+            Facts { groups: Some(json!(["admins"])), name: Some("N".to_owned()), ..Facts::default() };
         let both = first.or(second);
         assert_eq!((both.groups, both.name.as_deref()), (Some(json!([])), Some("N")));
     }

@@ -117,7 +117,8 @@ fn signed_claims(token: &str, header: &Header, key: &Jwk) -> Result<Claims, Stri
     if header.crit.is_some() {
         return Err("it has critical fields".to_owned());
     }
-    if !header.typ.as_deref().is_none_or(|typ| ["JWT", "logout+jwt", "application/logout+jwt"].contains(&typ)) {
+    if !header.typ.as_deref().is_none_or(|typ| ["JWT", "logout+jwt", "application/logout+jwt"].contains(&typ))
+    {
         return Err("it is of another type".to_owned());
     }
     let key = DecodingKey::from_jwk(key).map_err(|error| error.to_string())?;
@@ -180,7 +181,10 @@ mod tests {
     #[test]
     fn a_whole_token_names_whose_sessions_end() {
         let logout = claims(&json!({"sid": "x", "aud": ["us", "others"]})).unwrap();
-        assert_eq!((logout.sub.as_deref(), logout.sid.as_deref(), logout.expires_second), (Some("s"), Some("x"), 1240));
+        assert_eq!(
+            (logout.sub.as_deref(), logout.sid.as_deref(), logout.expires_second),
+            (Some("s"), Some("x"), 1240)
+        );
         assert!(claims(&json!({"sub": null, "sid": "x"})).is_ok());
     }
 

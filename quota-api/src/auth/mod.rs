@@ -166,7 +166,11 @@ impl Login {
         let code = code.ok_or(Error::LoginRefused("the code is missing"))?;
         let arrival = provider.finish(code, attempt.nonce, attempt.verifier, now).await?;
         // Who it was is personal and stays out of the log.
-        tracing::info!(provider = provider.name, groups = arrival.principal.groups.len(), "a login succeeded");
+        tracing::info!(
+            provider = provider.name,
+            groups = arrival.principal.groups.len(),
+            "a login succeeded"
+        );
         // A session always has a fresh id; the one that the browser may still have ends here.
         self.end(store, headers).await?;
         let id = Secret::random()?;
@@ -179,8 +183,7 @@ impl Login {
             expires: expiry(now, self.lifetimes.session),
         };
         store.sessions().open(&session).await?;
-        let cookies =
-            [self.cookies.set_session(&id, self.lifetimes.session)?, self.cookies.clear_login()];
+        let cookies = [self.cookies.set_session(&id, self.lifetimes.session)?, self.cookies.clear_login()];
         Ok(Welcome { cookies, return_to: attempt.return_to })
     }
 

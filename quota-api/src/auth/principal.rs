@@ -103,7 +103,15 @@ mod tests {
 
     #[test]
     fn a_name_that_would_become_another_one_on_its_way_is_left_out() {
-        for odd in ["admins ", " admins", "ad\nmins", "admins\r\nImpersonate-Group: x", "ädmins", "\u{202e}snimda", ""] {
+        for odd in [
+            "admins ",
+            " admins",
+            "ad\nmins",
+            "admins\r\nImpersonate-Group: x",
+            "ädmins",
+            "\u{202e}snimda",
+            "",
+        ] {
             assert!(names(Some(&json!([odd]))).is_empty(), "{odd:?}");
         }
         assert_eq!(names(Some(&json!(["urn:x:group:a b:role=member#id.example"]))).len(), 1);

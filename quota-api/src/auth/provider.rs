@@ -156,8 +156,7 @@ impl Provider {
         }
         let redirect = RedirectUrl::new(public.callback(&name));
         Ok(Self {
-            issuer: IssuerUrl::new(issuer)
-                .map_err(|error| format!("issuer of provider {name}: {error}"))?,
+            issuer: IssuerUrl::new(issuer).map_err(|error| format!("issuer of provider {name}: {error}"))?,
             client_id: ClientId::new(client_id),
             client_secret: ClientSecret::new(client_secret),
             redirect: redirect.map_err(|error| format!("name of provider {name}: {error}"))?,
@@ -259,7 +258,12 @@ impl Provider {
             text = format!("{text}: {cause}");
             next = cause.source();
         }
-        tracing::warn!(provider = self.name, what, error = text, "the provider cannot be used; check its issuer and the network");
+        tracing::warn!(
+            provider = self.name,
+            what,
+            error = text,
+            "the provider cannot be used; check its issuer and the network"
+        );
         Error::ProviderUnavailable
     }
 }

@@ -132,10 +132,8 @@ pub fn load(path: &Path) -> Result<Vec<ProviderConfig>, ProvidersError> {
             return Err(refuse(format!("providers[{position}].name"), why));
         }
         if !issuers.insert(entry.issuer.clone()) {
-            let why = format!(
-                "{:?} is used twice; one person would have two names in the cluster",
-                entry.issuer
-            );
+            let why =
+                format!("{:?} is used twice; one person would have two names in the cluster", entry.issuer);
             return Err(refuse(format!("providers[{position}].issuer"), why));
         }
         configs.push(entry.resolve(path.parent().unwrap_or(Path::new("")), position, &refuse)?);
@@ -228,7 +226,8 @@ fn read(path: &Path) -> Result<Vec<u8>, ProvidersError> {
 mod tests {
     use super::*;
 
-    const GOOD: &str = "{name: one, title: One, issuer: 'https://one.example', clientId: c, clientSecretFile: secret}";
+    const GOOD: &str =
+        "{name: one, title: One, issuer: 'https://one.example', clientId: c, clientSecretFile: secret}";
 
     fn load_text(text: &str) -> Result<Vec<ProviderConfig>, String> {
         let folder = tempfile::tempdir().unwrap();
@@ -247,23 +246,46 @@ mod tests {
         let guest = "{name: guests, title: Guests, issuer: 'http://localhost:9998/', clientId: c, clientSecretFile: secret, kind: guest, scopes: [profile], groupsClaim: roles, assurance: ['https://refeds.org/assurance/IAP/low']}";
         let read = load_text(&format!("providers: [{GOOD}, {guest}]")).unwrap();
         let [one, guests] = read.as_slice() else { panic!() };
-        assert_eq!((one.kind, one.groups_claim.as_str(), one.client_secret.as_str()), (Kind::Federation, "groups", "s3cret"));
-        assert_eq!((guests.kind, guests.groups_claim.as_str(), guests.vouched.len()), (Kind::Guest, "roles", 1));
+        assert_eq!(
+            (one.kind, one.groups_claim.as_str(), one.client_secret.as_str()),
+            (Kind::Federation, "groups", "s3cret")
+        );
+        assert_eq!(
+            (guests.kind, guests.groups_claim.as_str(), guests.vouched.len()),
+            (Kind::Guest, "roles", 1)
+        );
     }
 
     #[test]
     fn what_is_wrong_is_told_with_file_field_and_remedy() {
-        let with = |change: &str| format!("providers: [{GOOD}, {}]", GOOD.replace("one", "two").replace("{name: two", change));
+        let with = |change: &str| {
+            format!("providers: [{GOOD}, {}]", GOOD.replace("one", "two").replace("{name: two", change))
+        };
         let cases = [
             ("providers: []".to_owned(), "FILE: providers: must have 1 to 50 entries"),
             ("{}".to_owned(), "missing field `providers`"),
             (with("{colour: red, name: two"), "unknown field `colour`"),
-            (with("{name: Two"), "FILE: providers[1].name: \"Two\" must be a DNS label such as `my-university`"),
-            (with("{name: system"), "FILE: providers[1].name: `system` is the prefix of the cluster's own users"),
+            (
+                with("{name: Two"),
+                "FILE: providers[1].name: \"Two\" must be a DNS label such as `my-university`",
+            ),
+            (
+                with("{name: system"),
+                "FILE: providers[1].name: `system` is the prefix of the cluster's own users",
+            ),
             (with("{name: one"), "FILE: providers[1].name: \"one\" is used twice"),
-            (format!("providers: [{GOOD}, {}]", GOOD.replace("name: one", "name: two")), "providers[1].issuer: \"https://one.example\" is used twice"),
-            (format!("providers: [{}]", GOOD.replace("https://one", "http://one")), "providers[0].issuer: http://one.example/ must begin with https://"),
-            (format!("providers: [{}]", GOOD.replace("secret}", "empty}")), "providers[0].clientSecretFile: the file is empty"),
+            (
+                format!("providers: [{GOOD}, {}]", GOOD.replace("name: one", "name: two")),
+                "providers[1].issuer: \"https://one.example\" is used twice",
+            ),
+            (
+                format!("providers: [{}]", GOOD.replace("https://one", "http://one")),
+                "providers[0].issuer: http://one.example/ must begin with https://",
+            ),
+            (
+                format!("providers: [{}]", GOOD.replace("secret}", "empty}")),
+                "providers[0].clientSecretFile: the file is empty",
+            ),
             (format!("providers: [{}]", GOOD.replace("secret}", "nowhere}")), "nowhere cannot be read"),
         ];
         for (text, expected) in cases {

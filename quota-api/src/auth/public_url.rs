@@ -15,7 +15,9 @@ impl PublicUrl {
         let url = Url::parse(text).map_err(|error| format!("{text} is no URL: {error}"))?;
         check_transport(&url)?;
         if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-            return Err(format!("{text} must be an origin without a path, such as https://quota.example.org"));
+            return Err(format!(
+                "{text} must be an origin without a path, such as https://quota.example.org"
+            ));
         }
         Ok(Self(url))
     }
@@ -90,9 +92,22 @@ mod tests {
             assert_eq!(own_path(good), Some(good));
         }
         let evil = [
-            "", "jobs", "https://evil.example", "//evil.example", "/\\evil.example", "\\\\evil.example", "/a//b",
-            "/\t/evil.example", "/ /evil.example", "/%0d%0a\r\nSet-Cookie: a=b", "javascript:alert(1)", "/é",
-            "/login?return=/login", "/logout", "/callback/demo?code=x", " /jobs",
+            "",
+            "jobs",
+            "https://evil.example",
+            "//evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "/a//b",
+            "/\t/evil.example",
+            "/ /evil.example",
+            "/%0d%0a\r\nSet-Cookie: a=b",
+            "javascript:alert(1)",
+            "/é",
+            "/login?return=/login",
+            "/logout",
+            "/callback/demo?code=x",
+            " /jobs",
         ];
         for evil in evil {
             assert_eq!(own_path(evil), None, "{evil:?}");

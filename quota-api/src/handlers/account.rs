@@ -12,8 +12,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::login::{NEVER, configured};
 use crate::app::Shared;
-use crate::auth::assurance::Assurance;
 use crate::auth::Principal;
+use crate::auth::assurance::Assurance;
 use crate::error::Error;
 use crate::frame::{Frame, Person, Visit};
 use crate::pages::render;
@@ -101,7 +101,10 @@ pub async fn end_session(
 }
 
 /// A file with which `kubectl` logs in here and acts as the person. It holds no secret.
-pub async fn kubeconfig(State(app): State<Shared>, Person(person): Person) -> Result<impl IntoResponse, Error> {
+pub async fn kubeconfig(
+    State(app): State<Shared>,
+    Person(person): Person,
+) -> Result<impl IntoResponse, Error> {
     let login = configured(&app)?;
     let cluster = login.cluster.as_ref().ok_or(Error::NotFound)?;
     let mut address = json!({ "server": cluster.server });

@@ -68,7 +68,8 @@ pub async fn form(
     Query(link): Query<Link>,
 ) -> Result<impl IntoResponse, Error> {
     configured(&app)?;
-    let code = link.user_code.as_deref().and_then(typed_code).map(|code| shown_code(&code)).unwrap_or_default();
+    let code =
+        link.user_code.as_deref().and_then(typed_code).map(|code| shown_code(&code)).unwrap_or_default();
     Ok(([NEVER], Html(render(&CodeForm { code: &code, is_wrong: false, frame })?)))
 }
 

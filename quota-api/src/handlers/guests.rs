@@ -51,7 +51,10 @@ impl Ask {
     }
 
     fn refusal(&self) -> Option<&str> {
-        self.request.as_ref().filter(|_| self.is(GuestState::Refused)).map(|request| request.decision.as_deref().unwrap_or(""))
+        self.request
+            .as_ref()
+            .filter(|_| self.is(GuestState::Refused))
+            .map(|request| request.decision.as_deref().unwrap_or(""))
     }
 }
 
@@ -100,7 +103,11 @@ async fn request(app: &App, principal: &Principal) -> Result<Option<Guest>, Erro
     Ok(app.store.guests().find(&principal.user_name()).await?)
 }
 
-async fn form(State(app): State<Shared>, frame: Frame, Visit(session): Visit) -> Result<impl IntoResponse, Error> {
+async fn form(
+    State(app): State<Shared>,
+    frame: Frame,
+    Visit(session): Visit,
+) -> Result<impl IntoResponse, Error> {
     let request = request(&app, &session.principal).await?;
     Ok(([NEVER], Html(render(&Ask { request, reason: String::new(), is_wrong: false, frame })?)))
 }
@@ -122,10 +129,18 @@ async fn ask(
 }
 
 async fn reviewer(app: &App, person: &Principal) -> Result<(), Error> {
-    if app.rights.may(&app.acting, person, Deed::Review).await { Ok(()) } else { Err(Error::NotAllowed("reviewers alone let guests in; your account is shown at /me".to_owned())) }
+    if app.rights.may(&app.acting, person, Deed::Review).await {
+        Ok(())
+    } else {
+        Err(Error::NotAllowed("reviewers alone let guests in; your account is shown at /me".to_owned()))
+    }
 }
 
-async fn list(State(app): State<Shared>, frame: Frame, Person(person): Person) -> Result<impl IntoResponse, Error> {
+async fn list(
+    State(app): State<Shared>,
+    frame: Frame,
+    Person(person): Person,
+) -> Result<impl IntoResponse, Error> {
     reviewer(&app, &person).await?;
     let waiting = app.store.guests().waiting().await?;
     Ok(([NEVER], Html(render(&List { waiting, wrong: None, frame })?)))

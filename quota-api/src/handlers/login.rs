@@ -106,8 +106,7 @@ pub async fn finish(
     headers: HeaderMap,
     Query(answer): Query<Answer>,
 ) -> Result<impl IntoResponse, Error> {
-    let result =
-        configured(&app)?.finish(&app.store, &headers, &provider, answer, Timestamp::now()).await;
+    let result = configured(&app)?.finish(&app.store, &headers, &provider, answer, Timestamp::now()).await;
     let outcome = match &result {
         Ok(_) => "succeeded",
         Err(Error::ProviderUnavailable) => "provider_unavailable",

@@ -103,10 +103,12 @@ async fn token(State(app): State<Shared>, Form(wanted): Form<Wanted>) -> Result<
     let now = Timestamp::now();
     let issuer = &login.token_issuer;
     match (wanted.grant_type.as_deref(), wanted.device_code, wanted.refresh_token) {
-        (Some(DEVICE_GRANT), Some(code), _) => Ok(match device::poll(&app.store, issuer, &code, now).await? {
-            Ok(tokens) => answer(&tokens),
-            Err(refusal) => refuse(refusal.code()),
-        }),
+        (Some(DEVICE_GRANT), Some(code), _) => {
+            Ok(match device::poll(&app.store, issuer, &code, now).await? {
+                Ok(tokens) => answer(&tokens),
+                Err(refusal) => refuse(refusal.code()),
+            })
+        }
         (Some("refresh_token"), _, Some(renewal)) => {
             let Some((person, renewal)) = device::renew(&app.store, &renewal, now).await? else {
                 return Ok(refuse(Refusal::InvalidGrant.code()));

@@ -73,7 +73,12 @@ impl Attempts<'_> {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn take(&self, binding: Hash, state: Hash, now: Timestamp) -> Result<Option<Attempt>, StoreError> {
+    pub async fn take(
+        &self,
+        binding: Hash,
+        state: Hash,
+        now: Timestamp,
+    ) -> Result<Option<Attempt>, StoreError> {
         let row: Option<(String, String, String, String)> = sqlx::query_as("DELETE FROM login_attempts WHERE binding = $1 AND state = $2 AND expires_ms > $3 RETURNING provider, nonce, verifier, return_to")
             .bind(hex(&binding))
             .bind(hex(&state))

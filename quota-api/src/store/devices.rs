@@ -62,7 +62,13 @@ impl Devices<'_> {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn ask(&self, id: Hash, user_code: &str, now: Timestamp, expires: Timestamp) -> Result<bool, StoreError> {
+    pub async fn ask(
+        &self,
+        id: Hash,
+        user_code: &str,
+        now: Timestamp,
+        expires: Timestamp,
+    ) -> Result<bool, StoreError> {
         sqlx::query("DELETE FROM device_grants WHERE expires_ms <= $1")
             .bind(now.as_millisecond())
             .execute(self.0)
@@ -98,7 +104,12 @@ impl Devices<'_> {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn decide(&self, user_code: &str, grant: Option<&Grant>, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn decide(
+        &self,
+        user_code: &str,
+        grant: Option<&Grant>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let state = if grant.is_some() { "approved" } else { "denied" };
         let principal = grant.map(|grant| as_text(&grant.principal)).transpose()?;
         let decided = sqlx::query("UPDATE device_grants SET state = $1, principal = $2, sid = $3, until_ms = $4 WHERE user_code = $5 AND state = 'waiting' AND expires_ms > $6")
@@ -134,7 +145,11 @@ impl Devices<'_> {
                 .bind(now_ms)
                 .fetch_optional(self.0)
                 .await?;
-        sqlx::query("UPDATE device_grants SET polled_ms = $1 WHERE id = $2").bind(now_ms).bind(&id).execute(self.0).await?;
+        sqlx::query("UPDATE device_grants SET polled_ms = $1 WHERE id = $2")
+            .bind(now_ms)
+            .bind(&id)
+            .execute(self.0)
+            .await?;
         Ok(match known {
             None => Poll::Gone,
             Some((state, _)) if state == "denied" => Poll::Denied,

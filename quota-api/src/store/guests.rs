@@ -154,5 +154,13 @@ impl Guests<'_> {
 }
 
 fn guest((user_name, shown_name, email, reason, state, asked, decision): Row) -> Result<Guest, StoreError> {
-    Ok(Guest { user_name, shown_name, email, reason, state: State::of(&state)?, asked: time(asked)?, decision })
+    Ok(Guest {
+        user_name,
+        shown_name,
+        email,
+        reason,
+        state: State::of(&state)?,
+        asked: time(asked)?,
+        decision,
+    })
 }

@@ -165,7 +165,10 @@ impl Sessions<'_> {
             .fetch_optional(self.0)
             .await?;
         if row.is_none() {
-            let ended = sqlx::query("DELETE FROM sessions WHERE replaced = $1").bind(hex(&old)).execute(self.0).await?;
+            let ended = sqlx::query("DELETE FROM sessions WHERE replaced = $1")
+                .bind(hex(&old))
+                .execute(self.0)
+                .await?;
             if ended.rows_affected() > 0 {
                 tracing::warn!("a renewal secret of kubectl came twice; its session was ended");
             }
@@ -178,7 +181,10 @@ impl Sessions<'_> {
     /// # Errors
     /// When the database does not answer.
     pub async fn count_miss(&self, handle: &str) -> Result<(), StoreError> {
-        sqlx::query("UPDATE sessions SET misses = misses + 1 WHERE handle = $1").bind(handle).execute(self.0).await?;
+        sqlx::query("UPDATE sessions SET misses = misses + 1 WHERE handle = $1")
+            .bind(handle)
+            .execute(self.0)
+            .await?;
         Ok(())
     }
 
@@ -209,7 +215,12 @@ impl Sessions<'_> {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn end_of(&self, issuer: &str, subject: Option<&str>, sid: Option<&str>) -> Result<u64, StoreError> {
+    pub async fn end_of(
+        &self,
+        issuer: &str,
+        subject: Option<&str>,
+        sid: Option<&str>,
+    ) -> Result<u64, StoreError> {
         let statement = match (subject, sid) {
             (Some(subject), Some(sid)) => {
                 sqlx::query("DELETE FROM sessions WHERE issuer = $1 AND subject = $2 AND sid = $3")
@@ -217,9 +228,9 @@ impl Sessions<'_> {
                     .bind(subject)
                     .bind(sid)
             }
-            (Some(subject), None) => {
-                sqlx::query("DELETE FROM sessions WHERE issuer = $1 AND subject = $2").bind(issuer).bind(subject)
-            }
+            (Some(subject), None) => sqlx::query("DELETE FROM sessions WHERE issuer = $1 AND subject = $2")
+                .bind(issuer)
+                .bind(subject),
             (None, Some(sid)) => {
                 sqlx::query("DELETE FROM sessions WHERE issuer = $1 AND sid = $2").bind(issuer).bind(sid)
             }
@@ -264,16 +275,22 @@ impl Sessions<'_> {
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn is_first(&self, number: Hash, now: Timestamp, expires: Timestamp) -> Result<bool, StoreError> {
+    pub async fn is_first(
+        &self,
+        number: Hash,
+        now: Timestamp,
+        expires: Timestamp,
+    ) -> Result<bool, StoreError> {
         sqlx::query("DELETE FROM logout_tokens WHERE expires_ms <= $1")
             .bind(now.as_millisecond())
             .execute(self.0)
             .await?;
-        let added = sqlx::query("INSERT INTO logout_tokens (id, expires_ms) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-            .bind(hex(&number))
-            .bind(expires.as_millisecond())
-            .execute(self.0)
-            .await?;
+        let added =
+            sqlx::query("INSERT INTO logout_tokens (id, expires_ms) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+                .bind(hex(&number))
+                .bind(expires.as_millisecond())
+                .execute(self.0)
+                .await?;
         Ok(added.rows_affected() == 1)
     }
 }

@@ -45,8 +45,7 @@ impl SigningKeys<'_> {
             .fetch_all(self.0)
             .await?;
         let key = |(id, private, created): (String, String, i64)| {
-            let private =
-                of_hex(&private).ok_or_else(|| StoreError::Row(format!("signing key {id}")))?;
+            let private = of_hex(&private).ok_or_else(|| StoreError::Row(format!("signing key {id}")))?;
             Ok(SigningKey { id, private, created: time(created)? })
         };
         rows.into_iter().map(key).collect()

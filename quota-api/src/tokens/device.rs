@@ -85,7 +85,12 @@ pub async fn ask(store: &Store, now: Timestamp) -> Result<Asked, Error> {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn poll(store: &Store, issuer: &str, device_code: &str, now: Timestamp) -> Result<Result<Tokens, Refusal>, Error> {
+pub async fn poll(
+    store: &Store,
+    issuer: &str,
+    device_code: &str,
+    now: Timestamp,
+) -> Result<Result<Tokens, Refusal>, Error> {
     let grant = match store.devices().poll(hash(device_code), now, INTERVAL_SECONDS * 1000 - 500).await? {
         Poll::Waiting => return Ok(Err(Refusal::AuthorizationPending)),
         Poll::TooSoon => return Ok(Err(Refusal::SlowDown)),
@@ -111,7 +116,11 @@ pub async fn poll(store: &Store, issuer: &str, device_code: &str, now: Timestamp
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn renew(store: &Store, renewal: &str, now: Timestamp) -> Result<Option<(Principal, Secret)>, Error> {
+pub async fn renew(
+    store: &Store,
+    renewal: &str,
+    now: Timestamp,
+) -> Result<Option<(Principal, Secret)>, Error> {
     let next = Secret::random()?;
     let session = store.sessions().renew(hash(renewal), next.hash(), now).await?;
     Ok(session.map(|session| (session.principal, next)))
@@ -120,8 +129,11 @@ pub async fn renew(store: &Store, renewal: &str, now: Timestamp) -> Result<Optio
 /// What a person typed, as it is kept: letters only, in capitals. `None` when it can be no code.
 #[must_use]
 pub fn typed_code(text: &str) -> Option<String> {
-    let letters: String =
-        text.chars().filter(|c| !matches!(c, '-' | ' ' | '\u{2013}')).map(|c| c.to_ascii_uppercase()).collect();
+    let letters: String = text
+        .chars()
+        .filter(|c| !matches!(c, '-' | ' ' | '\u{2013}'))
+        .map(|c| c.to_ascii_uppercase())
+        .collect();
     let is_code = letters.len() == CODE_CHARS && letters.bytes().all(|byte| LETTERS.contains(&byte));
     is_code.then_some(letters)
 }

@@ -46,7 +46,9 @@ const FORGED: [(&str, Forge); 35] = [
     ("alg none", |s| s.signature = Signature::None),
     ("HS256 with the public key as secret", |s| s.signature = Signature::PublicKeyAsSecret),
     ("HS256 with the client's secret", |s| s.signature = Signature::ClientSecret),
-    ("signed by a key that is not published, under the right key's name", |s| s.signature = Signature::Key(2)),
+    ("signed by a key that is not published, under the right key's name", |s| {
+        s.signature = Signature::Key(2)
+    }),
     ("signed by a key that is not published, under its own name", |s| {
         s.signature = Signature::Key(2);
         s.header = json!({"kid": "unpublished"});
@@ -80,7 +82,9 @@ const FORGED: [(&str, Forge); 35] = [
 
 /// Also what comes back with the browser.
 const CALLBACKS: [(&str, Forge); 5] = [
-    ("answer that names another issuer (RFC 9207)", |s| s.callback = json!({"iss": "https://honest.example"})),
+    ("answer that names another issuer (RFC 9207)", |s| {
+        s.callback = json!({"iss": "https://honest.example"})
+    }),
     ("answer that names no issuer, of a provider that always does", |s| {
         s.description = json!({"authorization_response_iss_parameter_supported": true});
     }),
@@ -99,7 +103,11 @@ pub async fn run_all(log: &Log) -> Vec<Outcome> {
         let browser = Browser::new();
         let answer = last_answer(&browser, &site).await;
         outcomes.push(refused(attack, answer, log).await);
-        assert_eq!(browser.page(&site, "/me").await.0, StatusCode::UNAUTHORIZED, "{attack}: a session was opened");
+        assert_eq!(
+            browser.page(&site, "/me").await.0,
+            StatusCode::UNAUTHORIZED,
+            "{attack}: a session was opened"
+        );
         drop(hostile);
     }
     outcomes.extend(replays(log).await);
@@ -145,7 +153,8 @@ async fn replays(log: &Log) -> Vec<Outcome> {
     let mut outcomes = Vec::new();
     outcomes.push(refused("answer in a browser that began no login", thief.get(&callback).await, log).await);
     let elsewhere = callback.replace("/callback/hostile", "/callback/honest");
-    outcomes.push(refused("answer at the address of another provider", person.get(&elsewhere).await, log).await);
+    outcomes
+        .push(refused("answer at the address of another provider", person.get(&elsewhere).await, log).await);
 
     let (site, _hostile) = open(Script::default()).await;
     let first = self::callback(&person, &site).await;
@@ -155,7 +164,8 @@ async fn replays(log: &Log) -> Vec<Outcome> {
     let second = self::callback(&person, &site).await;
     let used = reqwest::Url::parse(&first).unwrap();
     let code = used.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
-    let mixed = super::support::browser::with_parameter(&reqwest::Url::parse(&second).unwrap(), "code", &code);
+    let mixed =
+        super::support::browser::with_parameter(&reqwest::Url::parse(&second).unwrap(), "code", &code);
     outcomes.push(refused("a used code in a new answer", person.get(&mixed).await, log).await);
     outcomes
 }

@@ -59,11 +59,26 @@ fn forged(hostile: &Hostile) -> Vec<(&'static str, String)> {
         ("logout token without number", claims(json!({"jti": null}))),
         ("ID token as logout token", hostile.id_token()),
         ("logout token with alg none", hostile.logout_token(&json!({}), &json!({}), Signature::None)),
-        ("logout token with HS256 and the public key", hostile.logout_token(&json!({}), &json!({}), Signature::PublicKeyAsSecret)),
-        ("logout token with HS256 and the client's secret", hostile.logout_token(&json!({}), &json!({}), Signature::ClientSecret)),
-        ("logout token signed by an unpublished key", hostile.logout_token(&json!({}), &json!({}), Signature::Key(2))),
-        ("logout token that names an unpublished key", hostile.logout_token(&json!({"kid": "unpublished"}), &json!({}), Signature::Key(2))),
-        ("logout token changed after signing", hostile.logout_token(&json!({}), &json!({}), Signature::OfOtherClaims)),
+        (
+            "logout token with HS256 and the public key",
+            hostile.logout_token(&json!({}), &json!({}), Signature::PublicKeyAsSecret),
+        ),
+        (
+            "logout token with HS256 and the client's secret",
+            hostile.logout_token(&json!({}), &json!({}), Signature::ClientSecret),
+        ),
+        (
+            "logout token signed by an unpublished key",
+            hostile.logout_token(&json!({}), &json!({}), Signature::Key(2)),
+        ),
+        (
+            "logout token that names an unpublished key",
+            hostile.logout_token(&json!({"kid": "unpublished"}), &json!({}), Signature::Key(2)),
+        ),
+        (
+            "logout token changed after signing",
+            hostile.logout_token(&json!({}), &json!({}), Signature::OfOtherClaims),
+        ),
         ("logout token that is no token", "x.y.z".to_owned()),
     ]
 }

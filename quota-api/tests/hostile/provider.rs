@@ -149,7 +149,12 @@ impl Provider {
             "email_verified": true, "eduperson_assurance": [],
         });
         change(&mut claims, &shifted(&self.script.claims, now));
-        token(&header_of(&self.script.header, self.script.signature, "JWT"), &claims, self.script.signature, &self.keys)
+        token(
+            &header_of(&self.script.header, self.script.signature, "JWT"),
+            &claims,
+            self.script.signature,
+            &self.keys,
+        )
     }
 }
 
@@ -181,7 +186,8 @@ async fn description(State(provider): Shared) -> Json<Value> {
 }
 
 async fn keys_of(State(provider): Shared) -> Json<Value> {
-    let mut keys: Vec<Value> = provider.keys.iter().take(provider.script.published).map(Key::public).collect();
+    let mut keys: Vec<Value> =
+        provider.keys.iter().take(provider.script.published).map(Key::public).collect();
     change(&mut keys[0], &provider.script.key);
     Json(json!({ "keys": keys }))
 }

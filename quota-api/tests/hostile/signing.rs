@@ -48,8 +48,10 @@ impl Key {
 
 /// A token.
 pub fn token(header: &Value, claims: &Value, signature: Signature, keys: &[Key]) -> String {
-    let message = format!("{}.{}", base64(header.to_string().as_bytes()), base64(claims.to_string().as_bytes()));
-    let by = |key: &Key, message: &str| crypto::sign(message.as_bytes(), &key.private, Algorithm::ES256).unwrap();
+    let message =
+        format!("{}.{}", base64(header.to_string().as_bytes()), base64(claims.to_string().as_bytes()));
+    let by =
+        |key: &Key, message: &str| crypto::sign(message.as_bytes(), &key.private, Algorithm::ES256).unwrap();
     let with_secret = |secret: &[u8]| {
         let key = EncodingKey::from_secret(secret).unwrap();
         crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap()
@@ -64,7 +66,8 @@ pub fn token(header: &Value, claims: &Value, signature: Signature, keys: &[Key])
         Signature::OfOtherClaims => {
             let mut other = claims.clone();
             other["sub"] = "somebody-else".into();
-            let changed = format!("{}.{}", base64(header.to_string().as_bytes()), base64(other.to_string().as_bytes()));
+            let changed =
+                format!("{}.{}", base64(header.to_string().as_bytes()), base64(other.to_string().as_bytes()));
             format!("{changed}.{}", by(&keys[0], &message))
         }
         Signature::Cut => {
@@ -93,7 +96,8 @@ fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
-        let number = chunk.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        let number = chunk.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte))
+            << (8 * (3 - chunk.len()));
         let letters = (0..=chunk.len()).map(|place| LETTERS[(number >> (18 - 6 * place) & 63) as usize]);
         text.extend(letters.map(char::from));
     }

@@ -34,7 +34,9 @@ pub fn check(logins: &[Outcome], logouts: &[Outcome]) {
 
 /// Without what differs from run to run: times, and ports of this machine.
 fn plain(reason: &str) -> String {
-    let is_time = |word: &str| word.len() >= 8 && word.starts_with(|c: char| c.is_ascii_digit()) && word.contains([':', '-']);
+    let is_time = |word: &str| {
+        word.len() >= 8 && word.starts_with(|c: char| c.is_ascii_digit()) && word.contains([':', '-'])
+    };
     let mut after_host = false;
     // Lists and places in a text differ too.
     let ends = [" is not one of", ", expected one of", ", line:", " at line"];
@@ -42,11 +44,19 @@ fn plain(reason: &str) -> String {
     let words = reason[..end].replace(['|', '\n'], " ");
     let words = words.split(' ').map(|word| match word {
         word if is_time(word) => "…".to_owned(),
-        word => word.split(':').map(|part| {
-            let port = after_host && part.starts_with(|c: char| c.is_ascii_digit());
-            after_host = part.ends_with("//127.0.0.1");
-            if port { part.trim_start_matches(|c: char| c.is_ascii_digit()).replacen("", "PORT", 1) } else { part.to_owned() }
-        }).collect::<Vec<_>>().join(":"),
+        word => word
+            .split(':')
+            .map(|part| {
+                let port = after_host && part.starts_with(|c: char| c.is_ascii_digit());
+                after_host = part.ends_with("//127.0.0.1");
+                if port {
+                    part.trim_start_matches(|c: char| c.is_ascii_digit()).replacen("", "PORT", 1)
+                } else {
+                    part.to_owned()
+                }
+            })
+            .collect::<Vec<_>>()
+            .join(":"),
     });
     words.collect::<Vec<_>>().join(" ")
 }

@@ -115,7 +115,8 @@ fn command(program: &Path, account: Option<(u32, u32)>) -> Command {
 fn newest() -> Option<PathBuf> {
     let entries = std::fs::read_dir("/usr/lib/postgresql").ok()?;
     let version = |path: &PathBuf| path.file_name()?.to_str()?.parse::<u32>().ok();
-    let folders = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.join("bin/initdb").exists());
+    let folders =
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.join("bin/initdb").exists());
     folders.max_by_key(version).map(|path| path.join("bin"))
 }
 
