@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::acting::Acting;
 use crate::auth::Login;
+use crate::jobs::Jobs;
 use crate::metrics::Metrics;
 use crate::pool::Pool;
 use crate::store::Store;
@@ -18,6 +19,8 @@ pub struct App {
     pub acting: Acting,
     /// What the cluster does not hold.
     pub store: Store,
+    /// What requests about jobs share.
+    pub jobs: Jobs,
     /// Counters.
     pub metrics: Metrics,
 }

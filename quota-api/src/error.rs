@@ -35,6 +35,33 @@ pub enum Error {
     /// No such page.
     #[error("There is no such page. The front page is /.")]
     NotFound,
+    /// The cluster does not answer.
+    #[error("The cluster does not answer at the moment. Nothing was changed; try again in a minute.")]
+    ClusterUnavailable,
+    /// The cluster said no: a policy, a quota, or the shape of an object.
+    #[error("The cluster refused this: {0}")]
+    ClusterRefused(String),
+    /// A request that cannot be read.
+    #[error("This request cannot be read: {0}")]
+    Malformed(String),
+    /// A request whose body is longer than anything that is needed here.
+    #[error("This is too long. What is long belongs into the container image, not into the request.")]
+    TooLarge,
+    /// A document of another kind.
+    #[error("Send a JSON document, with Content-Type: application/json.")]
+    NotJson,
+    /// Fields with faults: JSON pointer and sentence.
+    #[error("Some fields are not as they should be.")]
+    Invalid(Vec<(&'static str, String)>),
+    /// A key that is unknown, has ended, or was revoked.
+    #[error("This key is not known here, has ended, or was revoked. Make another at /me/keys.")]
+    KeyUnknown,
+    /// A key that may not do this.
+    #[error("This key may not do this: {0}.")]
+    KeyTooNarrow(&'static str),
+    /// More at once than one person may have.
+    #[error("Too many {0} at once. Close some, or wait a little.")]
+    TooMany(&'static str),
     /// A defect.
     #[error("Something went wrong here; it has been logged.")]
     Internal,
@@ -45,6 +72,15 @@ impl Error {
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
+            Self::ClusterUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::ClusterRefused(_) => StatusCode::CONFLICT,
+            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::KeyUnknown => StatusCode::UNAUTHORIZED,
+            Self::KeyTooNarrow(_) => StatusCode::FORBIDDEN,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NotReady(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::LoginNotConfigured | Self::NotFound => StatusCode::NOT_FOUND,
             Self::NotLoggedIn => StatusCode::UNAUTHORIZED,
@@ -76,12 +112,16 @@ impl From<Error> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.0.status();
-        let body = serde_json::json!({
+        let mut body = serde_json::json!({
             "type": "about:blank",
             "title": status.canonical_reason(),
             "status": status.as_u16(),
             "detail": self.0.to_string(),
         });
+        if let Error::Invalid(faults) = &self.0 {
+            let fault = |(pointer, detail): &(&str, String)| serde_json::json!({"pointer": pointer, "detail": detail});
+            body["errors"] = faults.iter().map(fault).collect();
+        }
         let headers =
             [(header::CONTENT_TYPE, "application/problem+json"), (header::CACHE_CONTROL, "no-store")];
         (status, headers, body.to_string()).into_response()

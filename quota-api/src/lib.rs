@@ -15,6 +15,7 @@ pub mod chart;
 pub mod error;
 pub mod frame;
 mod handlers;
+pub mod jobs;
 pub mod language;
 pub mod metrics;
 mod pages;

@@ -94,6 +94,24 @@ impl Pool {
         Freshness { as_of: as_of.round(jiff::Unit::Millisecond).unwrap_or(as_of), live: broken.is_none() }
     }
 
+    /// The treaty that the operator says rules the pool.
+    #[must_use]
+    pub fn treaty_in_force(&self) -> Option<Arc<Treaty>> {
+        self.treaties.find(Treaty::is_in_force)
+    }
+
+    /// All claims as last seen; what no page shows is left out of them.
+    #[must_use]
+    pub fn claims(&self) -> Vec<Arc<GpuClaim>> {
+        self.claims.state()
+    }
+
+    /// The claims of which that is true.
+    #[must_use]
+    pub fn claims_where(&self, wanted: impl Fn(&GpuClaim) -> bool) -> Vec<Arc<GpuClaim>> {
+        self.claims.state_filter(wanted)
+    }
+
     /// What is missing before pages can be shown; empty when nothing is. A connection that breaks later is no reason
     /// to take pages away: they say the time of their data.
     pub fn waits_for(&self) -> Vec<String> {
@@ -119,7 +137,7 @@ impl Pool {
 
 /// Keeps one store full. After any error it lists anew: only a complete list proves that nothing was missed, and only
 /// then may pages say that they are live again.
-async fn feed<K>(
+pub(crate) async fn feed<K>(
     api: Api<DeserializeGuard<K>>,
     mut writer: Writer<K>,
     link: watch::Sender<Link>,

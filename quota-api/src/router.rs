@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::Shared;
 use crate::error::Error;
 use crate::handlers::{login, operations, public};
-use crate::security;
+use crate::{jobs, security};
 
 /// No form here is longer than a few words.
 const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -26,6 +26,7 @@ pub fn router(app: Shared) -> Router {
         .merge(public::routes())
         .merge(login::routes())
         .merge(operations::routes())
+        .merge(jobs::routes())
         .split_for_parts();
     routes
         .fallback(|| async { Error::NotFound })

@@ -57,9 +57,15 @@ impl Cluster {
             };
             return Response::new(Body::from_stream(futures::stream::once(broken).boxed()));
         }
+        let nothing = Arc::new(json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "100"}, "items": []}));
         let list = match request.uri().path() {
             "/apis/concord.dev/v1alpha1/treaties" => &self.treaties,
             "/apis/concord.dev/v1alpha1/gpuclaims" => &self.claims,
+            // Only what concerns jobs asks for these.
+            "/apis/concord.dev/v1alpha1/projects"
+            | "/apis/concord.dev/v1alpha1/gpunodes"
+            | "/apis/concord.dev/v1alpha1/memberquotas"
+            | "/api/v1/nodes" => &nothing,
             other => panic!("nobody should ask for {other}"),
         };
         Response::new(Body::from(list.to_string()))
