@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::acting::Acting;
 use crate::auth::Login;
 use crate::jobs::Jobs;
+use crate::may::Rights;
 use crate::metrics::Metrics;
 use crate::pool::Pool;
 use crate::store::Store;
@@ -17,6 +18,8 @@ pub struct App {
     pub login: Option<Login>,
     /// Acts in the cluster as the person who asks.
     pub acting: Acting,
+    /// What the API server said that people may do.
+    pub rights: Rights,
     /// What the cluster does not hold.
     pub store: Store,
     /// What requests about jobs share.

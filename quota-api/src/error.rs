@@ -3,8 +3,6 @@
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::pages;
-
 /// Why a request was not answered as asked. The text is for the person who asked; causes that only an engineer can
 /// mend are logged where they happen.
 #[derive(Debug, thiserror::Error)]
@@ -92,11 +90,17 @@ impl Error {
     }
 }
 
+/// What an answer says of an error, before it is known who asked: see [`crate::error_page`].
+#[derive(Debug, Clone)]
+pub struct Told(pub String);
+
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let status = self.status();
-        let page = pages::error(status, &self.to_string());
-        (status, [(header::CACHE_CONTROL, "no-store")], page).into_response()
+        let detail = self.to_string();
+        let mut response =
+            (self.status(), [(header::CACHE_CONTROL, "no-store")], detail.clone()).into_response();
+        response.extensions_mut().insert(Told(detail));
+        response
     }
 }
 
@@ -111,19 +115,32 @@ impl From<Error> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = self.0.status();
-        let mut body = serde_json::json!({
-            "type": "about:blank",
-            "title": status.canonical_reason(),
-            "status": status.as_u16(),
-            "detail": self.0.to_string(),
-        });
-        if let Error::Invalid(faults) = &self.0 {
-            let fault = |(pointer, detail): &(&str, String)| serde_json::json!({"pointer": pointer, "detail": detail});
-            body["errors"] = faults.iter().map(fault).collect();
-        }
-        let headers =
-            [(header::CONTENT_TYPE, "application/problem+json"), (header::CACHE_CONTROL, "no-store")];
-        (status, headers, body.to_string()).into_response()
+        let faults = match &self.0 {
+            Error::Invalid(faults) => faults.as_slice(),
+            _ => &[],
+        };
+        problem_with(self.0.status(), &self.0.to_string(), faults)
     }
+}
+
+/// A problem document.
+#[must_use]
+pub fn problem(status: StatusCode, detail: &str) -> Response {
+    problem_with(status, detail, &[])
+}
+
+/// The same with what is wrong in single fields: JSON pointer and sentence.
+fn problem_with(status: StatusCode, detail: &str, faults: &[(&'static str, String)]) -> Response {
+    let mut body = serde_json::json!({
+        "type": "about:blank",
+        "title": status.canonical_reason(),
+        "status": status.as_u16(),
+        "detail": detail,
+    });
+    if !faults.is_empty() {
+        let fault = |(pointer, detail): &(&str, String)| serde_json::json!({"pointer": pointer, "detail": detail});
+        body["errors"] = faults.iter().map(fault).collect();
+    }
+    let headers = [(header::CONTENT_TYPE, "application/problem+json"), (header::CACHE_CONTROL, "no-store")];
+    (status, headers, body.to_string()).into_response()
 }

@@ -12,6 +12,7 @@ use concord_quota_api::acting::Acting;
 use concord_quota_api::app::App;
 use concord_quota_api::auth::{Login, Provider, ProviderConfig};
 use concord_quota_api::jobs::Jobs;
+use concord_quota_api::may::Rights;
 use concord_quota_api::metrics::Metrics;
 use concord_quota_api::pool::Pool;
 use concord_quota_api::router::router;
@@ -84,15 +85,21 @@ async fn main() -> anyhow::Result<()> {
     let client = kube::Client::try_from(config).context("the cluster's configuration cannot be used")?;
     let store = Store::open(&database).await.context("the database of --database cannot be used")?;
     let (pool, follow) = Pool::follow(&client);
-    let (jobs, follow_jobs) = Jobs::follow(&client);
-    let app = Arc::new(App { pool, login, acting: Acting::new(client), store, jobs, metrics: Metrics::new()? });
+    let app = Arc::new(App {
+        pool,
+        login,
+        acting: Acting::new(client),
+        rights: Rights::default(),
+        store,
+        jobs: Jobs::default(),
+        metrics: Metrics::new()?,
+    });
     let listener = tokio::net::TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}: is another server there? choose --listen"))?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, login = app.login.is_some(), "concord-quota-api starts");
     tokio::select! {
         () = follow => bail!("the watches ended"),
-        () = follow_jobs => bail!("the watches ended"),
         served = axum::serve(listener, router(app)).into_future() => served.context("cannot serve"),
         told = stop_signal() => told.context("cannot wait for signals"),
     }

@@ -1,8 +1,6 @@
 //! The HTML pages; templates are in `templates/` and are checked when the program is compiled.
 
 use askama::Template;
-use axum::http::StatusCode;
-use axum::response::Html;
 
 use crate::auth::Principal;
 use crate::chart::Chart;
@@ -26,14 +24,6 @@ struct Me<'a> {
     frame: Frame,
 }
 
-#[derive(Template)]
-#[template(path = "error.html")]
-struct Failure<'a> {
-    title: &'a str,
-    text: &'a str,
-    frame: Frame,
-}
-
 /// Use of the pool.
 pub fn front(pool: &PoolUse, frame: Frame) -> Result<String, Error> {
     let as_of = pool.freshness.as_of.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
@@ -43,16 +33,6 @@ pub fn front(pool: &PoolUse, frame: Frame) -> Result<String, Error> {
 /// Who am I.
 pub fn me(principal: &Principal, frame: Frame) -> Result<String, Error> {
     render(&Me { principal, frame })
-}
-
-/// What went wrong. Cannot fail itself.
-pub fn error(status: StatusCode, text: &str) -> Html<String> {
-    let title = status.canonical_reason().unwrap_or("Error");
-    // The header offers neither login nor logout: an error knows nothing of the session.
-    let page = render(&Failure { title, text, frame: Frame::default() });
-    Html(page.unwrap_or_else(|_| {
-        "<!doctype html><title>Error</title><p>Something went wrong here.</p>".to_owned()
-    }))
 }
 
 /// The page, or the defect in the log.

@@ -1,12 +1,14 @@
-//! The cluster as last seen: two watches feed two stores, and pages read only the stores, so that no number of readers
-//! can load the API server.
+//! The cluster as last seen: each watch feeds a store, and pages read only the stores, so that no number of readers can
+//! load the API server.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use concord_api::{GpuClaim, Treaty};
-use futures::{StreamExt, TryStreamExt};
+use concord_api::{Application, GpuClaim, GpuNode, MemberQuota, Project, Treaty};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Node;
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{Lookup, Store, store};
@@ -35,29 +37,42 @@ pub struct Link {
 
 /// Stores of what the pages show.
 pub struct Pool {
-    treaties: Store<Treaty>,
-    claims: Store<GpuClaim>,
-    links: [(&'static str, watch::Receiver<Link>); 2],
+    /// Treaties.
+    pub treaties: Store<Treaty>,
+    /// Claims, without what no page shows.
+    pub claims: Store<GpuClaim>,
+    /// Projects.
+    pub projects: Store<Project>,
+    /// Applications.
+    pub applications: Store<Application>,
+    /// Quotas inside members.
+    pub quotas: Store<MemberQuota>,
+    /// What the agents say of their nodes.
+    pub gpu_nodes: Store<GpuNode>,
+    /// Nodes.
+    pub nodes: Store<Node>,
+    links: Vec<(&'static str, watch::Receiver<Link>)>,
     sum: Mutex<Option<(Instant, Arc<PoolUse>)>>,
 }
 
 impl Pool {
     /// The stores, and the work that feeds them; it never ends.
     pub fn follow(client: &Client) -> (Self, impl Future<Output = ()> + Send + 'static) {
-        let (treaties, treaty_writer) = store();
-        let (claims, claim_writer) = store();
-        let (treaty_link, treaties_seen) = watch::channel(Link::default());
-        let (claim_link, claims_seen) = watch::channel(Link::default());
-        let feed_treaties = feed::<Treaty>(Api::all(client.clone()), treaty_writer, treaty_link, |_| {});
-        let feed_claims = feed::<GpuClaim>(Api::all(client.clone()), claim_writer, claim_link, prune);
+        let mut feeds = Feeds { client: client.clone(), links: Vec::new(), work: Vec::new() };
         let pool = Self {
-            treaties,
-            claims,
-            links: [("treaties", treaties_seen), ("gpuclaims", claims_seen)],
+            treaties: feeds.add("treaties", |_| {}),
+            claims: feeds.add("gpuclaims", prune),
+            projects: feeds.add("projects", |_| {}),
+            applications: feeds.add("applications", |_| {}),
+            quotas: feeds.add("memberquotas", |_| {}),
+            gpu_nodes: feeds.add("gpunodes", |_| {}),
+            nodes: feeds.add("nodes", prune_node),
+            links: feeds.links,
             sum: Mutex::new(None),
         };
+        let work = futures::future::join_all(feeds.work);
         (pool, async move {
-            tokio::join!(feed_treaties, feed_claims);
+            work.await;
         })
     }
 
@@ -94,24 +109,6 @@ impl Pool {
         Freshness { as_of: as_of.round(jiff::Unit::Millisecond).unwrap_or(as_of), live: broken.is_none() }
     }
 
-    /// The treaty that the operator says rules the pool.
-    #[must_use]
-    pub fn treaty_in_force(&self) -> Option<Arc<Treaty>> {
-        self.treaties.find(Treaty::is_in_force)
-    }
-
-    /// All claims as last seen; what no page shows is left out of them.
-    #[must_use]
-    pub fn claims(&self) -> Vec<Arc<GpuClaim>> {
-        self.claims.state()
-    }
-
-    /// The claims of which that is true.
-    #[must_use]
-    pub fn claims_where(&self, wanted: impl Fn(&GpuClaim) -> bool) -> Vec<Arc<GpuClaim>> {
-        self.claims.state_filter(wanted)
-    }
-
     /// What is missing before pages can be shown; empty when nothing is. A connection that breaks later is no reason
     /// to take pages away: they say the time of their data.
     pub fn waits_for(&self) -> Vec<String> {
@@ -128,16 +125,59 @@ impl Pool {
     }
 
     /// Kind, whether its watch is live, and number of objects.
-    pub fn watches(&self) -> [(&'static str, bool, usize); 2] {
-        let [(treaties, treaty_link), (claims, claim_link)] = &self.links;
+    pub fn watches(&self) -> Vec<(&'static str, bool, usize)> {
+        let count = |kind: &str| match kind {
+            "treaties" => self.treaties.len(),
+            "gpuclaims" => self.claims.len(),
+            "projects" => self.projects.len(),
+            "applications" => self.applications.len(),
+            "memberquotas" => self.quotas.len(),
+            "gpunodes" => self.gpu_nodes.len(),
+            _ => self.nodes.len(),
+        };
         let live = |link: &watch::Receiver<Link>| link.borrow().synced && link.borrow().broken.is_none();
-        [(treaties, live(treaty_link), self.treaties.len()), (claims, live(claim_link), self.claims.len())]
+        self.links.iter().map(|(kind, link)| (*kind, live(link), count(kind))).collect()
+    }
+
+    /// Whether every watch is connected and complete.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.links.iter().all(|(_, link)| link.borrow().synced && link.borrow().broken.is_none())
+    }
+
+    /// The treaty in force.
+    #[must_use]
+    pub fn treaty(&self) -> Option<Arc<Treaty>> {
+        self.treaties.find(Treaty::is_in_force)
+    }
+}
+
+/// The watches as they are added.
+struct Feeds {
+    client: Client,
+    links: Vec<(&'static str, watch::Receiver<Link>)>,
+    work: Vec<BoxFuture<'static, ()>>,
+}
+
+impl Feeds {
+    fn add<K>(&mut self, kind: &'static str, trim: fn(&mut K)) -> Store<K>
+    where
+        K: Resource + Lookup + DeserializeOwned + Clone + std::fmt::Debug + Send + Sync + 'static,
+        <K as Lookup>::DynamicType: Default + Clone + Eq + std::hash::Hash + Send + Sync,
+        <K as Resource>::DynamicType: Default + Clone + Eq + std::hash::Hash + Send + Sync,
+        DeserializeGuard<K>: Resource<DynamicType = <K as Resource>::DynamicType>,
+    {
+        let (reader, writer) = store();
+        let (link, seen) = watch::channel(Link::default());
+        self.links.push((kind, seen));
+        self.work.push(feed::<K>(Api::all(self.client.clone()), writer, link, trim).boxed());
+        reader
     }
 }
 
 /// Keeps one store full. After any error it lists anew: only a complete list proves that nothing was missed, and only
 /// then may pages say that they are live again.
-pub(crate) async fn feed<K>(
+async fn feed<K>(
     api: Api<DeserializeGuard<K>>,
     mut writer: Writer<K>,
     link: watch::Sender<Link>,
@@ -206,15 +246,20 @@ fn readable<K: Resource>(event: Event<DeserializeGuard<K>>, trim: fn(&mut K)) ->
 fn prune(claim: &mut GpuClaim) {
     claim.metadata.labels = None;
     claim.metadata.owner_references = None;
-    if let Some(status) = &mut claim.status {
-        status.conditions = Vec::new();
-        status.message = None;
-        status.wait = None;
+}
+
+/// Drops what no page shows: the list of a node's images can be long.
+fn prune_node(node: &mut Node) {
+    if let Some(status) = &mut node.status {
+        status.images = None;
     }
 }
 
 fn first_list(kind: &str) -> String {
-    format!("the first list of {kind}.concord.dev")
+    match kind {
+        "nodes" => "the first list of nodes".to_owned(),
+        _ => format!("the first list of {kind}.concord.dev"),
+    }
 }
 
 /// The two causes that an engineer meets on the first day are told with what to do.

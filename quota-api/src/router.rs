@@ -12,7 +12,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::Shared;
 use crate::error::Error;
-use crate::handlers::{login, operations, public};
+use crate::error_page;
+use crate::handlers::{language, login, operations, public};
 use crate::{jobs, security};
 
 /// No form here is longer than a few words.
@@ -24,6 +25,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(45);
 pub fn router(app: Shared) -> Router {
     let (routes, _description) = OpenApiRouter::<Shared>::new()
         .merge(public::routes())
+        .merge(language::routes())
         .merge(login::routes())
         .merge(operations::routes())
         .merge(jobs::routes())
@@ -33,6 +35,7 @@ pub fn router(app: Shared) -> Router {
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
         .layer(same_site(&app))
+        .layer(middleware::from_fn(error_page::show))
         .layer(middleware::from_fn_with_state(app.clone(), security::guard))
         .with_state(app)
 }

@@ -5,6 +5,7 @@
 //! milliseconds, ids made here.
 
 pub mod api_keys;
+pub mod drafts;
 pub mod submissions;
 
 use std::time::Duration;

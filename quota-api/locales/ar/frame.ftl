@@ -1,11 +1,19 @@
 # حول كل صفحة
 skip-to-content = انتقل إلى المحتوى
 nav-main = القائمة الرئيسية
-nav-use = استخدام المجمّع
-nav-account = حسابي
-nav-log-in = تسجيل الدخول
-nav-log-out = تسجيل الخروج
+nav-use = الاستخدام
+nav-treaty = المعاهدة
+nav-awards = المنح
 nav-apply = طلب الوصول
 nav-jobs = مهامي
 nav-review = المراجعات
+nav-account = حسابي
+nav-log-in = تسجيل الدخول
+nav-log-out = تسجيل الخروج
 nav-language = اللغة
+nav-about = عن هذه الخدمة
+nav-accessibility = إمكانية الوصول
+nav-privacy = الخصوصية
+nav-api = البيانات وواجهة البرمجة
+nav-crumbs = أنت هنا
+licence = رخصة أباتشي 2.0

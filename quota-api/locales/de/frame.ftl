@@ -1,11 +1,19 @@
 # Um jede Seite.
 skip-to-content = Zum Inhalt springen
 nav-main = Hauptnavigation
-nav-use = Nutzung des Pools
-nav-account = Mein Konto
-nav-log-in = Anmelden
-nav-log-out = Abmelden
+nav-use = Nutzung
+nav-treaty = Vertrag
+nav-awards = Zuteilungen
 nav-apply = Zugang beantragen
 nav-jobs = Meine Jobs
 nav-review = Begutachtungen
+nav-account = Mein Konto
+nav-log-in = Anmelden
+nav-log-out = Abmelden
 nav-language = Sprache
+nav-about = Über diesen Dienst
+nav-accessibility = Barrierefreiheit
+nav-privacy = Datenschutz
+nav-api = Daten und API
+nav-crumbs = Sie sind hier
+licence = Apache-Lizenz 2.0

@@ -1,11 +1,19 @@
 # Around every page.
 skip-to-content = Skip to the content
 nav-main = Main
-nav-use = Use of the pool
-nav-account = My account
-nav-log-in = Log in
-nav-log-out = Log out
+nav-use = Use
+nav-treaty = Treaty
+nav-awards = Awards
 nav-apply = Apply
 nav-jobs = My jobs
 nav-review = Reviews
+nav-account = My account
+nav-log-in = Log in
+nav-log-out = Log out
 nav-language = Language
+nav-about = About this service
+nav-accessibility = Accessibility
+nav-privacy = Privacy
+nav-api = Data and API
+nav-crumbs = You are here
+licence = Apache License 2.0

@@ -1,11 +1,19 @@
 # Alrededor de cada página.
 skip-to-content = Ir al contenido
 nav-main = Navegación principal
-nav-use = Uso del conjunto
-nav-account = Mi cuenta
-nav-log-in = Iniciar sesión
-nav-log-out = Cerrar sesión
+nav-use = Uso
+nav-treaty = Tratado
+nav-awards = Concesiones
 nav-apply = Solicitar acceso
 nav-jobs = Mis trabajos
 nav-review = Evaluaciones
+nav-account = Mi cuenta
+nav-log-in = Iniciar sesión
+nav-log-out = Cerrar sesión
 nav-language = Idioma
+nav-about = Acerca de este servicio
+nav-accessibility = Accesibilidad
+nav-privacy = Privacidad
+nav-api = Datos y API
+nav-crumbs = Está aquí
+licence = Licencia Apache 2.0

@@ -1,11 +1,19 @@
 # Autour de chaque page.
 skip-to-content = Aller au contenu
 nav-main = Navigation principale
-nav-use = Usage du pool
-nav-account = Mon compte
-nav-log-in = Se connecter
-nav-log-out = Se déconnecter
+nav-use = Usage
+nav-treaty = Traité
+nav-awards = Attributions
 nav-apply = Demander un accès
 nav-jobs = Mes travaux
 nav-review = Évaluations
+nav-account = Mon compte
+nav-log-in = Se connecter
+nav-log-out = Se déconnecter
 nav-language = Langue
+nav-about = À propos de ce service
+nav-accessibility = Accessibilité
+nav-privacy = Vie privée
+nav-api = Données et API
+nav-crumbs = Vous êtes ici
+licence = Licence Apache 2.0

@@ -23,6 +23,7 @@ pub fn routes() -> OpenApiRouter<Shared> {
         .route("/api/v1/use", get(json))
         .route("/api/v1/use.csv", get(csv))
         .route("/style.css", get(style))
+        .route("/icon.svg", get(icon))
 }
 
 /// A cache in front may answer for two seconds; the data says its own time.
@@ -58,4 +59,10 @@ pub async fn style() -> impl IntoResponse {
     let headers =
         [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=3600")];
     (headers, include_str!("../../static/style.css"))
+}
+
+/// The mark of the product in a browser's tab.
+pub async fn icon() -> impl IntoResponse {
+    let headers = [(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "public, max-age=86400")];
+    (headers, include_str!("../../static/icon.svg"))
 }

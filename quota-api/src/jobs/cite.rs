@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::moment::gpu_hours;
-use super::surroundings::Version;
+use super::picture::Version;
 use super::view::JobView;
 
 /// A citation in three forms.

@@ -161,7 +161,7 @@ impl<R: Render> Watching<R> {
     /// Versions of the claims that may be this job's.
     fn versions(&self) -> Vec<String> {
         let replica = format!("{}-", self.name);
-        let claims = self.app.pool.claims_where(|claim| {
+        let claims = self.app.pool.claims.state_filter(|claim| {
             let name = &claim.spec.workload.name;
             claim.metadata.namespace.as_deref() == Some(&self.project) && (*name == self.name || name.starts_with(&replica))
         });

@@ -26,16 +26,16 @@ pub mod live;
 pub mod manifest;
 pub mod moment;
 mod pages;
+pub mod picture;
 pub mod preview;
+pub mod projects;
 pub mod submit;
-pub mod surroundings;
 pub mod view;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use kube::Client;
 use tokio::sync::Semaphore;
 
 pub use handlers::routes;
@@ -43,8 +43,7 @@ pub use handlers::routes;
 use crate::app::App;
 use crate::error::Error;
 use live::Streams;
-use preview::Picture;
-use surroundings::Surroundings;
+use picture::Picture;
 
 /// Previews that are worked out at once; each may keep a core busy for seconds in a pool of 100,000 claims.
 const PREVIEWS_AT_ONCE: usize = 2;
@@ -55,25 +54,19 @@ const TURN_WAIT: Duration = Duration::from_secs(10);
 
 /// What all requests about jobs share.
 pub struct Jobs {
-    /// Projects, nodes and quotas as last seen.
-    pub surroundings: Surroundings,
     /// Streams that are open.
     pub streams: Arc<Streams>,
     turns: Arc<Semaphore>,
     picture: Mutex<Option<(Instant, Arc<Picture>)>>,
 }
 
-impl Jobs {
-    /// With the work that feeds its stores; it never ends.
-    pub fn follow(client: &Client) -> (Self, impl Future<Output = ()> + Send + 'static) {
-        let (surroundings, feed) = Surroundings::follow(client);
-        let jobs = Self {
-            surroundings,
+impl Default for Jobs {
+    fn default() -> Self {
+        Self {
             streams: Arc::default(),
             turns: Arc::new(Semaphore::new(PREVIEWS_AT_ONCE)),
             picture: Mutex::new(None),
-        };
-        (jobs, feed)
+        }
     }
 }
 
@@ -86,7 +79,7 @@ fn picture(app: &App, now: Timestamp) -> Option<Arc<Picture>> {
     {
         return Some(picture.clone());
     }
-    let fresh = Arc::new(app.jobs.surroundings.picture(&app.pool, now)?);
+    let fresh = Arc::new(Picture::of(&app.pool, now)?);
     *kept = Some((Instant::now(), fresh.clone()));
     Some(fresh)
 }

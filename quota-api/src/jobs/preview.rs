@@ -6,9 +6,7 @@ use concord_api::claim::{WorkloadKind, WorkloadReference};
 use concord_api::snapshot::{Meaning, SeenClaim, meaning_of};
 use concord_api::{GpuClaimSpec, ProjectSpec};
 use concord_treaty::explain::{Bound, By, Explanation, Range, State, WhatIf, explain};
-use concord_treaty::quota::QuotaInForce;
 use concord_treaty::snapshot::{Basis, Gang, Snapshot};
-use concord_treaty::treaty::Treaty as Rules;
 use concord_treaty::units::{ClaimId, DurationMillis, TimestampMillis};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -17,25 +15,10 @@ use utoipa::ToSchema;
 
 use super::ask::{Ask, JobKind};
 use super::charge::{Estimate, estimate};
-use super::surroundings::Version;
+use super::picture::Picture;
 
 /// Replicas of a service that are put into the snapshot; the answer is for the last of them.
 const REPLICAS_MOST: u32 = 32;
-
-/// The pool as the engine sees it.
-#[derive(Debug)]
-pub struct Picture {
-    /// Which treaty.
-    pub treaty: Version,
-    /// What it says.
-    pub rules: Rules,
-    /// Quotas inside members.
-    pub quotas: Vec<QuotaInForce>,
-    /// Nodes and claims.
-    pub snapshot: Snapshot,
-    /// When.
-    pub now: TimestampMillis,
-}
 
 /// What will happen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -51,8 +34,22 @@ pub struct Preview {
     pub most: Option<Estimate>,
     /// GPU-seconds of every hour that it runs, and their price.
     pub per_hour: Estimate,
+    /// GPU-hours that were granted to the project, where they are limited.
+    pub balance: Option<Balance>,
     /// When it would start, and why not now.
     pub outlook: Outlook,
+}
+
+/// GPU-hours of a project with a grant on a reserve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Balance {
+    /// Granted.
+    pub granted_gpu_seconds: u64,
+    /// Left now.
+    pub left_gpu_seconds: u64,
+    /// Left after the job, if it costs the most that it can; `null` without a run limit.
+    pub left_after_gpu_seconds: Option<u64>,
 }
 
 /// Where the ask would stand.
@@ -133,13 +130,26 @@ impl Picture {
         };
         let gang = Gang { pods: ask.pods, gpus_per_pod: ask.gpus_per_pod };
         let cost = |runs| estimate(gang, runs, class, &self.snapshot.nodes);
+        let most = ask.run_limit_seconds.map(|seconds| cost(DurationMillis::from_seconds(seconds)));
         Some(Preview {
             treaty: self.treaty.name.clone(),
             treaty_generation: self.treaty.generation,
             gpus: gang.gpus(),
-            most: ask.run_limit_seconds.map(|seconds| cost(DurationMillis::from_seconds(seconds))),
+            most,
             per_hour: cost(DurationMillis::from_seconds(3_600)),
+            balance: self.balance(project, spec, most),
             outlook: outlook(explanation),
+        })
+    }
+
+    fn balance(&self, project: &str, spec: &ProjectSpec, most: Option<Estimate>) -> Option<Balance> {
+        let used = u64::try_from(*self.used.get(project)? / 1_000).unwrap_or(0);
+        let granted = u64::try_from(spec.grant.as_ref()?.gpu_hours).ok()?.saturating_mul(3_600);
+        let left = granted.saturating_sub(used);
+        Some(Balance {
+            granted_gpu_seconds: granted,
+            left_gpu_seconds: left,
+            left_after_gpu_seconds: most.map(|most| left.saturating_sub(most.gpu_seconds)),
         })
     }
 

@@ -63,7 +63,7 @@ pub fn ask_of(app: &Shared, request: &JobRequest, unread: Vec<Fault>) -> Result<
 }
 
 fn rules(app: &Shared) -> Option<Rules> {
-    Rules::validate_for_cluster(&app.pool.treaty_in_force()?.spec.document()).ok()
+    Rules::validate_for_cluster(&app.pool.treaty()?.spec.document()).ok()
 }
 
 /// The classes between which there is a choice.

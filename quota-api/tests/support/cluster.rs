@@ -57,16 +57,23 @@ impl Cluster {
             };
             return Response::new(Body::from_stream(futures::stream::once(broken).boxed()));
         }
-        let nothing = Arc::new(json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "100"}, "items": []}));
         let list = match request.uri().path() {
             "/apis/concord.dev/v1alpha1/treaties" => &self.treaties,
             "/apis/concord.dev/v1alpha1/gpuclaims" => &self.claims,
-            // Only what concerns jobs asks for these.
-            "/apis/concord.dev/v1alpha1/projects"
-            | "/apis/concord.dev/v1alpha1/gpunodes"
-            | "/apis/concord.dev/v1alpha1/memberquotas"
-            | "/api/v1/nodes" => &nothing,
-            other => panic!("nobody should ask for {other}"),
+            // Everything else that is watched is empty.
+            path => {
+                let kind = match path.rsplit('/').next() {
+                    Some("projects") => "ProjectList",
+                    Some("applications") => "ApplicationList",
+                    Some("memberquotas") => "MemberQuotaList",
+                    Some("gpunodes") => "GpuNodeList",
+                    Some("nodes") => "NodeList",
+                    _ => panic!("nobody should ask for {path}"),
+                };
+                let version = if kind == "NodeList" { "v1" } else { "concord.dev/v1alpha1" };
+                let empty = json!({"apiVersion": version, "kind": kind, "metadata": {"resourceVersion": "100"}, "items": []});
+                return Response::new(Body::from(empty.to_string()));
+            }
         };
         Response::new(Body::from(list.to_string()))
     }

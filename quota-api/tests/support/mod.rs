@@ -7,15 +7,20 @@ pub mod objects;
 pub mod provider;
 
 use concord_quota_api::{
-    acting::Acting, app::App, auth::Login, jobs::Jobs, metrics::Metrics, pool::Pool, store::Store,
+    acting::Acting, app::App, auth::Login, jobs::Jobs, may::Rights, metrics::Metrics, pool::Pool, store::Store,
 };
 
 /// A server's state with a database of its own; the file is forgotten with the machine's temporary files.
 pub async fn app(pool: Pool, login: Option<Login>, client: kube::Client) -> App {
     let folder = tempfile::tempdir().unwrap().keep();
     let store = Store::open(&format!("sqlite://{}", folder.join("portal.db").display())).await.unwrap();
-    // Its watches end with the test's runtime.
-    let (jobs, follow) = Jobs::follow(&client);
-    tokio::spawn(follow);
-    App { pool, login, jobs, acting: Acting::new(client), store, metrics: Metrics::new().unwrap() }
+    App {
+        pool,
+        login,
+        acting: Acting::new(client),
+        rights: Rights::default(),
+        store,
+        jobs: Jobs::default(),
+        metrics: Metrics::new().unwrap(),
+    }
 }

@@ -22,6 +22,7 @@ use crate::jobs::keys::{Caller, hash, random};
 use crate::jobs::list::{self, Page};
 use crate::jobs::live::{Render, states};
 use crate::jobs::preview::Preview;
+use crate::jobs::projects;
 use crate::jobs::submit::{self, Outcome};
 use crate::jobs::view::JobView;
 use crate::jobs::{manifest, submit as submitting};
@@ -35,7 +36,7 @@ const IDEMPOTENCY_CHARS_MOST: usize = 200;
 
 fn project_of(app: &Shared, caller: &Caller, project: &str) -> Result<Arc<Project>, Error> {
     caller.may_read(project)?;
-    app.jobs.surroundings.project_of(&caller.person, project)
+    projects::project_of(&app.pool, &caller.person, project)
 }
 
 /// Jobs of a project
@@ -58,7 +59,7 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let Query(query) = query.map_err(|rejection| Error::Malformed(rejection.body_text()))?;
     project_of(&app, &caller, &project)?;
-    let claims = app.pool.claims_where(|claim| claim.metadata.namespace.as_deref() == Some(&project));
+    let claims = app.pool.claims.state_filter(|claim| claim.metadata.namespace.as_deref() == Some(&project));
     Ok(([NEVER], Json(list::page(&claims, &query))).into_response())
 }
 

@@ -24,6 +24,7 @@ use crate::jobs::form::JobForm;
 use crate::jobs::keys::{random, stored};
 use crate::jobs::list::{self, Wanted};
 use crate::jobs::pages::{KeptPage, ListPage, NewPage, PreviewView, STARTING_POINTS, Say, fields};
+use crate::jobs::projects::{names_of, project_of};
 use crate::jobs::submit::{self, Checked, Outcome};
 use crate::jobs::manifest;
 use crate::pages::render;
@@ -45,17 +46,17 @@ pub async fn list(
     Person(person): Person,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, Error> {
-    let projects: Vec<String> = app.jobs.surroundings.projects_of(&person)?.iter().map(|p| p.name_any()).collect();
+    let projects: Vec<String> = names_of(&app.pool, &person)?;
     let wanted = Wanted::ALL.into_iter().find(|wanted| wanted.name() == query.state).unwrap_or_default();
     let project = Some(query.project).filter(|name| projects.contains(name)).unwrap_or_default();
     let shown: Vec<&String> = projects.iter().filter(|name| project.is_empty() || **name == project).collect();
-    let claims = app.pool.claims_where(|claim| {
+    let claims = app.pool.claims.state_filter(|claim| {
         claim.metadata.namespace.as_ref().is_some_and(|namespace| shown.contains(&namespace))
     });
     let asked = list::Query { state: wanted, page: query.page.parse().unwrap_or(1) };
     let found = list::page(&claims, &asked);
     let kept = app.store.pending_submissions(&person.user_name()).await.map_err(stored)?;
-    let is_live = app.jobs.surroundings.are_live();
+    let is_live = app.pool.is_live();
     let say = Say(frame.words);
     Ok(page(render(&ListPage { frame, say, page: found, projects, project, wanted, kept, is_live })?).into_response())
 }
@@ -83,7 +84,7 @@ pub async fn open(
         let kept = kept_of(&app, &person, &query.kept).await?;
         serde_json::from_str(&kept.form).unwrap_or_default()
     } else if !query.again.is_empty() {
-        let project = app.jobs.surroundings.project_of(&person, &query.project)?;
+        let project = project_of(&app.pool, &person, &query.project)?;
         let as_person = AsPerson::new(&app.acting, &person, &project.name_any())?;
         let request = match as_person.work(&query.again).await? {
             Work::Job(job) => manifest::request_of_job(&job),
@@ -139,7 +140,7 @@ pub async fn send(
     }
     let now = Timestamp::now();
     let (request, mut unread) = form.read();
-    let project = app.jobs.surroundings.project_of(&person, &form.project);
+    let project = project_of(&app.pool, &person, &form.project);
     let project: Option<Arc<Project>> = match project {
         Ok(project) => Some(project),
         Err(Error::NotFound) => {
@@ -191,7 +192,7 @@ fn shown(
     form: &JobForm,
     answer: Answer,
 ) -> Result<Response, Error> {
-    let projects: Vec<String> = app.jobs.surroundings.projects_of(person)?.iter().map(|p| p.name_any()).collect();
+    let projects: Vec<String> = names_of(&app.pool, person)?;
     let classes = submit::classes(app);
     let Answer { status, faults, checked, refused } = answer;
     let preview = checked.as_ref().map(|checked| PreviewView {

@@ -21,7 +21,8 @@ use crate::jobs::cluster::{AsPerson, CallError, Work};
 use crate::jobs::live::{Render, states};
 use crate::jobs::manifest;
 use crate::jobs::pages::{CancelPage, CitePage, JobPage, LiveFragment, LogsPage, Say};
-use crate::jobs::surroundings::Version;
+use crate::jobs::picture::Version;
+use crate::jobs::projects::project_of;
 use crate::jobs::view::{JobView, Seen};
 use crate::pages::render;
 
@@ -33,7 +34,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; scr
 
 /// The project is the person's, and what is asked there is asked as the person.
 fn as_person(app: &Shared, person: &Principal, project: &str) -> Result<AsPerson, Error> {
-    app.jobs.surroundings.project_of(person, project)?;
+    project_of(&app.pool, person, project)?;
     AsPerson::new(&app.acting, person, project)
 }
 
@@ -48,7 +49,7 @@ pub async fn page_of(
     match as_person(app, person, project)?.see(name).await {
         Ok(seen) => Ok((JobView::of(project, &seen, now), Some(seen))),
         Err(CallError::Unreachable) => {
-            let claims = app.pool.claims_where(|claim| is_claim_of(claim, project, name));
+            let claims = app.pool.claims.state_filter(|claim| is_claim_of(claim, project, name));
             let claim = claims.first().ok_or(Error::ClusterUnavailable)?;
             Ok((JobView::of_claim_alone(claim, now), None))
         }
@@ -188,7 +189,7 @@ pub async fn cite(
     Path((project, name)): Path<(String, String)>,
 ) -> Result<Response, Error> {
     let (view, _) = page_of(&app, &person, &project, &name).await?;
-    let treaty = app.pool.treaty_in_force().map(|treaty| Version::of(&treaty));
+    let treaty = app.pool.treaty().map(|treaty| Version::of(&treaty));
     let origin = app.login.as_ref().map(|login| login.origin.as_str()).unwrap_or_default();
     let link = format!("{origin}/projects/{project}/jobs/{name}");
     let citation = citation(&view, treaty.as_ref(), &link, Timestamp::now());

@@ -5,7 +5,6 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use jiff::{SignedDuration, Timestamp};
-use kube::ResourceExt;
 use serde::Deserialize;
 
 use super::page as answer;
@@ -15,6 +14,7 @@ use crate::error::Error;
 use crate::frame::{Frame, Person};
 use crate::jobs::keys::{PREFIX, hash, random, stored};
 use crate::jobs::pages::{Control, FieldView, KeysPage, Say};
+use crate::jobs::projects::names_of;
 use crate::language::Words;
 use crate::pages::render;
 use crate::store::api_keys::{KEYS_MOST, KeyRow};
@@ -58,7 +58,7 @@ pub async fn make(
     Form(form): Form<KeyForm>,
 ) -> Result<Response, Error> {
     let now = Timestamp::now();
-    let projects = project_names(&app, &person)?;
+    let projects = names_of(&app.pool, &person)?;
     let (faults, days) = check(&form, &projects);
     let owner = person.user_name();
     let mut faults = faults;
@@ -119,10 +119,6 @@ pub async fn revoke(
     Ok(Redirect::to("/me/keys").into_response())
 }
 
-fn project_names(app: &Shared, person: &Principal) -> Result<Vec<String>, Error> {
-    Ok(app.jobs.surroundings.projects_of(person)?.iter().map(|project| project.name_any()).collect())
-}
-
 fn as_json(person: &Principal) -> Result<String, Error> {
     serde_json::to_string(person).map_err(|_| Error::Internal)
 }
@@ -137,7 +133,7 @@ async fn shown(
 ) -> Result<Response, Error> {
     let now_ms = Timestamp::now().as_millisecond();
     let keys = app.store.keys_of(&person.user_name(), now_ms).await.map_err(stored)?;
-    let fields = fields(form, faults, &project_names(app, person)?, frame.words);
+    let fields = fields(form, faults, &names_of(&app.pool, person)?, frame.words);
     let say = Say(frame.words);
     let status = if faults.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     Ok((status, answer(render(&KeysPage { frame, say, keys, made, fields })?)).into_response())

@@ -1,0 +1,24 @@
+# Wenn etwas schiefgeht.
+error-front-page = Zur Startseite
+error-title-400 = Die Anfrage wurde nicht verstanden
+error-text-400 = In der Anfrage fehlt etwas, oder etwas ist falsch. Gehen Sie zurück, prüfen Sie die Angaben und versuchen Sie es noch einmal.
+error-title-401 = Bitte anmelden
+error-text-401 = Sie sind nicht angemeldet, oder Ihre Sitzung ist zu Ende.
+error-title-403 = Nicht erlaubt
+error-text-403 = Das dürfen Sie nicht tun.
+error-title-404 = Seite nicht gefunden
+error-text-404 = Diese Seite gibt es hier nicht. Prüfen Sie die Adresse oder beginnen Sie auf der Startseite.
+error-title-405 = An dieser Adresse nicht möglich
+error-text-405 = Diese Adresse nimmt solche Anfragen nicht an.
+error-title-409 = Inzwischen geändert
+error-text-409 = Jemand anderes hat das geändert, während Sie daran arbeiteten. Laden Sie es neu und versuchen Sie es noch einmal.
+error-title-413 = Zu groß
+error-text-413 = Das Gesendete ist größer, als dieser Server annimmt.
+error-title-429 = Zu viele Anfragen
+error-text-429 = Sie fragen schneller, als dieser Server einem einzelnen Besucher antwortet. Warten Sie einen Moment.
+error-title-500 = Etwas ist schiefgegangen
+error-text-500 = Der Fehler liegt bei uns und wurde protokolliert. Versuchen Sie es später noch einmal.
+error-title-502 = Ein anderer Dienst hat nicht geantwortet
+error-text-502 = Ein Dienst, der hierfür nötig ist, ist nicht erreichbar. Versuchen Sie es in einer Minute noch einmal.
+error-title-503 = Zurzeit nicht verfügbar
+error-text-503 = Versuchen Sie es in einigen Sekunden noch einmal.

@@ -1,0 +1,24 @@
+# When something goes wrong.
+error-front-page = Go to the front page
+error-title-400 = The request was not understood
+error-text-400 = Something in the request is missing or wrong. Go back, check it and try again.
+error-title-401 = Please log in
+error-text-401 = You are not logged in, or your session has ended.
+error-title-403 = Not allowed
+error-text-403 = You may not do this.
+error-title-404 = Page not found
+error-text-404 = There is no such page here. Check the address, or begin at the front page.
+error-title-405 = Not possible at this address
+error-text-405 = This address does not accept that kind of request.
+error-title-409 = It has changed in the meantime
+error-text-409 = Somebody else changed this while you worked on it. Load it anew and try again.
+error-title-413 = Too large
+error-text-413 = What was sent is larger than this server accepts.
+error-title-429 = Too many requests
+error-text-429 = You ask faster than this server answers a single visitor. Wait a moment and try again.
+error-title-500 = Something went wrong
+error-text-500 = The fault is ours and has been logged. Try again later.
+error-title-502 = Another service did not answer
+error-text-502 = A service that is needed for this cannot be reached. Try again in a minute.
+error-title-503 = Not available at the moment
+error-text-503 = Try again in a few seconds.

@@ -1,0 +1,24 @@
+# Cuando algo va mal.
+error-front-page = Ir a la página de inicio
+error-title-400 = No se entendió la solicitud
+error-text-400 = Falta algo en la solicitud o algo es incorrecto. Vuelva atrás, compruébelo e inténtelo de nuevo.
+error-title-401 = Inicie sesión
+error-text-401 = No ha iniciado sesión o su sesión ha terminado.
+error-title-403 = No permitido
+error-text-403 = No tiene permiso para hacer esto.
+error-title-404 = Página no encontrada
+error-text-404 = Esta página no existe. Compruebe la dirección o empiece por la página de inicio.
+error-title-405 = No es posible en esta dirección
+error-text-405 = Esta dirección no acepta ese tipo de solicitud.
+error-title-409 = Ha cambiado mientras tanto
+error-text-409 = Otra persona lo cambió mientras usted trabajaba en ello. Vuelva a cargarlo e inténtelo de nuevo.
+error-title-413 = Demasiado grande
+error-text-413 = Lo enviado supera lo que este servidor acepta.
+error-title-429 = Demasiadas solicitudes
+error-text-429 = Pregunta más deprisa de lo que este servidor responde a un solo visitante. Espere un momento e inténtelo de nuevo.
+error-title-500 = Algo ha fallado
+error-text-500 = El fallo es nuestro y ha quedado registrado. Inténtelo más tarde.
+error-title-502 = Otro servicio no respondió
+error-text-502 = No se puede contactar con un servicio necesario. Inténtelo en un minuto.
+error-title-503 = No disponible por el momento
+error-text-503 = Inténtelo de nuevo dentro de unos segundos.

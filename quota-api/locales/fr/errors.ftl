@@ -1,0 +1,24 @@
+# Quand quelque chose ne va pas.
+error-front-page = Aller à la page d’accueil
+error-title-400 = La demande n’a pas été comprise
+error-text-400 = Il manque quelque chose dans la demande, ou quelque chose est faux. Revenez en arrière, vérifiez et réessayez.
+error-title-401 = Veuillez vous connecter
+error-text-401 = Vous n’êtes pas connecté, ou votre session a pris fin.
+error-title-403 = Non autorisé
+error-text-403 = Vous n’avez pas le droit de faire cela.
+error-title-404 = Page introuvable
+error-text-404 = Cette page n’existe pas. Vérifiez l’adresse ou commencez par la page d’accueil.
+error-title-405 = Impossible à cette adresse
+error-text-405 = Cette adresse n’accepte pas ce genre de demande.
+error-title-409 = Modifié entre-temps
+error-text-409 = Quelqu’un d’autre l’a modifié pendant que vous y travailliez. Rechargez et réessayez.
+error-title-413 = Trop volumineux
+error-text-413 = L’envoi dépasse ce que ce serveur accepte.
+error-title-429 = Trop de demandes
+error-text-429 = Vous demandez plus vite que ce serveur ne répond à un seul visiteur. Attendez un instant et réessayez.
+error-title-500 = Une erreur s’est produite
+error-text-500 = La faute est de notre côté et a été consignée. Réessayez plus tard.
+error-title-502 = Un autre service n’a pas répondu
+error-text-502 = Un service nécessaire est injoignable. Réessayez dans une minute.
+error-title-503 = Indisponible pour le moment
+error-text-503 = Réessayez dans quelques secondes.
