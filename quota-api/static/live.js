@@ -14,10 +14,11 @@ stream.addEventListener("state", (event) => {
   const focused = document.activeElement && region.contains(document.activeElement) ? document.activeElement.id : "";
   region.replaceChildren(document.adoptNode(fresh));
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
-  const state = region.querySelector("dd").textContent;
+  const state = document.getElementById("live-state");
   // Read aloud only when it changes.
   const shown = status.querySelector("strong");
-  if (shown.textContent !== state) shown.textContent = state;
+  if (shown.textContent !== state.textContent) shown.textContent = state.textContent;
+  shown.className = `pill ${state.dataset.tone}`;
   interrupted.hidden = true;
 });
 

@@ -56,6 +56,18 @@ impl JobState {
         }
     }
 
+    /// Class of the style sheet for it.
+    #[must_use]
+    pub const fn tone(self) -> &'static str {
+        match self {
+            Self::Running | Self::Starting => "busy",
+            Self::Reclaiming => "warn",
+            Self::Succeeded => "good",
+            Self::Failed => "bad",
+            Self::Held | Self::Queued | Self::Stopping | Self::Deleting => "",
+        }
+    }
+
     /// Nothing will change any more.
     #[must_use]
     pub const fn has_ended(self) -> bool {
