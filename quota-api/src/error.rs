@@ -59,7 +59,7 @@ pub enum Error {
     KeyTooNarrow(&'static str),
     /// More at once than one person may have.
     #[error("Too many {0} at once. Close some, or wait a little.")]
-    TooMany(&'static str),
+    TooManyAtOnce(&'static str),
     /// A defect.
     #[error("Something went wrong here; it has been logged.")]
     Internal,
@@ -78,7 +78,7 @@ impl Error {
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::KeyUnknown => StatusCode::UNAUTHORIZED,
             Self::KeyTooNarrow(_) => StatusCode::FORBIDDEN,
-            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyAtOnce(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NotReady(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::LoginNotConfigured | Self::NotFound => StatusCode::NOT_FOUND,
             Self::NotLoggedIn => StatusCode::UNAUTHORIZED,

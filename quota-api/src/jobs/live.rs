@@ -50,7 +50,7 @@ impl Streams {
         let all: usize = open.values().sum();
         let own = open.entry(person.clone()).or_default();
         if all >= STREAMS_MOST || *own >= STREAMS_MOST_OF_PERSON {
-            return Err(Error::TooMany("live pages are open"));
+            return Err(Error::TooManyAtOnce("live pages are open"));
         }
         *own += 1;
         drop(open);

@@ -16,9 +16,8 @@ use crate::pool::Pool;
 /// # Errors
 /// Before the first lists are complete: nobody must be told that they have no project because of that.
 pub fn projects_of(pool: &Pool, person: &Principal) -> Result<Vec<Arc<Project>>, Error> {
-    let waits = pool.waits_for();
-    if !waits.is_empty() {
-        return Err(Error::NotReady("the first lists of the cluster's objects".to_owned()));
+    if pool.waits_for().iter().any(|wait| wait.contains("projects.")) {
+        return Err(Error::NotReady("the first list of projects.concord.dev".to_owned()));
     }
     let (user, groups) = (person.user_name(), person.group_names());
     let belongs = |project: &Project| {

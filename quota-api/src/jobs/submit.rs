@@ -123,7 +123,7 @@ pub async fn submit(
         return Ok(Outcome::Made);
     }
     if app.store.pending_submissions(&owner).await.map_err(stored)?.len() >= KEPT_MOST {
-        return Err(Error::TooMany("jobs wait here to be sent"));
+        return Err(Error::TooManyAtOnce("jobs wait here to be sent"));
     }
     let kept = Submission {
         token: form.token.clone(),
