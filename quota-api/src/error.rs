@@ -33,15 +33,9 @@ pub enum Error {
     /// No such page.
     #[error("There is no such page. The front page is /.")]
     NotFound,
-    /// The cluster does not answer.
-    #[error("The cluster does not answer at the moment. Nothing was changed; try again in a minute.")]
-    ClusterUnavailable,
     /// The cluster said no: a policy, a quota, or the shape of an object.
     #[error("The cluster refused this: {0}")]
     ClusterRefused(String),
-    /// A request that cannot be read.
-    #[error("This request cannot be read: {0}")]
-    Malformed(String),
     /// A request whose body is longer than anything that is needed here.
     #[error("This is too long. What is long belongs into the container image, not into the request.")]
     TooLarge,
@@ -60,6 +54,21 @@ pub enum Error {
     /// More at once than one person may have.
     #[error("Too many {0} at once. Close some, or wait a little.")]
     TooManyAtOnce(&'static str),
+    /// What was sent makes no sense for this address.
+    #[error("{0}")]
+    BadRequest(String),
+    /// The cluster's rights or rules do not let this person do that.
+    #[error("The pool's rules do not allow this: {0}")]
+    NotAllowed(String),
+    /// Somebody else was faster, or it was done already.
+    #[error("Meanwhile something has changed: {0}. Look at the page again and repeat what you wanted.")]
+    Changed(String),
+    /// The cluster cannot be reached.
+    #[error("The pool's control plane cannot be reached at the moment. Nothing that you typed is lost; try again in a minute.")]
+    ClusterUnavailable,
+    /// The database cannot be reached.
+    #[error("This server's database cannot be reached at the moment. Try again in a minute.")]
+    StoreUnavailable,
     /// A defect.
     #[error("Something went wrong here; it has been logged.")]
     Internal,
@@ -70,9 +79,7 @@ impl Error {
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::ClusterUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::ClusterRefused(_) => StatusCode::CONFLICT,
-            Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
@@ -82,12 +89,50 @@ impl Error {
             Self::NotReady(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::LoginNotConfigured | Self::NotFound => StatusCode::NOT_FOUND,
             Self::NotLoggedIn => StatusCode::UNAUTHORIZED,
-            Self::LoginRefused(_) => StatusCode::BAD_REQUEST,
-            Self::ProviderSaidNo | Self::OtherSite => StatusCode::FORBIDDEN,
+            Self::LoginRefused(_) | Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::ProviderSaidNo | Self::OtherSite | Self::NotAllowed(_) => StatusCode::FORBIDDEN,
+            Self::Changed(_) => StatusCode::CONFLICT,
+            Self::ClusterUnavailable | Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::ProviderUnavailable => StatusCode::BAD_GATEWAY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
+}
+
+impl From<crate::store::StoreError> for Error {
+    fn from(error: crate::store::StoreError) -> Self {
+        tracing::error!(error = chain(&error), "the database did not do what it should");
+        Self::StoreUnavailable
+    }
+}
+
+/// What the API server's answer means for the person in whose name it was asked. Its sentences are those of admission
+/// policies and of RBAC, which are written for people.
+impl From<kube::Error> for Error {
+    fn from(error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) if status.code == 404 => Self::NotFound,
+            kube::Error::Api(status) if status.code == 409 => Self::Changed(status.message.clone()),
+            kube::Error::Api(status) if matches!(status.code, 400 | 403 | 422) => {
+                Self::NotAllowed(status.message.clone())
+            }
+            error => {
+                tracing::warn!(error = chain(&error), "the API server did not answer as it should");
+                Self::ClusterUnavailable
+            }
+        }
+    }
+}
+
+/// An error with its causes.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
 }
 
 /// What an answer says of an error, before it is known who asked: see [`crate::error_page`].

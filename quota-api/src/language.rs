@@ -146,6 +146,13 @@ impl Words {
         self.with(key, &[("name", FluentValue::from(name.to_owned()))])
     }
 
+    /// A text with several numbers.
+    #[must_use]
+    pub fn numbers(&self, key: &str, numbers: &[(&'static str, i64)]) -> String {
+        let numbers: Vec<_> = numbers.iter().map(|(name, number)| (*name, FluentValue::from(*number))).collect();
+        self.with(key, &numbers)
+    }
+
     /// A text with variables.
     #[must_use]
     pub fn with(&self, key: &str, variables: &[(&'static str, FluentValue<'static>)]) -> String {

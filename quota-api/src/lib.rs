@@ -10,6 +10,7 @@
 
 pub mod acting;
 pub mod app;
+pub mod applications;
 pub mod auth;
 pub mod chart;
 pub mod error;
@@ -20,6 +21,7 @@ pub mod jobs;
 pub mod language;
 pub mod may;
 pub mod metrics;
+pub mod notices;
 mod pages;
 pub mod pool;
 pub mod pool_use;

@@ -14,6 +14,7 @@ use concord_quota_api::auth::{Login, Provider, ProviderConfig};
 use concord_quota_api::jobs::Jobs;
 use concord_quota_api::may::Rights;
 use concord_quota_api::metrics::Metrics;
+use concord_quota_api::notices::{self, Mailer, Ways, Webhook};
 use concord_quota_api::pool::Pool;
 use concord_quota_api::router::router;
 use concord_quota_api::store::Store;
@@ -44,6 +45,27 @@ struct Arguments {
     database: String,
     #[command(flatten)]
     login: LoginArguments,
+    #[command(flatten)]
+    notices: NoticeArguments,
+}
+
+/// How applicants and the coalition's programs are told; without these they look at the pages.
+#[derive(Args)]
+#[command(next_help_heading = "Notices")]
+struct NoticeArguments {
+    /// Mail server: smtps://user:password@host, or smtp://host:587?tls=required. It may hold a password, so give it as a
+    /// variable.
+    #[arg(long, env = "CONCORD_SMTP", value_name = "URL", hide_env_values = true, requires_all = ["mail_from", "public_url"])]
+    smtp: Option<String>,
+    /// Sender of mails, such as "Concord <access@example.org>".
+    #[arg(long, value_name = "ADDRESS", requires = "smtp")]
+    mail_from: Option<String>,
+    /// Address that is called when something happens to an application, as JSON, signed.
+    #[arg(long, value_name = "URL", requires = "webhook_secret_file")]
+    webhook: Option<String>,
+    /// File with the secret of that signature (HMAC-SHA-256 in X-Concord-Signature-256).
+    #[arg(long, value_name = "FILE", requires = "webhook")]
+    webhook_secret_file: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -77,8 +99,9 @@ struct LoginArguments {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Arguments { listen, log_json, database, login } = Arguments::parse();
+    let Arguments { listen, log_json, database, login, notices } = Arguments::parse();
     start_log(log_json);
+    let ways = configure_notices(notices, login.public_url.as_deref())?;
     let login = configure_login(login)?;
     let config =
         kube::Config::infer().await.context("no cluster found: set KUBECONFIG or run inside a cluster")?;
@@ -100,9 +123,24 @@ async fn main() -> anyhow::Result<()> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, login = app.login.is_some(), "concord-quota-api starts");
     tokio::select! {
         () = follow => bail!("the watches ended"),
+        () = notices::run(app.clone(), ways) => bail!("the notices ended"),
         served = axum::serve(listener, router(app)).into_future() => served.context("cannot serve"),
         told = stop_signal() => told.context("cannot wait for signals"),
     }
+}
+
+fn configure_notices(arguments: NoticeArguments, public_url: Option<&str>) -> anyhow::Result<Ways> {
+    let NoticeArguments { smtp, mail_from, webhook, webhook_secret_file } = arguments;
+    let mut ways = Ways::default();
+    if let (Some(smtp), Some(from), Some(origin)) = (smtp, mail_from, public_url) {
+        ways.mail = Some(Mailer::new(&smtp, &from, origin).map_err(anyhow::Error::msg)?);
+    }
+    if let (Some(url), Some(file)) = (webhook, webhook_secret_file) {
+        let secret = std::fs::read(&file)
+            .with_context(|| format!("--webhook-secret-file {} cannot be read", file.display()))?;
+        ways.webhook = Some(Webhook::new(&url, secret.trim_ascii()).map_err(anyhow::Error::msg)?);
+    }
+    Ok(ways)
 }
 
 fn configure_login(arguments: LoginArguments) -> anyhow::Result<Option<Login>> {

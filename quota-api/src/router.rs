@@ -11,6 +11,7 @@ use tower_http::timeout::TimeoutLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::Shared;
+use crate::applications;
 use crate::error::Error;
 use crate::error_page;
 use crate::handlers::{language, login, operations, public};
@@ -25,6 +26,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(45);
 pub fn router(app: Shared) -> Router {
     let (routes, _description) = OpenApiRouter::<Shared>::new()
         .merge(public::routes())
+        .merge(applications::routes())
         .merge(language::routes())
         .merge(login::routes())
         .merge(operations::routes())

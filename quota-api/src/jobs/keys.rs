@@ -12,7 +12,6 @@ use crate::app::{App, Shared};
 use crate::auth::Principal;
 use crate::error::{Error, Problem};
 use crate::frame::Person;
-use crate::store::StoreError;
 
 /// How keys begin, so that a leaked one is recognised.
 pub const PREFIX: &str = "concord_";
@@ -40,13 +39,6 @@ pub fn hash(text: &str) -> String {
 
 fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Logs what the database said; people are told that something went wrong.
-#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
-pub fn stored(error: StoreError) -> Error {
-    tracing::error!(error = &error as &dyn std::error::Error, "the database did not do as it should");
-    Error::Internal
 }
 
 /// What a key may do.
@@ -110,14 +102,14 @@ fn bearer(header: &str) -> Option<&str> {
 
 async fn of_key(app: &App, key: &str, now: Timestamp) -> Result<Caller, Error> {
     let now_ms = now.as_millisecond();
-    let found = app.store.key_with_hash(&hash(key), now_ms).await.map_err(stored)?;
+    let found = app.store.key_with_hash(&hash(key), now_ms).await?;
     let row = found.ok_or(Error::KeyUnknown)?;
     let person: Principal = serde_json::from_str(&row.person).map_err(|error| {
         tracing::error!(%error, "a key's person cannot be read");
         Error::Internal
     })?;
     if row.used_ms.is_none_or(|used| used + USED_APART_MS <= now_ms) {
-        app.store.touch_key(&row.id, now_ms).await.map_err(stored)?;
+        app.store.touch_key(&row.id, now_ms).await?;
     }
     let scope = Scope { may_submit: row.scope == "submit", project: row.project };
     Ok(Caller { person, scope: Some(scope) })

@@ -138,6 +138,23 @@ impl Say {
         self.0.with("job-shape-text", &variables)
     }
 
+    /// A range of times.
+    pub fn range(&self, earliest: Option<&Timestamp>, latest: Option<&Timestamp>) -> String {
+        let shown = |at: &Timestamp| FluentValue::from(Moment::from(*at).shown);
+        match (earliest, latest) {
+            (Some(earliest), Some(latest)) => {
+                self.0.with("job-expected-between", &[("earliest", shown(earliest)), ("latest", shown(latest))])
+            }
+            (Some(earliest), None) => self.0.with("job-expected-from", &[("earliest", shown(earliest))]),
+            (None, _) => self.0.get("job-expected-never"),
+        }
+    }
+
+    /// Whether a reason's clause stands in the treaty.
+    pub fn links(&self, reason: &Reason) -> bool {
+        !reason.clause.is_empty() && reason.clause != "capacity"
+    }
+
     /// A text with a time in it.
     pub fn timed(&self, key: &str, at: &Timestamp) -> String {
         self.0.with(key, &[("time", FluentValue::from(Moment::from(*at).shown))])
@@ -222,6 +239,10 @@ pub fn fields(
     wanted.map(field).collect()
 }
 
+fn counted(words: Words, key: &str, count: usize) -> String {
+    words.count(key, &i64::try_from(count).unwrap_or(i64::MAX))
+}
+
 /// All faults of a form, each with the field that it belongs to.
 fn faults_of(fields: &[FieldView]) -> Vec<(&'static str, &str, &str)> {
     fields
@@ -249,8 +270,8 @@ impl NewPage<'_> {
         faults_of(&self.fields)
     }
 
-    fn fault_count(&self) -> i64 {
-        i64::try_from(self.faults().len()).unwrap_or(i64::MAX)
+    fn faults_title(&self) -> String {
+        counted(self.frame.words, "job-faults-title", self.faults().len())
     }
 }
 
@@ -280,12 +301,16 @@ pub struct ListPage {
 }
 
 impl ListPage {
-    fn filters(&self) -> [Wanted; 4] {
-        Wanted::ALL
+    /// Value, text, chosen.
+    fn filters(&self) -> Vec<(&'static str, String, bool)> {
+        let filter = |wanted: Wanted| {
+            (wanted.name(), self.frame.words.get(&format!("jobs-{}", wanted.name())), wanted == self.wanted)
+        };
+        Wanted::ALL.into_iter().map(filter).collect()
     }
 
-    fn total(&self) -> i64 {
-        i64::try_from(self.page.total).unwrap_or(i64::MAX)
+    fn total(&self) -> String {
+        counted(self.frame.words, "jobs-total", self.page.total)
     }
 
     /// Address of another page with the same filter.
@@ -365,8 +390,8 @@ impl KeysPage {
         faults_of(&self.fields)
     }
 
-    fn fault_count(&self) -> i64 {
-        i64::try_from(self.faults().len()).unwrap_or(i64::MAX)
+    fn faults_title(&self) -> String {
+        counted(self.frame.words, "job-faults-title", self.faults().len())
     }
 }
 
@@ -377,21 +402,4 @@ pub struct CitePage<'a> {
     pub frame: Frame,
     pub view: &'a JobView,
     pub citation: Citation,
-}
-
-/// A reason without its words in the reader's language, for templates.
-pub fn needs_link(reason: &Reason) -> bool {
-    !reason.clause.is_empty() && reason.clause != "capacity"
-}
-
-/// Shows a range as one text: the template has the single times beside it.
-pub fn range(words: Words, earliest: Option<&Timestamp>, latest: Option<&Timestamp>) -> String {
-    let shown = |at: &Timestamp| FluentValue::from(Moment::from(*at).shown);
-    match (earliest, latest) {
-        (Some(earliest), Some(latest)) => {
-            words.with("job-expected-between", &[("earliest", shown(earliest)), ("latest", shown(latest))])
-        }
-        (Some(earliest), None) => words.with("job-expected-from", &[("earliest", shown(earliest))]),
-        (None, _) => words.get("job-expected-never"),
-    }
 }

@@ -11,7 +11,6 @@ use super::ask::{Ask, JobRequest, validate};
 use super::cluster::{AsPerson, CallError};
 use super::fault::Fault;
 use super::form::JobForm;
-use super::keys::stored;
 use super::preview::Preview;
 use super::{manifest, with_picture};
 use crate::app::Shared;
@@ -118,11 +117,11 @@ pub async fn submit(
 ) -> Result<Outcome, Error> {
     let (owner, now_ms) = (person.user_name(), now.as_millisecond());
     let objects = manifest::objects(ask, project, &form.token);
-    let known = app.store.submission(&owner, &form.token).await.map_err(stored)?;
+    let known = app.store.submission(&owner, &form.token).await?;
     if known.is_some_and(|known| known.state == "sent" && known.name == ask.name && known.project == project) {
         return Ok(Outcome::Made);
     }
-    if app.store.pending_submissions(&owner).await.map_err(stored)?.len() >= KEPT_MOST {
+    if app.store.pending_submissions(&owner).await?.len() >= KEPT_MOST {
         return Err(Error::TooManyAtOnce("jobs wait here to be sent"));
     }
     let kept = Submission {
@@ -136,7 +135,7 @@ pub async fn submit(
         message: None,
         created_ms: now_ms,
     };
-    app.store.keep_submission(&kept, now_ms).await.map_err(stored)?;
+    app.store.keep_submission(&kept, now_ms).await?;
     send(app, person, &kept, now).await
 }
 
@@ -162,7 +161,7 @@ pub async fn send(
         Outcome::Refused(sentence) => ("refused", Some(sentence.as_str())),
         Outcome::Kept => return Ok(outcome),
     };
-    app.store.settle_submission(&kept.owner, &kept.token, state, message, now_ms).await.map_err(stored)?;
+    app.store.settle_submission(&kept.owner, &kept.token, state, message, now_ms).await?;
     Ok(outcome)
 }
 

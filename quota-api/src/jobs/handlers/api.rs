@@ -57,7 +57,7 @@ pub async fn list(
     Path(project): Path<String>,
     query: Result<Query<list::Query>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let Query(query) = query.map_err(|rejection| Error::Malformed(rejection.body_text()))?;
+    let Query(query) = query.map_err(|rejection| Error::BadRequest(rejection.body_text()))?;
     project_of(&app, &caller, &project)?;
     let claims = app.pool.claims.state_filter(|claim| claim.metadata.namespace.as_deref() == Some(&project));
     Ok(([NEVER], Json(list::page(&claims, &query))).into_response())
@@ -116,7 +116,7 @@ pub async fn submit(
     headers: HeaderMap,
     body: Result<Json<JobRequest>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    let Query(query) = query.map_err(|rejection| Error::Malformed(rejection.body_text()))?;
+    let Query(query) = query.map_err(|rejection| Error::BadRequest(rejection.body_text()))?;
     let object = project_of(&app, &caller, &project)?;
     if !query.dry_run {
         caller.may_submit(&project)?;
@@ -155,7 +155,7 @@ fn unreadable(rejection: JsonRejection) -> Error {
     match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge,
         StatusCode::UNSUPPORTED_MEDIA_TYPE => Error::NotJson,
-        _ => Error::Malformed(rejection.body_text()),
+        _ => Error::BadRequest(rejection.body_text()),
     }
 }
 
@@ -163,7 +163,7 @@ fn unreadable(rejection: JsonRejection) -> Error {
 fn token(headers: &HeaderMap, caller: &Caller) -> Result<String, Error> {
     let Some(key) = headers.get("idempotency-key") else { return random() };
     let key = key.to_str().ok().filter(|key| key.len() <= IDEMPOTENCY_CHARS_MOST);
-    let key = key.ok_or_else(|| Error::Malformed("Idempotency-Key is no text of at most 200 characters".to_owned()))?;
+    let key = key.ok_or_else(|| Error::BadRequest("Idempotency-Key is no text of at most 200 characters".to_owned()))?;
     Ok(hash(&format!("{}\n{key}", caller.person.user_name())))
 }
 
@@ -251,9 +251,9 @@ pub async fn logs(
     Path((project, name)): Path<(String, String)>,
     query: Result<Query<LogQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let Query(query) = query.map_err(|rejection| Error::Malformed(rejection.body_text()))?;
+    let Query(query) = query.map_err(|rejection| Error::BadRequest(rejection.body_text()))?;
     if !(1..=LOG_LINES_MOST).contains(&query.lines) {
-        return Err(Error::Malformed(format!("lines is from 1 to {LOG_LINES_MOST}")).into());
+        return Err(Error::BadRequest(format!("lines is from 1 to {LOG_LINES_MOST}")).into());
     }
     project_of(&app, &caller, &project)?;
     let as_person = AsPerson::new(&app.acting, &caller.person, &project)?;

@@ -21,7 +21,7 @@ use crate::jobs::catalogue::Template;
 use crate::jobs::cluster::{AsPerson, CallError, Work};
 use crate::jobs::fault::{Fault, Field};
 use crate::jobs::form::JobForm;
-use crate::jobs::keys::{random, stored};
+use crate::jobs::keys::random;
 use crate::jobs::list::{self, Wanted};
 use crate::jobs::pages::{KeptPage, ListPage, NewPage, PreviewView, STARTING_POINTS, Say, fields};
 use crate::jobs::projects::{names_of, project_of};
@@ -55,7 +55,7 @@ pub async fn list(
     });
     let asked = list::Query { state: wanted, page: query.page.parse().unwrap_or(1) };
     let found = list::page(&claims, &asked);
-    let kept = app.store.pending_submissions(&person.user_name()).await.map_err(stored)?;
+    let kept = app.store.pending_submissions(&person.user_name()).await?;
     let is_live = app.pool.is_live();
     let say = Say(frame.words);
     Ok(page(render(&ListPage { frame, say, page: found, projects, project, wanted, kept, is_live })?).into_response())
@@ -133,7 +133,7 @@ pub async fn send(
 ) -> Result<Response, Error> {
     let Form(mut form) = form.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Error::TooLarge,
-        _ => Error::Malformed(rejection.body_text()),
+        _ => Error::BadRequest(rejection.body_text()),
     })?;
     if form.token.len() != 64 || !form.token.bytes().all(|b| b.is_ascii_hexdigit()) {
         form.token = random()?;
@@ -222,7 +222,7 @@ fn hidden(form: &JobForm) -> Vec<(&'static str, String)> {
 }
 
 async fn kept_of(app: &Shared, person: &Principal, token: &str) -> Result<Submission, Error> {
-    let found = app.store.submission(&person.user_name(), token).await.map_err(stored)?;
+    let found = app.store.submission(&person.user_name(), token).await?;
     found.filter(|kept| kept.state == "pending").ok_or(Error::NotFound)
 }
 
@@ -272,7 +272,7 @@ pub async fn discard(
     Path(token): Path<String>,
 ) -> Result<Response, Error> {
     let kept = kept_of(&app, &person, &token).await?;
-    app.store.discard_submission(&person.user_name(), &kept.token).await.map_err(stored)?;
+    app.store.discard_submission(&person.user_name(), &kept.token).await?;
     Ok(Redirect::to("/jobs").into_response())
 }
 

@@ -12,7 +12,7 @@ use crate::app::Shared;
 use crate::auth::Principal;
 use crate::error::Error;
 use crate::frame::{Frame, Person};
-use crate::jobs::keys::{PREFIX, hash, random, stored};
+use crate::jobs::keys::{PREFIX, hash, random};
 use crate::jobs::pages::{Control, FieldView, KeysPage, Say};
 use crate::jobs::projects::names_of;
 use crate::language::Words;
@@ -45,7 +45,7 @@ pub async fn page(
 ) -> Result<Response, Error> {
     // A key never knows of a group longer than its person does.
     let owner = person.user_name();
-    app.store.refresh_keys(&owner, &as_json(&person)?).await.map_err(stored)?;
+    app.store.refresh_keys(&owner, &as_json(&person)?).await?;
     let form = KeyForm { days: DAYS_USUAL.to_owned(), scope: "read".to_owned(), ..KeyForm::default() };
     shown(&app, frame, &person, &form, &Vec::new(), None).await
 }
@@ -62,7 +62,7 @@ pub async fn make(
     let (faults, days) = check(&form, &projects);
     let owner = person.user_name();
     let mut faults = faults;
-    if faults.is_empty() && app.store.keys_of(&owner, now.as_millisecond()).await.map_err(stored)?.len() >= KEYS_MOST {
+    if faults.is_empty() && app.store.keys_of(&owner, now.as_millisecond()).await?.len() >= KEYS_MOST {
         faults.push(("label", "keys-fault-many"));
     }
     if !faults.is_empty() {
@@ -83,7 +83,7 @@ pub async fn make(
         used_ms: None,
         revoked_ms: None,
     };
-    app.store.insert_key(&key).await.map_err(stored)?;
+    app.store.insert_key(&key).await?;
     let fresh = KeyForm { days: DAYS_USUAL.to_owned(), scope: "read".to_owned(), ..KeyForm::default() };
     shown(&app, frame, &person, &fresh, &Vec::new(), Some(secret)).await
 }
@@ -115,7 +115,7 @@ pub async fn revoke(
 ) -> Result<Response, Error> {
     let now_ms = Timestamp::now().as_millisecond();
     // A second click finds nothing, and that is what was wanted; a stranger's key is not found either.
-    app.store.revoke_key(&person.user_name(), &id, now_ms).await.map_err(stored)?;
+    app.store.revoke_key(&person.user_name(), &id, now_ms).await?;
     Ok(Redirect::to("/me/keys").into_response())
 }
 
@@ -132,7 +132,7 @@ async fn shown(
     made: Option<String>,
 ) -> Result<Response, Error> {
     let now_ms = Timestamp::now().as_millisecond();
-    let keys = app.store.keys_of(&person.user_name(), now_ms).await.map_err(stored)?;
+    let keys = app.store.keys_of(&person.user_name(), now_ms).await?;
     let fields = fields(form, faults, &names_of(&app.pool, person)?, frame.words);
     let say = Say(frame.words);
     let status = if faults.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
