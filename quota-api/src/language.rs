@@ -130,8 +130,8 @@ pub struct Words(pub Language);
 impl Words {
     /// A text without variables. A key that no file has is shown as it is; a test finds those.
     #[must_use]
-    pub fn get(&self, key: &str) -> String {
-        TEXTS.lookup(&self.0.id(), key)
+    pub fn get(&self, key: impl AsRef<str>) -> String {
+        TEXTS.lookup(&self.0.id(), key.as_ref())
     }
 
     /// A text with one variable, `$n`, that decides between singular and plural.
