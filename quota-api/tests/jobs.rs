@@ -2,6 +2,10 @@
 //! Needs `cargo build -p concord-operator` before.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+#[path = "jobs/keys.rs"]
+mod keys;
+#[path = "jobs/matrix.rs"]
+mod matrix;
 mod support;
 
 use concord_quota_api::auth::Principal;
@@ -39,6 +43,15 @@ async fn start() -> Real {
 
 fn request(name: &str) -> serde_json::Value {
     json!({"name": name, "kind": "training", "image": "registry.example/train:1", "gpusPerPod": 8, "runLimitSeconds": 3600})
+}
+
+/// Makes a key as its person does; the secret is on the page once.
+async fn made_key(visitor: &Visitor, scope: &str, project: &str) -> String {
+    let form = [("label", "a test"), ("scope", scope), ("project", project), ("days", "7")];
+    let page = visitor.post("/me/keys", &form).await;
+    assert_eq!(page.status, StatusCode::OK, "{}", page.text);
+    let start = page.text.find("concord_").unwrap_or_else(|| panic!("no key in {}", page.text));
+    page.text[start..start + 72].to_owned()
 }
 
 /// The form as a browser sends it.

@@ -4,7 +4,9 @@
 
 pub mod cluster;
 pub mod objects;
+pub mod people;
 pub mod provider;
+pub mod real;
 
 use concord_quota_api::{
     acting::Acting, app::App, auth::Login, jobs::Jobs, may::Rights, metrics::Metrics, pool::Pool, store::Store,
