@@ -149,7 +149,8 @@ impl Words {
     /// A text with several numbers.
     #[must_use]
     pub fn numbers(&self, key: &str, numbers: &[(&'static str, i64)]) -> String {
-        let numbers: Vec<_> = numbers.iter().map(|(name, number)| (*name, FluentValue::from(*number))).collect();
+        let numbers: Vec<_> =
+            numbers.iter().map(|(name, number)| (*name, FluentValue::from(*number))).collect();
         self.with(key, &numbers)
     }
 
