@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 use axum::response::sse::Event;
 use futures::Stream;
 use futures::stream;
+use concord_api::GpuClaim;
 use jiff::Timestamp;
 use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
 
 use super::cluster::{AsPerson, CallError};
 use super::view::JobView;
@@ -85,7 +87,7 @@ struct Watching<R> {
     _place: Place,
     began: Instant,
     read: Option<Instant>,
-    versions: Vec<String>,
+    version: Option<String>,
     sent: Option<String>,
     over: bool,
 }
@@ -110,7 +112,7 @@ pub fn states<R: Render>(
         _place: place,
         began: Instant::now(),
         read: None,
-        versions: Vec::new(),
+        version: None,
         sent: None,
         over: false,
     };
@@ -129,11 +131,11 @@ impl<R: Render> Watching<R> {
             if self.read.is_some() {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
-            let versions = self.versions();
-            if versions == self.versions && self.read.is_some_and(|at| at.elapsed() < READ_EVERY) {
+            let version = self.version();
+            if version == self.version && self.read.is_some_and(|at| at.elapsed() < READ_EVERY) {
                 continue;
             }
-            self.versions = versions;
+            self.version = version;
             self.read = Some(Instant::now());
             let (event, text) = match self.as_person.see(&self.name).await {
                 Ok(seen) => {
@@ -158,16 +160,10 @@ impl<R: Render> Watching<R> {
         }
     }
 
-    /// Versions of the claims that may be this job's.
-    fn versions(&self) -> Vec<String> {
-        let replica = format!("{}-", self.name);
-        let claims = self.app.pool.claims.state_filter(|claim| {
-            let name = &claim.spec.workload.name;
-            claim.metadata.namespace.as_deref() == Some(&self.project) && (*name == self.name || name.starts_with(&replica))
-        });
-        let mut versions: Vec<String> =
-            claims.iter().filter_map(|claim| Some(format!("{} {}", claim.name_any(), claim.resource_version()?))).collect();
-        versions.sort();
-        versions
+    /// Version of the claim that a Job of this name has. A service's replicas have claims of other names; to look through all
+    /// claims every second for each stream would be too much, so that a service is read every ten seconds alone.
+    fn version(&self) -> Option<String> {
+        let key = ObjectRef::<GpuClaim>::new(&self.name).within(&self.project);
+        self.app.pool.claims.get(&key)?.resource_version()
     }
 }

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use concord_api::GpuClaim;
 use jiff::Timestamp;
 use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -49,16 +50,12 @@ pub async fn page_of(
     match as_person(app, person, project)?.see(name).await {
         Ok(seen) => Ok((JobView::of(project, &seen, now), Some(seen))),
         Err(CallError::Unreachable) => {
-            let claims = app.pool.claims.state_filter(|claim| is_claim_of(claim, project, name));
-            let claim = claims.first().ok_or(Error::ClusterUnavailable)?;
-            Ok((JobView::of_claim_alone(claim, now), None))
+            let key = ObjectRef::<GpuClaim>::new(name).within(project);
+            let claim = app.pool.claims.get(&key).ok_or(Error::ClusterUnavailable)?;
+            Ok((JobView::of_claim_alone(&claim, now), None))
         }
         Err(error) => Err(error.into()),
     }
-}
-
-fn is_claim_of(claim: &GpuClaim, project: &str, name: &str) -> bool {
-    claim.metadata.namespace.as_deref() == Some(project) && claim.spec.workload.name == name
 }
 
 /// A job's page.
