@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use crate::acting::Acting;
 use crate::auth::Login;
+use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::pool::Pool;
+use crate::public::Public;
 use crate::store::Store;
 
 /// One server.
@@ -18,6 +20,10 @@ pub struct App {
     pub acting: Acting,
     /// What the cluster does not hold.
     pub store: Store,
+    /// What only public pages need.
+    pub public: Public,
+    /// What keeps one client from taking the server away from the others.
+    pub limits: Limits,
     /// Counters.
     pub metrics: Metrics,
 }

@@ -1,12 +1,14 @@
-//! The cluster as last seen: two watches feed two stores, and pages read only the stores, so that no number of readers
-//! can load the API server.
+//! The cluster as last seen: watches feed stores, and pages read only the stores, so that no number of readers can load
+//! the API server.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use concord_api::{GpuClaim, Treaty};
-use futures::{StreamExt, TryStreamExt};
+use concord_api::{GpuClaim, GpuNode, Project, Treaty};
+use futures::future::join_all;
+use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture};
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Node;
 use kube::core::DeserializeGuard;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::reflector::{Lookup, Store, store};
@@ -15,10 +17,13 @@ use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
+use crate::overview::{Overview, Seen};
 use crate::pool_use::{Freshness, PoolUse};
 
 /// Sums are kept this long: 100,000 claims take tens of milliseconds to sum, which readers must not multiply.
 const SUM_LIFETIME: Duration = Duration::from_secs(1);
+/// So old a sum may still be shown while one request makes the next: nobody waits for a sum but the very first.
+const SUM_STALE_MAX: Duration = Duration::from_secs(10);
 /// A watch is asked anew after this long, so that a connection that died in silence is noticed within about a minute.
 const WATCH_SECONDS: u32 = 60;
 /// Shortest and longest wait before a broken watch is opened again.
@@ -33,31 +38,96 @@ pub struct Link {
     pub broken: Option<(Timestamp, String)>,
 }
 
-/// Stores of what the pages show.
+impl Link {
+    /// Connected and complete.
+    #[must_use]
+    pub const fn is_live(&self) -> bool {
+        self.synced && self.broken.is_none()
+    }
+}
+
+/// One kind as last seen.
+pub struct Watched<K>
+where
+    K: Resource + Lookup + Clone + 'static,
+    <K as Lookup>::DynamicType: Eq + std::hash::Hash + Clone,
+{
+    store: Store<K>,
+    link: watch::Receiver<Link>,
+}
+
+impl<K> Watched<K>
+where
+    K: Resource + Lookup + DeserializeOwned + Clone + std::fmt::Debug + Send + Sync + 'static,
+    <K as Lookup>::DynamicType: Default + Clone + Eq + std::hash::Hash + Send + Sync,
+    <K as Resource>::DynamicType: Default + Clone + Eq + std::hash::Hash + Send + Sync,
+    DeserializeGuard<K>: Resource<DynamicType = <K as Resource>::DynamicType>,
+{
+    /// The store, and the work that feeds it; it never ends.
+    fn follow(client: &Client, trim: fn(&mut K)) -> (Self, BoxFuture<'static, ()>) {
+        let (store, writer) = store();
+        let (told, link) = watch::channel(Link::default());
+        let feeding = feed::<K>(Api::all(client.clone()), writer, told, trim).boxed();
+        (Self { store, link }, feeding)
+    }
+
+    /// All objects.
+    #[must_use]
+    pub fn all(&self) -> Vec<Arc<K>> {
+        self.store.state()
+    }
+
+    /// All objects, unless the first list never came: what is not known is not the same as nothing.
+    #[must_use]
+    pub fn known(&self) -> Option<Vec<Arc<K>>> {
+        self.link.borrow().synced.then(|| self.store.state())
+    }
+
+    /// Its connection.
+    #[must_use]
+    pub fn link(&self) -> Link {
+        self.link.borrow().clone()
+    }
+
+    fn told(&self, kind: &'static str) -> (&'static str, bool, usize) {
+        (kind, self.link.borrow().is_live(), self.store.len())
+    }
+}
+
+/// Stores of what the pages show. Pages wait for treaties and claims; without the other kinds they say less.
 pub struct Pool {
-    treaties: Store<Treaty>,
-    claims: Store<GpuClaim>,
-    links: [(&'static str, watch::Receiver<Link>); 2],
-    sum: Mutex<Option<(Instant, Arc<PoolUse>)>>,
+    /// All treaties.
+    pub treaties: Watched<Treaty>,
+    /// All claims.
+    pub claims: Watched<GpuClaim>,
+    /// All projects.
+    pub projects: Watched<Project>,
+    /// All nodes.
+    pub nodes: Watched<Node>,
+    /// What agents say of nodes.
+    pub gpu_nodes: Watched<GpuNode>,
+    sum: Mutex<Sum>,
+}
+
+#[derive(Default)]
+struct Sum {
+    known: Option<(Instant, Arc<Overview>)>,
+    /// Somebody is making the next one.
+    in_work: bool,
 }
 
 impl Pool {
     /// The stores, and the work that feeds them; it never ends.
     pub fn follow(client: &Client) -> (Self, impl Future<Output = ()> + Send + 'static) {
-        let (treaties, treaty_writer) = store();
-        let (claims, claim_writer) = store();
-        let (treaty_link, treaties_seen) = watch::channel(Link::default());
-        let (claim_link, claims_seen) = watch::channel(Link::default());
-        let feed_treaties = feed::<Treaty>(Api::all(client.clone()), treaty_writer, treaty_link, |_| {});
-        let feed_claims = feed::<GpuClaim>(Api::all(client.clone()), claim_writer, claim_link, prune);
-        let pool = Self {
-            treaties,
-            claims,
-            links: [("treaties", treaties_seen), ("gpuclaims", claims_seen)],
-            sum: Mutex::new(None),
-        };
+        let (treaties, feed_treaties) = Watched::follow(client, |_| {});
+        let (claims, feed_claims) = Watched::follow(client, prune);
+        let (projects, feed_projects) = Watched::follow(client, |_| {});
+        let (nodes, feed_nodes) = Watched::follow(client, prune_node);
+        let (gpu_nodes, feed_gpu_nodes) = Watched::follow(client, |_| {});
+        let feeds = [feed_treaties, feed_claims, feed_projects, feed_nodes, feed_gpu_nodes];
+        let pool = Self { treaties, claims, projects, nodes, gpu_nodes, sum: Mutex::default() };
         (pool, async move {
-            tokio::join!(feed_treaties, feed_claims);
+            join_all(feeds).await;
         })
     }
 
@@ -67,28 +137,53 @@ impl Pool {
     /// # Errors
     /// Before the first lists are complete.
     pub fn current(&self, now: Timestamp) -> Result<Arc<PoolUse>, String> {
+        Ok(self.overview(now)?.pool.clone())
+    }
+
+    /// Everything that pages say of this moment.
+    ///
+    /// # Errors
+    /// Before the first lists are complete.
+    pub fn overview(&self, now: Timestamp) -> Result<Arc<Overview>, String> {
         let unsynced: Vec<String> = self.unsynced().map(|(kind, _)| first_list(kind)).collect();
         if !unsynced.is_empty() {
             return Err(unsynced.join(" and "));
         }
-        let mut sum = self.sum.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, known)) = &*sum
-            && at.elapsed() < SUM_LIFETIME
+        let mut sum = self.sum();
+        if let Some((at, known)) = &sum.known
+            && (at.elapsed() < SUM_LIFETIME || (sum.in_work && at.elapsed() < SUM_STALE_MAX))
         {
             return Ok(known.clone());
         }
-        let (treaties, claims) = (self.treaties.state(), self.claims.state());
-        let fresh = Arc::new(PoolUse::of(
-            treaties.iter().map(AsRef::as_ref),
-            claims.iter().map(AsRef::as_ref),
-            self.freshness(now),
-        ));
-        *sum = Some((Instant::now(), fresh.clone()));
+        sum.in_work = true;
+        drop(sum);
+        let fresh = Arc::new(self.sum_up(now));
+        *self.sum() = Sum { known: Some((Instant::now(), fresh.clone())), in_work: false };
         Ok(fresh)
     }
 
+    fn sum(&self) -> std::sync::MutexGuard<'_, Sum> {
+        self.sum.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sum_up(&self, now: Timestamp) -> Overview {
+        Overview::of(&Seen {
+            treaties: self.treaties.all(),
+            claims: self.claims.all(),
+            projects: self.projects.known(),
+            nodes: self.nodes.known(),
+            gpu_nodes: self.gpu_nodes.known(),
+            freshness: self.freshness(now),
+        })
+    }
+
+    /// Kinds without which there is no page.
+    fn needed(&self) -> [(&'static str, Link); 2] {
+        [("treaties", self.treaties.link()), ("gpuclaims", self.claims.link())]
+    }
+
     fn freshness(&self, now: Timestamp) -> Freshness {
-        let broken = self.links.iter().filter_map(|(_, link)| Some(link.borrow().broken.as_ref()?.0)).min();
+        let broken = self.needed().into_iter().filter_map(|(_, link)| Some(link.broken?.0)).min();
         let as_of = broken.unwrap_or(now);
         // Nobody needs more than milliseconds.
         Freshness { as_of: as_of.round(jiff::Unit::Millisecond).unwrap_or(as_of), live: broken.is_none() }
@@ -106,14 +201,19 @@ impl Pool {
     }
 
     fn unsynced(&self) -> impl Iterator<Item = (&'static str, Link)> {
-        self.links.iter().map(|(kind, link)| (*kind, link.borrow().clone())).filter(|(_, link)| !link.synced)
+        self.needed().into_iter().filter(|(_, link)| !link.synced)
     }
 
     /// Kind, whether its watch is live, and number of objects.
-    pub fn watches(&self) -> [(&'static str, bool, usize); 2] {
-        let [(treaties, treaty_link), (claims, claim_link)] = &self.links;
-        let live = |link: &watch::Receiver<Link>| link.borrow().synced && link.borrow().broken.is_none();
-        [(treaties, live(treaty_link), self.treaties.len()), (claims, live(claim_link), self.claims.len())]
+    pub fn watches(&self) -> Vec<(&'static str, bool, usize)> {
+        let Self { treaties, claims, projects, nodes, gpu_nodes, sum: _ } = self;
+        vec![
+            treaties.told("treaties"),
+            claims.told("gpuclaims"),
+            projects.told("projects"),
+            nodes.told("nodes"),
+            gpu_nodes.told("gpunodes"),
+        ]
     }
 }
 
@@ -192,6 +292,17 @@ fn prune(claim: &mut GpuClaim) {
         status.conditions = Vec::new();
         status.message = None;
         status.wait = None;
+    }
+}
+
+/// A Node is 20 KB with the images that it holds; pages need its labels, GPUs and conditions.
+fn prune_node(node: &mut Node) {
+    node.metadata.owner_references = None;
+    if let Some(status) = &mut node.status {
+        status.images = None;
+        status.addresses = None;
+        status.volumes_attached = None;
+        status.volumes_in_use = None;
     }
 }
 

@@ -6,14 +6,16 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 use axum::{Router, body::Body, middleware};
+use tower_http::compression::predicate::{DefaultPredicate, Predicate};
+use tower_http::compression::CompressionLayer;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 use tower_http::timeout::TimeoutLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::Shared;
 use crate::error::Error;
-use crate::error_page;
-use crate::handlers::{language, login, operations, public};
+use crate::handlers::{language, login, operations};
+use crate::{error_page, limits, public};
 use crate::security;
 
 /// No form here is longer than a few words.
@@ -34,9 +36,19 @@ pub fn router(app: Shared) -> Router {
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
         .layer(same_site(&app))
+        .layer(middleware::from_fn_with_state(app.clone(), limits::guard))
         .layer(middleware::from_fn(error_page::show))
+        .layer(compression())
         .layer(middleware::from_fn_with_state(app.clone(), security::guard))
         .with_state(app)
+}
+
+/// Pages of a person are not compressed: the length of a compressed page can tell of a secret in it.
+fn compression() -> CompressionLayer<impl Predicate> {
+    let public = |_: StatusCode, _: http::Version, headers: &http::HeaderMap, _: &http::Extensions| {
+        headers.get(http::header::CACHE_CONTROL).is_none_or(|cache| cache != "no-store")
+    };
+    CompressionLayer::new().gzip(true).compress_when(DefaultPredicate::new().and(public))
 }
 
 type Refusal = fn(ProtectionError) -> Response<Body>;

@@ -4,6 +4,8 @@
 //! Statements keep to what both databases understand: `$1` parameters, TEXT, BIGINT and BYTEA columns, times as
 //! milliseconds, ids made here.
 
+pub mod history;
+
 use std::time::Duration;
 
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
