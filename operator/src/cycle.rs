@@ -3,6 +3,7 @@
 //! One cycle looks at the whole pool. It holds no rules: what happens is decided by [`concord_treaty::decide`], and
 //! nothing is remembered that the API server does not also know, so that a restart changes nothing.
 
+mod applications;
 mod counts;
 mod office;
 mod uncertain;
@@ -166,6 +167,7 @@ impl Operator {
         self.read_uncertain().await;
         self.set_up_projects().await;
         self.answer_quotas().await;
+        self.answer_applications().await;
         for _ in 0..UPKEEP_ROUNDS_MAX {
             if !self.do_chores().await {
                 break;
@@ -345,10 +347,14 @@ impl Operator {
     }
 
     async fn set_up_projects(&mut self) {
+        let now = Timestamp::now();
+        let ended = self.world.projects.values().filter(|p| projects::has_just_ended(&p.object, now));
+        let ended: Vec<String> = ended.map(|p| p.object.name_any()).collect();
+        self.world.touched_projects.extend(ended);
         if self.world.touched_projects.is_empty() {
             return;
         }
-        let Some((_, rules)) = self.world.treaty_in_force(Timestamp::now()) else { return };
+        let Some((_, rules)) = self.world.treaty_in_force(now) else { return };
         let mut unready = BTreeSet::new();
         // One at a time: when one fails, the others stay touched.
         while let Some(name) = self.world.touched_projects.pop_first() {
@@ -359,8 +365,8 @@ impl Operator {
             if project.metadata.deletion_timestamp.is_some() {
                 continue;
             }
-            let known = rules.member_id(&project.spec.member).is_some();
-            match projects::set_up(&self.writer, &project, known, Timestamp::now()).await {
+            let known = rules.party_id(&project.spec.member).is_some();
+            match projects::set_up(&self.writer, &project, known, now).await {
                 Ok(project) => {
                     self.world.absorb_project(&project);
                     if projects::is_being_set_up(&project) {
@@ -392,10 +398,11 @@ impl Operator {
     async fn do_chores(&mut self) -> bool {
         let now = Timestamp::now();
         let touched = std::mem::take(&mut self.world.touched);
-        let chores: Vec<(Key, Chore)> = touched
+        let mut chores: Vec<(Key, Chore)> = touched
             .into_iter()
             .filter_map(|key| next_chore(&self.world, &key, now).map(|chore| (key, chore)))
             .collect();
+        self.book_leaving(&mut chores, now).await;
         let any = !chores.is_empty();
         let (writer, world) = (&self.writer, &self.world);
         let work = chores.into_iter().map(|(key, chore)| do_chore(writer, world, key, chore));

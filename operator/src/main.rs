@@ -2,8 +2,10 @@
 
 mod act;
 mod announce;
+mod applications;
 mod cycle;
 mod forecast;
+mod hours;
 mod lease;
 mod metrics;
 mod observe;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use concord_api::snapshot::{Meaning, millis, without};
-use concord_treaty::quota::QuotaInForce;
+use concord_treaty::quota::{Award, QuotaInForce};
 use concord_treaty::snapshot::{Claim, Claims, Node, Slot, Snapshot};
 use concord_treaty::treaty::Treaty as Rules;
 use concord_treaty::units::ClaimId;
@@ -26,6 +26,8 @@ pub struct Picture {
     all_stale: bool,
     /// Under which treaty and quotas the claims were read; all are read again under others.
     under: Option<(Arc<Rules>, Vec<QuotaInForce>)>,
+    /// What projects on reserves were granted, and what they have used of it.
+    awards: Vec<Award>,
     version: u64,
 }
 
@@ -55,6 +57,7 @@ impl Picture {
         &mut self,
         rules: &Arc<Rules>,
         quotas: Vec<QuotaInForce>,
+        awards: Vec<Award>,
         nodes: impl IntoIterator<Item = Node>,
         all: impl IntoIterator<Item = &'k Key>,
         look: impl Fn(&Key, &[QuotaInForce]) -> Meaning,
@@ -87,8 +90,13 @@ impl Picture {
         let nodes = without(nodes, self.foreign.values().flatten());
         self.take_nodes(nodes);
         self.under = Some((Arc::clone(rules), quotas.clone()));
+        if awards != self.awards {
+            self.awards.clone_from(&awards);
+            self.version += 1;
+        }
         let (nodes, claims) = (self.nodes.clone(), self.claims.clone());
-        let snapshot = Snapshot { nodes, claims, ..Snapshot::default() }.with_quotas(quotas);
+        let snapshot =
+            Snapshot { nodes, claims, ..Snapshot::default() }.with_quotas(quotas).with_awards(awards);
         Seen { snapshot, version: self.version }
     }
 

@@ -4,7 +4,7 @@ mod bounds;
 
 use concord_api::names::{LABEL_MEMBER, LABEL_PROJECT, ROLE_RESEARCHER};
 use concord_api::project::PersonKind;
-use concord_api::{Project, ProjectStatus, conditions};
+use concord_api::{Project, conditions};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::rbac::v1::RoleBinding;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::write::{WriteError, Writer};
 
 const SETTING_UP: &str = "SettingUp";
+const GRANT_ENDED: &str = "GrantEnded";
 
 /// Makes the project's namespace and rights, and says in its status how that went.
 ///
@@ -29,7 +30,10 @@ pub async fn set_up(
     let name = project.name_any();
     let namespaces: Api<Namespace> = Api::all(writer.client().clone());
     let verdict = if !member_known {
-        Err(("UnknownMember", format!("no treaty in force has a member {:?}", project.spec.member)))
+        Err((
+            "UnknownMember",
+            format!("no treaty in force has a member or a reserve {:?}", project.spec.member),
+        ))
     } else if is_reserved(&name) {
         Err((
             "NameReserved",
@@ -43,7 +47,7 @@ pub async fn set_up(
     } else {
         writer.apply(&namespaces, "namespace", &name, namespace(project)).await?;
         let bindings: Api<RoleBinding> = Api::namespaced(writer.client().clone(), &name);
-        writer.apply(&bindings, "rolebinding", "concord-people", binding(project)).await?;
+        writer.apply(&bindings, "rolebinding", "concord-people", binding(project, now)).await?;
         if bounds::set_up(writer, &name).await? {
             Ok(())
         } else {
@@ -55,6 +59,11 @@ pub async fn set_up(
     status.observed_generation = project.metadata.generation;
     status.namespace = verdict.is_ok().then(|| name.clone()).or(status.namespace);
     let (ready, reason, message) = match &verdict {
+        Ok(()) if !project.is_open(now) => (
+            true,
+            GRANT_ENDED,
+            format!("the grant has ended; nobody may submit in namespace {name} any more"),
+        ),
         Ok(()) => (true, "NamespaceReady", format!("{} may work in namespace {name}", people(project))),
         Err((reason, message)) => (false, *reason, message.clone()),
     };
@@ -70,8 +79,7 @@ pub async fn set_up(
     if status == before {
         return Ok(project.clone());
     }
-    let projects: Api<Project> = Api::all(writer.client().clone());
-    writer.apply_status(&projects, "Project", &name, body(&status)).await
+    writer.apply_project_status(project, &status).await
 }
 
 /// Whether there is something left to wait for before the project is ready.
@@ -80,8 +88,10 @@ pub fn is_being_set_up(project: &Project) -> bool {
     conditions.filter(|c| c.type_ == "Ready").any(|c| c.reason == SETTING_UP)
 }
 
-fn body(status: &ProjectStatus) -> Value {
-    json!(status)
+/// Whether its grant has ended, and its people still have their rights.
+pub fn has_just_ended(project: &Project, now: Timestamp) -> bool {
+    let conditions = project.status.iter().flat_map(|status| &status.conditions);
+    !project.is_open(now) && !conditions.filter(|c| c.type_ == "Ready").any(|c| c.reason == GRANT_ENDED)
 }
 
 async fn belongs_to_others(namespaces: &Api<Namespace>, name: &str) -> bool {
@@ -111,7 +121,9 @@ fn namespace(project: &Project) -> Value {
     })
 }
 
-fn binding(project: &Project) -> Value {
+/// The rights of its people; once its grant has ended, nobody has any.
+fn binding(project: &Project, now: Timestamp) -> Value {
+    let people = project.spec.people.iter().filter(|_| project.is_open(now));
     let subject = |p: &concord_api::project::Person| {
         let kind = match p.kind {
             PersonKind::User => "User",
@@ -123,7 +135,7 @@ fn binding(project: &Project) -> Value {
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
         "metadata": {"name": "concord-people"},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": ROLE_RESEARCHER},
-        "subjects": project.spec.people.iter().map(subject).collect::<Vec<_>>(),
+        "subjects": people.map(subject).collect::<Vec<_>>(),
     })
 }
 

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use concord_api::snapshot::{Meaning, SeenClaim, meaning_of, millis};
-use concord_api::{GpuClaim, GpuClaimStatus, GpuNode, MemberQuota, Project, Treaty};
+use concord_api::snapshot::{Meaning, SeenClaim, awards, meaning_of, millis};
+use concord_api::{Application, GpuClaim, GpuClaimStatus, GpuNode, MemberQuota, Project, Treaty};
 use concord_treaty::quota::QuotaInForce;
 use concord_treaty::treaty::Treaty as Rules;
 use k8s_openapi::api::batch::v1::Job;
@@ -14,6 +14,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 
+use crate::hours;
 use crate::lease::Fence;
 use crate::picture::{Picture, Seen};
 use crate::pods::{PodView, Pods, reference};
@@ -38,6 +39,7 @@ pub struct World {
     pub(crate) projects: Watched<Whole<Project>>,
     pub(crate) treaties: Watched<Whole<Treaty>>,
     pub(crate) quotas: Watched<Whole<MemberQuota>>,
+    pub(crate) applications: Watched<Whole<Application>>,
     pub(crate) touched: BTreeSet<Key>,
     /// Names of projects whose namespace must be looked after.
     pub(crate) touched_projects: BTreeSet<String>,
@@ -75,6 +77,8 @@ pub enum Sighting {
     Node(Event<k8s_openapi::api::core::v1::Node>),
     /// What agents say of their nodes.
     GpuNode(Event<GpuNode>),
+    /// Applications.
+    Application(Event<Application>),
     /// Projects.
     Project(Event<Project>),
     /// Treaties.
@@ -153,6 +157,7 @@ impl World {
                     self.touched_projects.insert(key.name);
                 }
             }
+            Sighting::Application(event) => drop(self.applications.see(event)),
             Sighting::Quota(event) => drop(self.quotas.see(event)),
             Sighting::Treaty(event) => {
                 // A changed text may know a project's member now, or not any more; a changed status says nothing new.
@@ -178,6 +183,7 @@ impl World {
             (self.projects.is_listed(), "projects"),
             (self.treaties.is_listed(), "treaties"),
             (self.quotas.is_listed(), "memberquotas"),
+            (self.applications.is_listed(), "applications"),
         ];
         all.into_iter().filter(|(listed, _)| !listed).map(|(_, name)| name).collect()
     }
@@ -292,6 +298,13 @@ impl World {
         let Self { picture, claims, pods, nodes, gpu_nodes, projects, quotas, .. } = self;
         let quotas = quotas::in_force(quotas.values().map(|q| &q.object), rules);
         let unhealthy = |key| gpu_nodes.get(key).map_or(0, |agent| agent.unhealthy_gpus);
+        let used = hours::used(rules, projects, claims, now);
+        let awards = awards(
+            rules,
+            projects.values().map(|p| &p.object),
+            |project| used.get(project.name_any().as_str()).copied().unwrap_or_default(),
+            now,
+        );
         let nodes = nodes.iter().map(|(key, node)| node.node.in_snapshot(&key.name, unhealthy(key)));
         let look = |key: &Key, quotas: &[QuotaInForce]| {
             let Some(claim) = claims.get(key) else { return Meaning::Nothing };
@@ -305,7 +318,7 @@ impl World {
             };
             meaning_of(rules, quotas, &seen)
         };
-        picture.refresh(rules, quotas, nodes, claims.keys(), look, now)
+        picture.refresh(rules, quotas, awards, nodes, claims.keys(), look, now)
     }
 }
 

@@ -5,7 +5,7 @@ mod pods;
 use std::time::Duration;
 
 use concord_api::names::{ANNOTATION_FENCE, OPERATOR};
-use concord_api::{GpuClaim, GpuClaimStatus};
+use concord_api::{GpuClaim, GpuClaimStatus, Project, ProjectStatus};
 use k8s_openapi::api::batch::v1::Job;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Client, ResourceExt};
@@ -196,6 +196,22 @@ impl Writer {
             json!({"apiVersion": api_version(), "kind": kind, "metadata": {"name": name}, "status": status});
         let params = PatchParams::apply(OPERATOR).force();
         self.timed("status", kind, name, api.patch_status(name, &params, &Patch::Apply(body))).await
+    }
+
+    /// A project's status, if nobody has changed the project since it was last seen: its sum of use must not be written
+    /// over by an earlier one.
+    pub async fn apply_project_status(
+        &self,
+        seen: &Project,
+        status: &ProjectStatus,
+    ) -> Result<Project, WriteError> {
+        let api: Api<Project> = Api::all(self.client.clone());
+        let name = seen.name_any();
+        let metadata = json!({"name": name, "resourceVersion": seen.metadata.resource_version});
+        let body =
+            json!({"apiVersion": api_version(), "kind": "Project", "metadata": metadata, "status": status});
+        let params = PatchParams::apply(OPERATOR).force();
+        self.timed("status", "Project", &name, api.patch_status(&name, &params, &Patch::Apply(body))).await
     }
 
     /// Asks last whether this operator acts: between a decision and its last write seconds may pass.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::acting::Acting;
 use crate::auth::Login;
 use crate::limits::Limits;
+use crate::may::Rights;
 use crate::metrics::Metrics;
 use crate::pool::Pool;
 use crate::public::Public;
@@ -18,6 +19,8 @@ pub struct App {
     pub login: Option<Login>,
     /// Acts in the cluster as the person who asks.
     pub acting: Acting,
+    /// What the API server said that people may do.
+    pub rights: Rights,
     /// What the cluster does not hold.
     pub store: Store,
     /// What only public pages need.

@@ -5,8 +5,6 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 
-use crate::store::StoreError;
-
 /// Why a request was not answered as asked. The text is for the person who asked; causes that only an engineer can
 /// mend are logged where they happen.
 #[derive(Debug, thiserror::Error)]
@@ -37,9 +35,6 @@ pub enum Error {
     /// A parameter of the address that cannot be used; the text says what it must be.
     #[error("{0}")]
     BadParameter(&'static str),
-    /// The database failed; it has been logged.
-    #[error("The record cannot be read at the moment. Try again in a minute.")]
-    RecordUnavailable,
     /// One client asks too much.
     #[error("You ask faster than this server answers a single client. Wait a moment and try again.")]
     TooManyRequests,
@@ -55,6 +50,21 @@ pub enum Error {
     /// No such page.
     #[error("There is no such page. The front page is /.")]
     NotFound,
+    /// What was sent makes no sense for this address.
+    #[error("{0}")]
+    BadRequest(String),
+    /// The cluster's rights or rules do not let this person do that.
+    #[error("The pool's rules do not allow this: {0}")]
+    NotAllowed(String),
+    /// Somebody else was faster, or it was done already.
+    #[error("Meanwhile something has changed: {0}. Look at the page again and repeat what you wanted.")]
+    Changed(String),
+    /// The cluster cannot be reached.
+    #[error("The pool's control plane cannot be reached at the moment. Nothing that you typed is lost; try again in a minute.")]
+    ClusterUnavailable,
+    /// The database cannot be reached.
+    #[error("This server's database cannot be reached at the moment. Try again in a minute.")]
+    StoreUnavailable,
     /// A defect.
     #[error("Something went wrong here; it has been logged.")]
     Internal,
@@ -65,24 +75,55 @@ impl Error {
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::NotReady(_) | Self::RecordUnavailable | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotReady(_) | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::LoginNotConfigured | Self::NotFound | Self::NoTreaty => StatusCode::NOT_FOUND,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::AddressTooLong => StatusCode::URI_TOO_LONG,
             Self::NotLoggedIn => StatusCode::UNAUTHORIZED,
-            Self::LoginRefused(_) | Self::BadParameter(_) => StatusCode::BAD_REQUEST,
-            Self::ProviderSaidNo | Self::OtherSite => StatusCode::FORBIDDEN,
+            Self::LoginRefused(_) | Self::BadRequest(_) | Self::BadParameter(_) => StatusCode::BAD_REQUEST,
+            Self::ProviderSaidNo | Self::OtherSite | Self::NotAllowed(_) => StatusCode::FORBIDDEN,
+            Self::Changed(_) => StatusCode::CONFLICT,
+            Self::ClusterUnavailable | Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::ProviderUnavailable => StatusCode::BAD_GATEWAY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }
 
-impl From<StoreError> for Error {
-    fn from(error: StoreError) -> Self {
-        tracing::error!(error = &error as &dyn std::error::Error, "the database failed");
-        Self::RecordUnavailable
+impl From<crate::store::StoreError> for Error {
+    fn from(error: crate::store::StoreError) -> Self {
+        tracing::error!(error = chain(&error), "the database did not do what it should");
+        Self::StoreUnavailable
     }
+}
+
+/// What the API server's answer means for the person in whose name it was asked. Its sentences are those of admission
+/// policies and of RBAC, which are written for people.
+impl From<kube::Error> for Error {
+    fn from(error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) if status.code == 404 => Self::NotFound,
+            kube::Error::Api(status) if status.code == 409 => Self::Changed(status.message.clone()),
+            kube::Error::Api(status) if matches!(status.code, 400 | 403 | 422) => {
+                Self::NotAllowed(status.message.clone())
+            }
+            error => {
+                tracing::warn!(error = chain(&error), "the API server did not answer as it should");
+                Self::ClusterUnavailable
+            }
+        }
+    }
+}
+
+/// An error with its causes.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
 }
 
 /// What an answer says of an error, before it is known who asked: see [`crate::error_page`].

@@ -152,6 +152,12 @@ impl Words {
         self.with(key, &[("name", FluentValue::from(name.to_owned()))])
     }
 
+    /// A text with several numbers.
+    #[must_use]
+    pub fn numbers<const N: usize>(&self, key: &str, numbers: [(&'static str, i64); N]) -> String {
+        self.with(key, &numbers.map(|(name, number)| (name, FluentValue::from(number))))
+    }
+
     /// A text with variables.
     #[must_use]
     pub fn with(&self, key: &str, variables: &[(&'static str, FluentValue<'static>)]) -> String {

@@ -10,6 +10,7 @@
 
 pub mod acting;
 pub mod app;
+pub mod applications;
 pub mod auth;
 pub mod energy;
 pub mod error;
@@ -19,7 +20,9 @@ mod handlers;
 pub mod history;
 pub mod language;
 pub mod limits;
+pub mod may;
 pub mod metrics;
+pub mod notices;
 pub mod overview;
 mod pages;
 pub mod pool;

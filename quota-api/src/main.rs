@@ -14,7 +14,9 @@ use concord_quota_api::auth::{Login, Provider, ProviderConfig};
 use concord_quota_api::energy::Energy;
 use concord_quota_api::history::sampler;
 use concord_quota_api::limits::{Limits, Network, Rates};
+use concord_quota_api::may::Rights;
 use concord_quota_api::metrics::Metrics;
+use concord_quota_api::notices::{self, Mailer, Ways, Webhook};
 use concord_quota_api::pool::Pool;
 use concord_quota_api::public::Public;
 use concord_quota_api::router::router;
@@ -49,6 +51,27 @@ struct Arguments {
     public: PublicArguments,
     #[command(flatten)]
     login: LoginArguments,
+    #[command(flatten)]
+    notices: NoticeArguments,
+}
+
+/// How applicants and the coalition's programs are told; without these they look at the pages.
+#[derive(Args)]
+#[command(next_help_heading = "Notices")]
+struct NoticeArguments {
+    /// Mail server: smtps://user:password@host, or smtp://host:587?tls=required. It may hold a password, so give it as a
+    /// variable.
+    #[arg(long, env = "CONCORD_SMTP", value_name = "URL", hide_env_values = true, requires_all = ["mail_from", "public_url"])]
+    smtp: Option<String>,
+    /// Sender of mails, such as "Concord <access@example.org>".
+    #[arg(long, value_name = "ADDRESS", requires = "smtp")]
+    mail_from: Option<String>,
+    /// Address that is called when something happens to an application, as JSON, signed.
+    #[arg(long, value_name = "URL", requires = "webhook_secret_file")]
+    webhook: Option<String>,
+    /// File with the secret of that signature (HMAC-SHA-256 in X-Concord-Signature-256).
+    #[arg(long, value_name = "FILE", requires = "webhook")]
+    webhook_secret_file: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -102,8 +125,9 @@ struct LoginArguments {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Arguments { listen, log_json, database, public, login } = Arguments::parse();
+    let Arguments { listen, log_json, database, public, login, notices } = Arguments::parse();
     start_log(log_json);
+    let ways = configure_notices(notices, login.public_url.as_deref())?;
     let login = configure_login(login)?;
     let config =
         kube::Config::infer().await.context("no cluster found: set KUBECONFIG or run inside a cluster")?;
@@ -111,8 +135,16 @@ async fn main() -> anyhow::Result<()> {
     let store = Store::open(&database).await.context("the database of --database cannot be used")?;
     let (pool, follow) = Pool::follow(&client);
     let (public, limits) = configure_public(public);
-    let acting = Acting::new(client);
-    let app = Arc::new(App { pool, login, acting, store, public, limits, metrics: Metrics::new()? });
+    let app = Arc::new(App {
+        pool,
+        login,
+        acting: Acting::new(client),
+        rights: Rights::default(),
+        store,
+        public,
+        limits,
+        metrics: Metrics::new()?,
+    });
     let listener = tokio::net::TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}: is another server there? choose --listen"))?;
@@ -121,6 +153,7 @@ async fn main() -> anyhow::Result<()> {
     tokio::select! {
         () = follow => bail!("the watches ended"),
         () = sampler::run(app.clone()) => bail!("the sampler ended"),
+        () = notices::run(app.clone(), ways) => bail!("the notices ended"),
         served = axum::serve(listener, service).into_future() => served.context("cannot serve"),
         told = stop_signal() => told.context("cannot wait for signals"),
     }
@@ -131,6 +164,20 @@ fn configure_public(arguments: PublicArguments) -> (Public, Limits) {
     let rates =
         Rates { by_second: requests_by_second.into(), burst: requests_at_once.into(), trusted_proxies };
     (Public::new(Energy::new(agents, agents_simulated)), Limits::new(rates))
+}
+
+fn configure_notices(arguments: NoticeArguments, public_url: Option<&str>) -> anyhow::Result<Ways> {
+    let NoticeArguments { smtp, mail_from, webhook, webhook_secret_file } = arguments;
+    let mut ways = Ways::default();
+    if let (Some(smtp), Some(from), Some(origin)) = (smtp, mail_from, public_url) {
+        ways.mail = Some(Mailer::new(&smtp, &from, origin).map_err(anyhow::Error::msg)?);
+    }
+    if let (Some(url), Some(file)) = (webhook, webhook_secret_file) {
+        let secret = std::fs::read(&file)
+            .with_context(|| format!("--webhook-secret-file {} cannot be read", file.display()))?;
+        ways.webhook = Some(Webhook::new(&url, secret.trim_ascii()).map_err(anyhow::Error::msg)?);
+    }
+    Ok(ways)
 }
 
 fn configure_login(arguments: LoginArguments) -> anyhow::Result<Option<Login>> {

@@ -1,12 +1,12 @@
-//! The cluster as last seen: watches feed stores, and pages read only the stores, so that no number of readers can load
-//! the API server.
+//! The cluster as last seen: each watch feeds a store, and pages read only the stores, so that no number of readers can
+//! load the API server.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use concord_api::{GpuClaim, GpuNode, Project, Treaty};
-use futures::future::join_all;
-use futures::{FutureExt, StreamExt, TryStreamExt, future::BoxFuture};
+use concord_api::{Application, GpuClaim, GpuNode, MemberQuota, Project, Treaty};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
 use kube::core::DeserializeGuard;
@@ -24,6 +24,8 @@ use crate::pool_use::{Freshness, PoolUse};
 const SUM_LIFETIME: Duration = Duration::from_secs(1);
 /// So old a sum may still be shown while one request makes the next: nobody waits for a sum but the very first.
 const SUM_STALE_MAX: Duration = Duration::from_secs(10);
+/// Without these there is no page; without the other kinds pages say less.
+const NEEDED: [&str; 2] = ["treaties", "gpuclaims"];
 /// A watch is asked anew after this long, so that a connection that died in silence is noticed within about a minute.
 const WATCH_SECONDS: u32 = 60;
 /// Shortest and longest wait before a broken watch is opened again.
@@ -38,74 +40,23 @@ pub struct Link {
     pub broken: Option<(Timestamp, String)>,
 }
 
-impl Link {
-    /// Connected and complete.
-    #[must_use]
-    pub const fn is_live(&self) -> bool {
-        self.synced && self.broken.is_none()
-    }
-}
-
-/// One kind as last seen.
-pub struct Watched<K>
-where
-    K: Resource + Lookup + Clone + 'static,
-    <K as Lookup>::DynamicType: Eq + std::hash::Hash + Clone,
-{
-    store: Store<K>,
-    link: watch::Receiver<Link>,
-}
-
-impl<K> Watched<K>
-where
-    K: Resource + Lookup + DeserializeOwned + Clone + std::fmt::Debug + Send + Sync + 'static,
-    <K as Lookup>::DynamicType: Default + Clone + Eq + std::hash::Hash + Send + Sync,
-    <K as Resource>::DynamicType: Default + Clone + Eq + std::hash::Hash + Send + Sync,
-    DeserializeGuard<K>: Resource<DynamicType = <K as Resource>::DynamicType>,
-{
-    /// The store, and the work that feeds it; it never ends.
-    fn follow(client: &Client, trim: fn(&mut K)) -> (Self, BoxFuture<'static, ()>) {
-        let (store, writer) = store();
-        let (told, link) = watch::channel(Link::default());
-        let feeding = feed::<K>(Api::all(client.clone()), writer, told, trim).boxed();
-        (Self { store, link }, feeding)
-    }
-
-    /// All objects.
-    #[must_use]
-    pub fn all(&self) -> Vec<Arc<K>> {
-        self.store.state()
-    }
-
-    /// All objects, unless the first list never came: what is not known is not the same as nothing.
-    #[must_use]
-    pub fn known(&self) -> Option<Vec<Arc<K>>> {
-        self.link.borrow().synced.then(|| self.store.state())
-    }
-
-    /// Its connection.
-    #[must_use]
-    pub fn link(&self) -> Link {
-        self.link.borrow().clone()
-    }
-
-    fn told(&self, kind: &'static str) -> (&'static str, bool, usize) {
-        (kind, self.link.borrow().is_live(), self.store.len())
-    }
-}
-
-/// Stores of what the pages show. Pages wait for treaties and claims; without the other kinds they say less.
+/// Stores of what the pages show.
 pub struct Pool {
-    /// All treaties.
-    pub treaties: Watched<Treaty>,
-    /// All claims.
-    pub claims: Watched<GpuClaim>,
-    /// All projects.
-    pub projects: Watched<Project>,
-    /// All nodes.
-    pub nodes: Watched<Node>,
-    /// What agents say of nodes.
-    pub gpu_nodes: Watched<GpuNode>,
+    /// Treaties.
+    pub treaties: Store<Treaty>,
+    /// Claims, without what no page shows.
+    pub claims: Store<GpuClaim>,
+    /// Projects.
+    pub projects: Store<Project>,
+    /// Applications.
+    pub applications: Store<Application>,
+    /// Quotas inside members.
+    pub quotas: Store<MemberQuota>,
+    /// What the agents say of their nodes.
+    pub gpu_nodes: Store<GpuNode>,
+    /// Nodes.
+    pub nodes: Store<Node>,
+    links: Vec<(&'static str, watch::Receiver<Link>)>,
     sum: Mutex<Sum>,
 }
 
@@ -119,15 +70,21 @@ struct Sum {
 impl Pool {
     /// The stores, and the work that feeds them; it never ends.
     pub fn follow(client: &Client) -> (Self, impl Future<Output = ()> + Send + 'static) {
-        let (treaties, feed_treaties) = Watched::follow(client, |_| {});
-        let (claims, feed_claims) = Watched::follow(client, prune);
-        let (projects, feed_projects) = Watched::follow(client, |_| {});
-        let (nodes, feed_nodes) = Watched::follow(client, prune_node);
-        let (gpu_nodes, feed_gpu_nodes) = Watched::follow(client, |_| {});
-        let feeds = [feed_treaties, feed_claims, feed_projects, feed_nodes, feed_gpu_nodes];
-        let pool = Self { treaties, claims, projects, nodes, gpu_nodes, sum: Mutex::default() };
+        let mut feeds = Feeds { client: client.clone(), links: Vec::new(), work: Vec::new() };
+        let pool = Self {
+            treaties: feeds.add("treaties", |_| {}),
+            claims: feeds.add("gpuclaims", prune),
+            projects: feeds.add("projects", |_| {}),
+            applications: feeds.add("applications", |_| {}),
+            quotas: feeds.add("memberquotas", |_| {}),
+            gpu_nodes: feeds.add("gpunodes", |_| {}),
+            nodes: feeds.add("nodes", prune_node),
+            links: feeds.links,
+            sum: Mutex::default(),
+        };
+        let work = futures::future::join_all(feeds.work);
         (pool, async move {
-            join_all(feeds).await;
+            work.await;
         })
     }
 
@@ -140,7 +97,7 @@ impl Pool {
         Ok(self.overview(now)?.pool.clone())
     }
 
-    /// Everything that pages say of this moment.
+    /// Everything that public pages say of this moment.
     ///
     /// # Errors
     /// Before the first lists are complete.
@@ -167,23 +124,25 @@ impl Pool {
     }
 
     fn sum_up(&self, now: Timestamp) -> Overview {
+        // What is not known is not the same as nothing.
+        let known = |kind: &str| self.links.iter().any(|(of, link)| *of == kind && link.borrow().synced);
         Overview::of(&Seen {
-            treaties: self.treaties.all(),
-            claims: self.claims.all(),
-            projects: self.projects.known(),
-            nodes: self.nodes.known(),
-            gpu_nodes: self.gpu_nodes.known(),
+            treaties: self.treaties.state(),
+            claims: self.claims.state(),
+            projects: known("projects").then(|| self.projects.state()),
+            nodes: known("nodes").then(|| self.nodes.state()),
+            gpu_nodes: known("gpunodes").then(|| self.gpu_nodes.state()),
             freshness: self.freshness(now),
         })
     }
 
-    /// Kinds without which there is no page.
-    fn needed(&self) -> [(&'static str, Link); 2] {
-        [("treaties", self.treaties.link()), ("gpuclaims", self.claims.link())]
+    fn needed(&self) -> impl Iterator<Item = (&'static str, Link)> {
+        let needed = self.links.iter().filter(|(kind, _)| NEEDED.contains(kind));
+        needed.map(|(kind, link)| (*kind, link.borrow().clone()))
     }
 
     fn freshness(&self, now: Timestamp) -> Freshness {
-        let broken = self.needed().into_iter().filter_map(|(_, link)| Some(link.broken?.0)).min();
+        let broken = self.needed().filter_map(|(_, link)| Some(link.broken?.0)).min();
         let as_of = broken.unwrap_or(now);
         // Nobody needs more than milliseconds.
         Freshness { as_of: as_of.round(jiff::Unit::Millisecond).unwrap_or(as_of), live: broken.is_none() }
@@ -201,19 +160,57 @@ impl Pool {
     }
 
     fn unsynced(&self) -> impl Iterator<Item = (&'static str, Link)> {
-        self.needed().into_iter().filter(|(_, link)| !link.synced)
+        self.needed().filter(|(_, link)| !link.synced)
     }
 
     /// Kind, whether its watch is live, and number of objects.
     pub fn watches(&self) -> Vec<(&'static str, bool, usize)> {
-        let Self { treaties, claims, projects, nodes, gpu_nodes, sum: _ } = self;
-        vec![
-            treaties.told("treaties"),
-            claims.told("gpuclaims"),
-            projects.told("projects"),
-            nodes.told("nodes"),
-            gpu_nodes.told("gpunodes"),
-        ]
+        let count = |kind: &str| match kind {
+            "treaties" => self.treaties.len(),
+            "gpuclaims" => self.claims.len(),
+            "projects" => self.projects.len(),
+            "applications" => self.applications.len(),
+            "memberquotas" => self.quotas.len(),
+            "gpunodes" => self.gpu_nodes.len(),
+            _ => self.nodes.len(),
+        };
+        let live = |link: &watch::Receiver<Link>| link.borrow().synced && link.borrow().broken.is_none();
+        self.links.iter().map(|(kind, link)| (*kind, live(link), count(kind))).collect()
+    }
+
+    /// Whether every watch is connected and complete.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        self.links.iter().all(|(_, link)| link.borrow().synced && link.borrow().broken.is_none())
+    }
+
+    /// The treaty in force.
+    #[must_use]
+    pub fn treaty(&self) -> Option<Arc<Treaty>> {
+        self.treaties.find(Treaty::is_in_force)
+    }
+}
+
+/// The watches as they are added.
+struct Feeds {
+    client: Client,
+    links: Vec<(&'static str, watch::Receiver<Link>)>,
+    work: Vec<BoxFuture<'static, ()>>,
+}
+
+impl Feeds {
+    fn add<K>(&mut self, kind: &'static str, trim: fn(&mut K)) -> Store<K>
+    where
+        K: Resource + Lookup + DeserializeOwned + Clone + std::fmt::Debug + Send + Sync + 'static,
+        <K as Lookup>::DynamicType: Default + Clone + Eq + std::hash::Hash + Send + Sync,
+        <K as Resource>::DynamicType: Default + Clone + Eq + std::hash::Hash + Send + Sync,
+        DeserializeGuard<K>: Resource<DynamicType = <K as Resource>::DynamicType>,
+    {
+        let (reader, writer) = store();
+        let (link, seen) = watch::channel(Link::default());
+        self.links.push((kind, seen));
+        self.work.push(feed::<K>(Api::all(self.client.clone()), writer, link, trim).boxed());
+        reader
     }
 }
 
@@ -288,26 +285,20 @@ fn readable<K: Resource>(event: Event<DeserializeGuard<K>>, trim: fn(&mut K)) ->
 fn prune(claim: &mut GpuClaim) {
     claim.metadata.labels = None;
     claim.metadata.owner_references = None;
-    if let Some(status) = &mut claim.status {
-        status.conditions = Vec::new();
-        status.message = None;
-        status.wait = None;
-    }
 }
 
-/// A Node is 20 KB with the images that it holds; pages need its labels, GPUs and conditions.
+/// Drops what no page shows: the list of a node's images can be long.
 fn prune_node(node: &mut Node) {
-    node.metadata.owner_references = None;
     if let Some(status) = &mut node.status {
         status.images = None;
-        status.addresses = None;
-        status.volumes_attached = None;
-        status.volumes_in_use = None;
     }
 }
 
 fn first_list(kind: &str) -> String {
-    format!("the first list of {kind}.concord.dev")
+    match kind {
+        "nodes" => "the first list of nodes".to_owned(),
+        _ => format!("the first list of {kind}.concord.dev"),
+    }
 }
 
 /// The two causes that an engineer meets on the first day are told with what to do.

@@ -13,6 +13,7 @@ use tower_http::timeout::TimeoutLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::Shared;
+use crate::applications;
 use crate::error::Error;
 use crate::handlers::{language, login, operations};
 use crate::{error_page, limits, public};
@@ -27,6 +28,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(45);
 pub fn router(app: Shared) -> Router {
     let (routes, _description) = OpenApiRouter::<Shared>::new()
         .merge(public::routes())
+        .merge(applications::routes())
         .merge(language::routes())
         .merge(login::routes())
         .merge(operations::routes())

@@ -4,7 +4,9 @@
 //! Statements keep to what both databases understand: `$1` parameters, TEXT, BIGINT and BYTEA columns, times as
 //! milliseconds, ids made here.
 
+pub mod drafts;
 pub mod history;
+pub mod notices;
 
 use std::time::Duration;
 

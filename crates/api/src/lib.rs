@@ -1,6 +1,7 @@
 //! Kubernetes types of Concord, shared by its programs, and the names that they use in a cluster.
 #![forbid(unsafe_code)]
 
+pub mod application;
 pub mod claim;
 pub mod conditions;
 pub mod gpu_node;
@@ -11,6 +12,7 @@ pub mod project;
 pub mod snapshot;
 pub mod treaty;
 
+pub use application::{Application, ApplicationSpec, ApplicationStatus};
 pub use claim::{ClaimBasis, ClaimPhase, GpuClaim, GpuClaimSpec, GpuClaimStatus};
 pub use gpu_node::{GpuNode, GpuNodeSpec, GpuNodeStatus};
 pub use member_quota::{MemberQuota, MemberQuotaSpec, MemberQuotaStatus};
@@ -23,5 +25,12 @@ use kube::CustomResourceExt;
 /// All CRDs, in the order in which people should read them.
 #[must_use]
 pub fn custom_resource_definitions() -> Vec<CustomResourceDefinition> {
-    vec![Treaty::crd(), MemberQuota::crd(), Project::crd(), GpuClaim::crd(), GpuNode::crd()]
+    vec![
+        Treaty::crd(),
+        MemberQuota::crd(),
+        Application::crd(),
+        Project::crd(),
+        GpuClaim::crd(),
+        GpuNode::crd(),
+    ]
 }

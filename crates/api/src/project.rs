@@ -1,7 +1,8 @@
 //! Project: a group of people with a purpose, and the namespace in which they work.
 
 use concord_treaty::document::ApplicantDocument;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::Timestamp;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,7 +28,7 @@ use serde::{Deserialize, Serialize};
 ]))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProjectSpec {
-    /// Member on whose quota the project runs.
+    /// Member, or reserve of the treaty, on whose quota the project runs.
     #[schemars(length(min = 1, max = 63))]
     pub member: String,
     /// What the GPUs are for, in a sentence that may be published.
@@ -41,6 +42,39 @@ pub struct ProjectSpec {
     #[serde(default)]
     #[schemars(length(max = 200))]
     pub people: Vec<Person>,
+    /// What was granted to it, for a project that an approved application made. After its end its people may not submit
+    /// any more; what runs, runs on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<ProjectGrant>,
+}
+
+/// A grant of access.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProjectGrant {
+    /// Name of the application that was approved.
+    #[schemars(length(min = 1, max = 253))]
+    pub application: String,
+    /// Tier, where the project runs on a reserve that has tiers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    pub tier: Option<String>,
+    /// GPU-hours; kept on a reserve with tiers, where nothing more starts once they are used.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub gpu_hours: i64,
+    /// Most GPUs at once; kept on a reserve with tiers.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub most_gpus: i64,
+    /// End of access.
+    pub until: Time,
+}
+
+impl Project {
+    /// Whether its people may still submit.
+    #[must_use]
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        self.spec.grant.as_ref().is_none_or(|grant| now < grant.until.0)
+    }
 }
 
 /// A user or a group, as the API server's authentication names it.
@@ -79,4 +113,16 @@ pub struct ProjectStatus {
     /// Namespace of the project.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
+    /// GPU-milliseconds of claims that are gone; only for projects with a grant on a reserve, whose hours are limited.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub used_gpu_milliseconds: i64,
+    /// UIDs of claims that are in that sum and still exist, so that none is added twice.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20_000), extend("x-kubernetes-list-type" = "set"))]
+    pub booked_claims: Vec<String>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_zero(number: &i64) -> bool {
+    *number == 0
 }

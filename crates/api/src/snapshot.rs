@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use concord_treaty::clauses::{ClassId, GpuClass};
-use concord_treaty::quota::QuotaInForce;
+use concord_treaty::quota::{Award, QuotaInForce};
 use concord_treaty::snapshot::{
     Basis, Claim, ClaimState, Due, Gang, Holding, Node, Phase, Reserved, Saves, SharePath, Slot, Snapshot,
 };
@@ -15,7 +15,9 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use crate::claim::{DuePlace, DueRun, Placement};
-use crate::{ClaimBasis, ClaimPhase, GpuClaim, GpuClaimSpec, GpuClaimStatus, ProjectSpec};
+use crate::{ClaimBasis, ClaimPhase, GpuClaim, GpuClaimSpec, GpuClaimStatus, Project, ProjectSpec};
+
+const MILLISECONDS_OF_HOUR: i64 = 3_600_000;
 
 /// A claim as it was seen; the parts of the object that the engine's picture is made of.
 #[derive(Debug, Clone)]
@@ -47,12 +49,12 @@ pub enum Meaning {
 /// project, otherwise to its member itself.
 #[must_use]
 pub fn meaning_of(rules: &Rules, quotas: &[QuotaInForce], seen: &SeenClaim<'_>) -> Meaning {
-    if rules.member_id(&seen.spec.member).is_none() {
+    if rules.party_id(&seen.spec.member).is_none() {
         let placement = seen.status.map(|status| slots_of(&status.placement)).unwrap_or_default();
         return if placement.is_empty() { Meaning::Nothing } else { Meaning::Foreign(placement) };
     }
     claim_of(rules, seen).map_or(Meaning::Nothing, |claim| {
-        let path = path_of(quotas, claim.member, &seen.spec.project);
+        let path = path_of(rules, quotas, claim.member, &seen.spec.project);
         Meaning::Claim(Box::new(Claim { path, ..claim }))
     })
 }
@@ -95,7 +97,11 @@ pub fn without<'a>(
     nodes.into_iter().map(own).collect()
 }
 
-fn path_of(quotas: &[QuotaInForce], member: MemberId, project: &str) -> SharePath {
+fn path_of(rules: &Rules, quotas: &[QuotaInForce], member: MemberId, project: &str) -> SharePath {
+    if rules.reserve(member).is_some() {
+        // A reserve has no institutions.
+        return SharePath::from([Arc::from(project)]);
+    }
     let quota = quotas.iter().find(|q| q.member == member).and_then(|q| q.quota.as_ref());
     quota.map_or_else(SharePath::default, |quota| quota.path_of(project))
 }
@@ -103,7 +109,7 @@ fn path_of(quotas: &[QuotaInForce], member: MemberId, project: &str) -> SharePat
 /// One claim, or `None` when its member is not in the treaty, or it waits and is being deleted.
 #[must_use]
 pub fn claim_of(rules: &Rules, seen: &SeenClaim<'_>) -> Option<Claim> {
-    let member = rules.member_id(&seen.spec.member)?;
+    let member = rules.party_id(&seen.spec.member)?;
     let new = GpuClaimStatus::default();
     let status = seen.status.unwrap_or(&new);
     // Nobody needs to start what is on its way out; what has ended still stands in its member's line alone.
@@ -184,6 +190,31 @@ fn due_of(due: &DueRun) -> Due {
 /// A number that makes no sense is too big for any node, so that it is refused with a reason and frees nothing.
 fn gpus(count: i64) -> Gpus {
     Gpus::try_from(count).unwrap_or(Gpus::MAX)
+}
+
+/// What the projects on reserves were granted there, while the grants last. `used` says how many GPU-milliseconds a
+/// project has used until now.
+pub fn awards<'a>(
+    rules: &Rules,
+    projects: impl IntoIterator<Item = &'a Project>,
+    used: impl Fn(&Project) -> i64,
+    now: Timestamp,
+) -> Vec<Award> {
+    let award = |project: &Project| {
+        let reserve = rules.party_id(&project.spec.member)?;
+        rules.reserve(reserve)?;
+        let grant = project.spec.grant.as_ref().filter(|_| project.is_open(now))?;
+        Some(Award {
+            reserve,
+            project: Arc::from(project.name_any()),
+            tier: grant.tier.clone()?,
+            since: project.creation_timestamp().map_or(TimestampMillis::default(), |at| millis(at.0)),
+            used_gpu_hours: u64::try_from(used(project) / MILLISECONDS_OF_HOUR).unwrap_or_default(),
+            most_gpu_hours: u64::try_from(grant.gpu_hours).ok(),
+            most_gpus: Some(gpus(grant.most_gpus)),
+        })
+    };
+    projects.into_iter().filter_map(award).collect()
 }
 
 /// The engine's clock.

@@ -14,6 +14,7 @@
 //! Start reading at [`decide`].
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod accounts;
 pub mod baseline;
 pub mod books;

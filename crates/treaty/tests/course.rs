@@ -112,7 +112,15 @@ fn a_tier_ends_with_its_hours() {
     let asks = [of("p"), of("p"), of("p"), of("q")];
     assert_eq!(runs(&setting, &jobs, &asks), [""; 0], "nobody has a tier");
     let (reserve, tier, since) = (MemberId(1), "small".to_owned(), TimestampMillis(i64::MIN));
-    setting.awards = vec![Award { reserve, project: "p".into(), tier, since, used_gpu_hours: 10 }];
+    setting.awards = vec![Award {
+        reserve,
+        project: "p".into(),
+        tier,
+        since,
+        used_gpu_hours: 10,
+        most_gpu_hours: None,
+        most_gpus: None,
+    }];
     // One node at once; 10 hours were used before, and 80 by the first; the second takes it above 100.
     assert_eq!(runs(&setting, &jobs, &asks), ["p1 0-10", "p2 10-20"]);
 }

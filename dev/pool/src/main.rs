@@ -136,7 +136,7 @@ async fn run(Arguments { data, command }: Arguments) -> Result<()> {
             let policies = pool::repository().join("policies");
             let blueprint = Blueprint {
                 data: data.clone(),
-                treaty: treaty.unwrap_or_else(|| policies.join("ten-institutes.yaml")),
+                treaty: treaty.unwrap_or_else(|| policies.join("open-pool.yaml")),
                 projects: projects.unwrap_or_else(|| policies.join("projects.yaml")),
                 operator: operator.map_or_else(|| pool::beside_this_program(OPERATOR), Ok)?,
                 quota_api: pool::beside_this_program(pool::QUOTA_API)?,

@@ -185,20 +185,18 @@ pub fn read_treaty(path: &Path) -> Result<Treaty> {
     serde_json::from_value(treaty).with_context(|| format!("{} is not a treaty", path.display()))
 }
 
-/// The nodes that the members brought: as many as their guarantees, in racks of eight.
+/// The nodes that the members brought, for their guarantees and for the reserves, in racks of eight.
 pub fn nodes(treaty: &Treaty) -> Result<Vec<SimulatedNode>> {
     let mut owners = Vec::new();
-    for member in &treaty.spec.members {
-        let gpus = member.guarantee.gpus.with_context(|| {
-            format!("{}: the local pool has the nodes that are guaranteed, so write {{gpus: N}}", member.name)
+    let members = treaty.spec.members.iter().map(|member| (&member.name, &member.guarantee));
+    let reserves = treaty.spec.reserves.iter().map(|reserve| (&reserve.name, &reserve.size));
+    for (name, share) in members.chain(reserves) {
+        let gpus = share.gpus.with_context(|| {
+            format!("{name}: the local pool has the nodes that are promised, so write {{gpus: N}}")
         })?;
         let cell = i64::from(NODE_GPUS);
-        ensure!(
-            gpus % cell == 0,
-            "{}: a guarantee of {gpus} GPUs is no whole nodes of {NODE_GPUS}",
-            member.name
-        );
-        owners.extend((0..gpus / cell).map(|_| member.name.clone()));
+        ensure!(gpus % cell == 0, "{name}: {gpus} GPUs are no whole nodes of {NODE_GPUS}");
+        owners.extend((0..gpus / cell).map(|_| name.clone()));
     }
     let node = |(index, owner)| SimulatedNode {
         name: format!("node-{index:04}"),
@@ -244,6 +242,8 @@ mod tests {
         assert_eq!(all.len(), 185);
         assert_eq!(all.iter().filter(|node| node.owner == "cluster04").count(), 69);
         assert_eq!((all[0].rack.as_str(), all[184].rack.as_str()), ("rack-00", "rack-23"));
+        let open = nodes(&read_treaty(&policies.join("open-pool.yaml")).unwrap()).unwrap();
+        assert_eq!(open.iter().filter(|node| node.owner == "public-interest").count(), 2);
         let projects = documents(&policies.join("projects.yaml")).unwrap();
         let members: Vec<_> = projects.iter().map(|p| p["spec"]["member"].as_str().unwrap()).collect();
         assert_eq!(members, treaty.spec.members.iter().map(|m| m.name.as_str()).collect::<Vec<_>>());

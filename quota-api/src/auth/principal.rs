@@ -8,6 +8,9 @@ const GROUPS_MAX: usize = 200;
 /// Longest group name kept; a longer one is left out, not cut, because a cut name is another group's name.
 const GROUP_CHARS_MAX: usize = 256;
 
+/// Group of everybody whom a provider has logged in, so that rights can be given to all of them.
+const EVERYBODY: &str = "everybody";
+
 /// One person. The pair of issuer and subject is the identity; everything else may change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Principal {
@@ -38,10 +41,11 @@ impl Principal {
         format!("{}:{}", self.provider, self.subject)
     }
 
-    /// Groups as the API server knows them.
+    /// Groups as the API server knows them, and that of everybody whom the provider has logged in.
     #[must_use]
     pub fn group_names(&self) -> Vec<String> {
-        self.groups.iter().map(|group| format!("{}:{group}", self.provider)).collect()
+        let named = self.groups.iter().map(String::as_str).chain([EVERYBODY]);
+        named.map(|group| format!("{}:{group}", self.provider)).collect()
     }
 
     /// How pages address the person.

@@ -51,14 +51,14 @@ pub async fn take(app: &App, now: Timestamp) -> Result<bool, StoreError> {
         return Ok(false);
     }
     let mut lines = sample::of(&overview);
-    if let Some(spent) = app.public.energy.read(&app.pool.projects.all(), now).await {
+    if let Some(spent) = app.public.energy.read(&app.pool.projects.state(), now).await {
         add_energy(&mut lines, &spent);
     }
     app.store.add_sample(now, &lines).await?;
-    let (claims, treaties) = (app.pool.claims.all(), app.pool.treaties.all());
+    let (claims, treaty) = (app.pool.claims.state(), app.pool.treaty());
     let waits = waits(&claims, minute_ms);
     app.store.add_waits(Grain::Hour.start_ms(now), &waits).await?;
-    if let Some(text) = treaties.iter().find(|treaty| treaty.is_in_force()).and_then(|treaty| text(treaty, now)) {
+    if let Some(text) = treaty.and_then(|treaty| text(&treaty, now)) {
         app.store.keep_text(&text).await?;
     }
     app.store.keep_incidents(now.as_millisecond(), &overview.troubles).await?;

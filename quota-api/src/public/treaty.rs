@@ -138,7 +138,7 @@ struct ReserveShown {
 fn ruling(app: &App) -> Result<Option<std::sync::Arc<Treaty>>, Error> {
     // Before the first list nobody knows whether there is a treaty.
     super::front::overview(app)?;
-    Ok(app.pool.treaties.all().into_iter().find(|treaty| treaty.is_in_force()))
+    Ok(app.pool.treaty())
 }
 
 /// The page.

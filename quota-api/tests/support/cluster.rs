@@ -20,7 +20,7 @@ pub struct Cluster {
 impl Cluster {
     /// With these objects.
     pub fn with(treaties: &[concord_api::Treaty], claims: &[concord_api::GpuClaim]) -> Self {
-        let list = |kind, items| list("concord.dev/v1alpha1", kind, items);
+        let list = |kind: &str, items: Value| json!({"apiVersion": "concord.dev/v1alpha1", "kind": kind, "metadata": {"resourceVersion": "100"}, "items": items});
         Self {
             treaties: Arc::new(list("TreatyList", json!(treaties))),
             claims: Arc::new(list("GpuClaimList", json!(claims))),
@@ -60,15 +60,21 @@ impl Cluster {
         let list = match request.uri().path() {
             "/apis/concord.dev/v1alpha1/treaties" => &self.treaties,
             "/apis/concord.dev/v1alpha1/gpuclaims" => &self.claims,
-            "/apis/concord.dev/v1alpha1/projects" => &list("concord.dev/v1alpha1", "ProjectList", json!([])),
-            "/apis/concord.dev/v1alpha1/gpunodes" => &list("concord.dev/v1alpha1", "GpuNodeList", json!([])),
-            "/api/v1/nodes" => &list("v1", "NodeList", json!([])),
-            other => panic!("nobody should ask for {other}"),
+            // Everything else that is watched is empty.
+            path => {
+                let kind = match path.rsplit('/').next() {
+                    Some("projects") => "ProjectList",
+                    Some("applications") => "ApplicationList",
+                    Some("memberquotas") => "MemberQuotaList",
+                    Some("gpunodes") => "GpuNodeList",
+                    Some("nodes") => "NodeList",
+                    _ => panic!("nobody should ask for {path}"),
+                };
+                let version = if kind == "NodeList" { "v1" } else { "concord.dev/v1alpha1" };
+                let empty = json!({"apiVersion": version, "kind": kind, "metadata": {"resourceVersion": "100"}, "items": []});
+                return Response::new(Body::from(empty.to_string()));
+            }
         };
         Response::new(Body::from(list.to_string()))
     }
-}
-
-fn list(version: &str, kind: &str, items: Value) -> Value {
-    json!({"apiVersion": version, "kind": kind, "metadata": {"resourceVersion": "100"}, "items": items})
 }

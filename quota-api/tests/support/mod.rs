@@ -6,11 +6,23 @@ pub mod cluster;
 pub mod objects;
 pub mod provider;
 
-use concord_quota_api::{acting::Acting, app::App, auth::Login, limits::Limits, metrics::Metrics, pool::Pool, public::Public, store::Store};
+use concord_quota_api::{
+    acting::Acting, app::App, auth::Login, limits::Limits, may::Rights, metrics::Metrics, pool::Pool, public::Public,
+    store::Store,
+};
 
 /// A server's state with a database of its own; the file is forgotten with the machine's temporary files.
 pub async fn app(pool: Pool, login: Option<Login>, client: kube::Client) -> App {
     let folder = tempfile::tempdir().unwrap().keep();
     let store = Store::open(&format!("sqlite://{}", folder.join("portal.db").display())).await.unwrap();
-    App { pool, login, acting: Acting::new(client), store, public: Public::default(), limits: Limits::default(), metrics: Metrics::new().unwrap() }
+    App {
+        pool,
+        login,
+        acting: Acting::new(client),
+        rights: Rights::default(),
+        store,
+        public: Public::default(),
+        limits: Limits::default(),
+        metrics: Metrics::new().unwrap(),
+    }
 }

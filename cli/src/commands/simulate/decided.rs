@@ -210,5 +210,13 @@ fn award(treaty: &Treaty, (reserve, project, tier, used): (&str, &str, &str, &st
     };
     let reserve = treaty.party_id(reserve).ok_or_else(|| format!("reserve: no party {reserve}"))?;
     let since = TimestampMillis(i64::MIN);
-    Ok(Award { reserve, project: project.into(), tier: tier.to_owned(), since, used_gpu_hours })
+    Ok(Award {
+        reserve,
+        project: project.into(),
+        tier: tier.to_owned(),
+        since,
+        used_gpu_hours,
+        most_gpu_hours: None,
+        most_gpus: None,
+    })
 }

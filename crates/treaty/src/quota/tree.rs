@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{GpusByClass, MemberQuota, Share};
-use crate::clauses::ReserveRule;
+use crate::clauses::{ReserveRule, Tier};
 use crate::snapshot::SharePath;
 use crate::units::{GpuHours, Gpus, MemberId, TimestampMillis};
 
@@ -21,6 +21,18 @@ pub struct Award {
     pub since: TimestampMillis,
     /// GPU-hours that the project has used in the reserve until now.
     pub used_gpu_hours: GpuHours,
+    /// GPU-hours that were granted, if fewer than the tier's.
+    pub most_gpu_hours: Option<GpuHours>,
+    /// GPUs at once that were granted, if fewer than the tier's.
+    pub most_gpus: Option<Gpus>,
+}
+
+impl Award {
+    /// Hours that the project may use in a tier of so many.
+    #[must_use]
+    pub fn hours_of(&self, tier_gpu_hours: GpuHours) -> GpuHours {
+        self.most_gpu_hours.map_or(tier_gpu_hours, |granted| granted.min(tier_gpu_hours))
+    }
 }
 
 /// What one member says of its inside.
@@ -115,10 +127,13 @@ impl ShareTree {
             let tier = rule.tiers.iter().find(|t| t.name == award.tier);
             let refused = match tier {
                 None => Some(Refusal::NoTier),
-                Some(tier) if award.used_gpu_hours >= tier.gpu_hours_most => Some(Refusal::TierHoursUsed),
+                Some(tier) if award.used_gpu_hours >= award.hours_of(tier.gpu_hours_most) => {
+                    Some(Refusal::TierHoursUsed)
+                }
                 Some(_) => None,
             };
-            let ceiling = Some(tier.filter(|_| refused.is_none()).map_or(0, |t| t.gpus_most));
+            let most = |t: &Tier| award.most_gpus.map_or(t.gpus_most, |granted| granted.min(t.gpus_most));
+            let ceiling = Some(tier.filter(|_| refused.is_none()).map_or(0, most));
             Limits { name: award.project.clone(), weight: 1, floor: 0, ceiling, refused }
         };
         let mut projects: Vec<Limits> = awards.iter().filter(|a| a.reserve == reserve).map(project).collect();

@@ -30,7 +30,7 @@ impl Tiers {
         for award in awards {
             let rule = treaty.reserve(award.reserve);
             let tier = rule.and_then(|rule| rule.tiers.iter().find(|t| t.name == award.tier));
-            let most = tier.map_or(GpuHours::MAX, |tier| tier.gpu_hours_most);
+            let most = tier.map_or(GpuHours::MAX, |tier| award.hours_of(tier.gpu_hours_most));
             let used = GpuMillis::from_hours(award.used_gpu_hours);
             let begin = TimestampMillis(0);
             let first = Use {

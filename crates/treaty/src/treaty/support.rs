@@ -33,7 +33,7 @@ use Support::{Enforced, NotSupported, SimulatorOnly};
 pub const SIMULATOR_ONLY: &str = "TR091";
 
 const BOOKS: Support = SimulatorOnly("its books are not kept in a cluster");
-const RESERVES: Support = SimulatorOnly("projects cannot yet be on a reserve");
+const OPENINGS: Support = SimulatorOnly("no object of a cluster can yet open a reserve");
 
 const RATIFICATION: Support = NotSupported("it comes with the release that has ratification");
 
@@ -56,7 +56,10 @@ pub const FAMILIES: &[Family] = &[
     }),
     family("members[].suspended", Enforced, |d| member(d, "suspended", |m| m.suspended.is_some())),
     family("rounding", Enforced, |d| d.rounding.map(|_| "rounding".to_owned())),
-    family("reserves", RESERVES, |d| listed(&d.reserves, "reserves")),
+    family("reserves[].opening", OPENINGS, |d| {
+        let opened = d.reserves.iter().position(|reserve| reserve.opening.is_some());
+        opened.map(|index| format!("reserves[{index}].opening"))
+    }),
     family("surplus.weightBy", Enforced, |d| {
         d.surplus.and_then(|s| s.weight_by).map(|_| "surplus".to_owned())
     }),

@@ -64,6 +64,8 @@ fn award(project: &str, tier: &str, used_gpu_hours: u64) -> Award {
         tier: tier.to_owned(),
         since: TimestampMillis(0),
         used_gpu_hours,
+        most_gpu_hours: None,
+        most_gpus: None,
     }
 }
 

@@ -1,0 +1,114 @@
+//! Answers applications and makes the projects that were granted; the rules are in [`crate::applications`].
+
+use std::collections::BTreeSet;
+
+use concord_api::Project;
+use k8s_openapi::jiff::Timestamp;
+use kube::{Api, ResourceExt};
+use serde_json::json;
+
+use super::Operator;
+use crate::applications::{Act, next};
+use crate::hours;
+use crate::upkeep::{Chore, api_version};
+use crate::view::Key;
+use crate::write::chain;
+
+/// An application takes at most: answer, project, and the note that the project was made. What is left is done next cycle.
+const ROUNDS_MAX: usize = 3;
+
+impl Operator {
+    /// Does what is to be done for each application; what fails is tried again with the next cycle.
+    pub(super) async fn answer_applications(&mut self) {
+        let now = Timestamp::now();
+        let Some((treaty, rules)) = self.world.treaty_in_force(now).map(|(t, r)| (t.clone(), r)) else {
+            return;
+        };
+        for _ in 0..ROUNDS_MAX {
+            let acts: Vec<_> = self
+                .world
+                .applications
+                .values()
+                .filter_map(|seen| {
+                    let application = &seen.object;
+                    let project =
+                        self.world.projects.get(&Key::cluster(&application.spec.project)).map(|p| &p.object);
+                    next(application, project, &treaty, &rules, now).map(|act| (application.clone(), act))
+                })
+                .collect();
+            if acts.is_empty() {
+                return;
+            }
+            for (application, act) in acts {
+                self.do_act(&application.name_any(), &application.spec.project, act).await;
+            }
+        }
+    }
+
+    /// Adds the use of claims that are to go to their projects, where tiers limit it; a claim whose use could not be added
+    /// stays, and is tried again.
+    pub(super) async fn book_leaving(&mut self, chores: &mut Vec<(Key, Chore)>, now: Timestamp) {
+        let Some((_, rules)) = self.world.treaty_in_force(now) else { return };
+        let mut leaving = hours::Leaving::new();
+        for (key, _) in chores.iter().filter(|(_, chore)| matches!(chore, Chore::RemoveFinalizer)) {
+            let Some(claim) = self.world.claims.get(key) else { continue };
+            let project = self.world.projects.get(&Key::cluster(&claim.spec.project)).map(|p| &p.object);
+            if hours::must_be_booked(&rules, project, claim) {
+                leaving.entry(claim.spec.project.clone()).or_default().push(key.clone());
+            }
+        }
+        for (project, keys) in leaving {
+            if !self.book_in_project(&project, &keys).await {
+                chores.retain(|(key, _)| !keys.contains(key));
+                self.failed.extend(keys);
+            }
+        }
+    }
+
+    async fn book_in_project(&mut self, name: &str, keys: &[Key]) -> bool {
+        let Some(project) = self.world.projects.get(&Key::cluster(name)).map(|p| p.object.clone()) else {
+            return true;
+        };
+        let claims = &self.world.claims;
+        let uids: BTreeSet<&str> = claims.values().map(|claim| claim.uid.as_str()).collect();
+        let leaving = keys.iter().filter_map(|key| claims.get(key));
+        let status = project.status.clone().unwrap_or_default();
+        let next = hours::booked(&status, leaving, |uid| uids.contains(uid));
+        match self.writer.apply_project_status(&project, &next).await {
+            Ok(project) => {
+                self.world.absorb_project(&project);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(project = name, error = chain(&error), "use not booked; trying again");
+                false
+            }
+        }
+    }
+
+    async fn do_act(&mut self, name: &str, project: &str, act: Act) {
+        let outcome = match act {
+            Act::Answer(status) => {
+                let api: Api<concord_api::Application> = Api::all(self.writer.client().clone());
+                let written = self.writer.apply_status(&api, "Application", name, json!(*status)).await;
+                written.map(|application| drop(self.world.applications.absorb(&application)))
+            }
+            Act::Grant(spec) => {
+                let api: Api<Project> = Api::all(self.writer.client().clone());
+                let body = json!({"apiVersion": api_version(), "kind": "Project", "metadata": {"name": project}, "spec": *spec});
+                let written = self.writer.apply(&api, "project", project, body).await;
+                written.map(|made| {
+                    self.world.absorb_project(&made);
+                    self.world.touched_projects.insert(project.to_owned());
+                })
+            }
+        };
+        if let Err(error) = outcome {
+            tracing::warn!(
+                application = name,
+                error = chain(&error),
+                "application not answered; trying again"
+            );
+        }
+    }
+}
