@@ -10,6 +10,7 @@ use tower_http::compression::predicate::{DefaultPredicate, Predicate};
 use tower_http::compression::CompressionLayer;
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 use tower_http::timeout::TimeoutLayer;
+use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::Shared;
@@ -24,15 +25,26 @@ const BODY_BYTES_MAX: usize = 16 * 1024;
 /// A login asks the provider at most four times, ten seconds each at worst.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(45);
 
-/// The whole server. Each area lists its own routes.
-pub fn router(app: Shared) -> Router {
-    let (routes, _description) = OpenApiRouter::<Shared>::new()
+/// Each area lists its own routes.
+fn areas() -> OpenApiRouter<Shared> {
+    OpenApiRouter::with_openapi(public::api::Head::openapi())
         .merge(public::routes())
         .merge(applications::routes())
         .merge(language::routes())
         .merge(login::routes())
         .merge(operations::routes())
-        .split_for_parts();
+}
+
+/// The OpenAPI document, from the same declarations as the routes.
+#[must_use]
+pub fn description() -> String {
+    public::api::text(&areas().to_openapi())
+}
+
+/// The whole server.
+pub fn router(app: Shared) -> Router {
+    let (routes, description) = areas().split_for_parts();
+    public::api::describe(&description);
     routes
         .fallback(|| async { Error::NotFound })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

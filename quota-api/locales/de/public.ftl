@@ -227,3 +227,6 @@ versions-changes = Was sich seit Fassung { $n } geändert hat
 versions-same = Der Wortlaut ist derselbe.
 versions-first = Dies ist der älteste Wortlaut, den dieser Server sah.
 versions-cut = Nur die ersten 2000 geänderten Zeilen sind gezeigt.
+api-title = Daten und API
+api-lead = Alles, was die Seiten zeigen, können auch Programme abfragen, ohne Anmeldung, wo auch die Seiten keine verlangen. Jeder Client darf etwa zwanzigmal je Sekunde fragen; Antworten sagen, wie lange sie gelten.
+api-document = Die Beschreibung für Programme, im Format OpenAPI:

@@ -227,3 +227,6 @@ versions-changes = What changed since version { $n }
 versions-same = The text is the same.
 versions-first = This is the oldest text that this server saw.
 versions-cut = Only the first 2000 changed lines are shown.
+api-title = Data and API
+api-lead = All that the pages show, programs can ask too, without login where the pages need none. Each client may ask some twenty times a second; answers say how long they stay good.
+api-document = The description for programs, in the OpenAPI format:

@@ -227,3 +227,6 @@ versions-changes = Qué cambió desde la versión { $n }
 versions-same = El texto es el mismo.
 versions-first = Este es el texto más antiguo que vio este servidor.
 versions-cut = Solo se muestran las primeras 2000 líneas cambiadas.
+api-title = Datos y API
+api-lead = Todo lo que muestran las páginas pueden pedirlo también los programas, sin iniciar sesión donde las páginas no lo exigen. Cada cliente puede preguntar unas veinte veces por segundo; las respuestas dicen cuánto tiempo valen.
+api-document = La descripción para programas, en formato OpenAPI:

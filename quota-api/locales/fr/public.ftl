@@ -227,3 +227,6 @@ versions-changes = Ce qui a changé depuis la version { $n }
 versions-same = Le texte est le même.
 versions-first = C’est le plus ancien texte que ce serveur ait vu.
 versions-cut = Seules les 2000 premières lignes modifiées sont affichées.
+api-title = Données et API
+api-lead = Tout ce que montrent les pages, des programmes peuvent aussi le demander, sans connexion là où les pages n’en demandent pas. Chaque client peut demander une vingtaine de fois par seconde ; les réponses disent combien de temps elles restent valables.
+api-document = La description pour les programmes, au format OpenAPI :

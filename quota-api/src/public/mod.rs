@@ -6,6 +6,7 @@ use crate::app::Shared;
 use crate::energy::Energy;
 
 mod answer;
+pub mod api;
 mod assets;
 mod charts;
 mod energy;
@@ -58,5 +59,6 @@ pub fn routes() -> OpenApiRouter<Shared> {
         .merge(treaty::routes())
         .merge(versions::routes())
         .merge(statements::routes())
+        .merge(api::routes())
         .merge(assets::routes())
 }

@@ -5,6 +5,7 @@
 pub mod cluster;
 pub mod objects;
 pub mod provider;
+pub mod scene;
 
 use concord_quota_api::{
     acting::Acting, app::App, auth::Login, limits::Limits, may::Rights, metrics::Metrics, pool::Pool, public::Public,
