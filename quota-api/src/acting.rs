@@ -4,7 +4,6 @@
 use axum::http::{HeaderName, HeaderValue, Request};
 use kube::Client;
 use kube::client::Body;
-use tower::ServiceExt;
 
 use crate::auth::Principal;
 use crate::error::Error;
@@ -42,7 +41,8 @@ impl Acting {
         let mut groups =
             person.group_names().iter().map(|name| header(name)).collect::<Result<Vec<_>, _>>()?;
         groups.push(HeaderValue::from_static(AUTHENTICATED));
-        let service = self.own.clone().map_request(move |mut request: Request<Body>| {
+        let own = self.own.clone();
+        let service = tower::service_fn(move |mut request: Request<Body>| {
             let headers = request.headers_mut();
             // Whatever came before, nobody else is named.
             headers.insert(USER, user.clone());
@@ -50,7 +50,8 @@ impl Acting {
             for group in &groups {
                 headers.append(GROUP, group.clone());
             }
-            request
+            let own = own.clone();
+            async move { own.send(request).await }
         });
         Ok(Client::new(service, self.own.default_namespace().to_owned()))
     }

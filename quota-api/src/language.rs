@@ -154,8 +154,9 @@ impl Words {
 
     /// A text with several numbers.
     #[must_use]
-    pub fn numbers<const N: usize>(&self, key: &str, numbers: [(&'static str, i64); N]) -> String {
-        self.with(key, &numbers.map(|(name, number)| (name, FluentValue::from(number))))
+    pub fn numbers(&self, key: &str, numbers: &[(&'static str, i64)]) -> String {
+        let numbers: Vec<_> = numbers.iter().map(|(name, number)| (*name, FluentValue::from(*number))).collect();
+        self.with(key, &numbers)
     }
 
     /// A text with variables.
