@@ -65,11 +65,11 @@ pub struct PowerNow {
     /// When.
     pub as_of: Timestamp,
     /// Agents that answered.
-    pub agents_read: usize,
+    pub agents_read: i64,
     /// Agents that this server knows.
-    pub agents_known: usize,
+    pub agents_known: i64,
     /// GPUs that they watch.
-    pub gpus: usize,
+    pub gpus: i64,
     /// Power of these GPUs together.
     pub watts: f64,
     /// True when these GPUs are simulated and their joules made up.
@@ -149,7 +149,7 @@ impl State {
     ) -> Spent {
         let mut spent = Spent::default();
         let mut power =
-            PowerNow { as_of: now, agents_read: 0, agents_known: texts.len(), gpus: 0, watts: 0.0, simulated: false };
+            PowerNow { as_of: now, agents_read: 0, agents_known: i64::try_from(texts.len()).unwrap_or(i64::MAX), gpus: 0, watts: 0.0, simulated: false };
         for (agent, text) in texts {
             let lines = |text: String| Scrape::parse(text.lines().map(|line| Ok(line.to_owned()))).ok();
             let Some(scrape) = text.and_then(lines) else { continue };

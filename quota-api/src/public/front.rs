@@ -44,7 +44,7 @@ struct Front<'a> {
     used: String,
     utilisation: String,
     groups: Vec<Group<'a>>,
-    troubles: usize,
+    troubles: i64,
     frame: Frame,
 }
 
@@ -79,7 +79,7 @@ pub async fn page(State(app): State<Shared>, headers: HeaderMap, frame: Frame) -
         used: show::whole(used),
         utilisation: show::percent(super::series::real(used), super::series::real(capacity)),
         groups: shown_groups(&overview.groups, &frame),
-        troubles: overview.troubles.len(),
+        troubles: i64::try_from(overview.troubles.len()).unwrap_or(i64::MAX),
         frame,
     };
     Ok(answer::page(&headers, render(&front)?))
