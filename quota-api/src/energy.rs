@@ -115,7 +115,8 @@ impl Energy {
             .collect()
             .await;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let members = |project: &Arc<Project>| Some((project.metadata.name.clone()?, project.spec.member.clone()));
+        let members =
+            |project: &Arc<Project>| Some((project.metadata.name.clone()?, project.spec.member.clone()));
         let members: HashMap<String, String> = projects.iter().filter_map(members).collect();
         Some(state.take(texts, &members, now))
     }
@@ -148,13 +149,20 @@ impl State {
         now: Timestamp,
     ) -> Spent {
         let mut spent = Spent::default();
-        let mut power =
-            PowerNow { as_of: now, agents_read: 0, agents_known: i64::try_from(texts.len()).unwrap_or(i64::MAX), gpus: 0, watts: 0.0, simulated: false };
+        let mut power = PowerNow {
+            as_of: now,
+            agents_read: 0,
+            agents_known: i64::try_from(texts.len()).unwrap_or(i64::MAX),
+            gpus: 0,
+            watts: 0.0,
+            simulated: false,
+        };
         for (agent, text) in texts {
             let lines = |text: String| Scrape::parse(text.lines().map(|line| Ok(line.to_owned()))).ok();
             let Some(scrape) = text.and_then(lines) else { continue };
             power.agents_read += 1;
-            let readings: HashMap<Series, f64> = scrape.samples.iter().filter_map(|s| read(s, &mut power)).collect();
+            let readings: HashMap<Series, f64> =
+                scrape.samples.iter().filter_map(|s| read(s, &mut power)).collect();
             let known = self.known.get(agent).copied().unwrap_or(false);
             for (series, value) in &readings {
                 let before = self.before.get(&(agent, series.clone())).copied();
@@ -196,7 +204,9 @@ impl Spent {
 }
 
 fn read(sample: &prometheus_parse::Sample, power: &mut PowerNow) -> Option<(Series, f64)> {
-    let (Value::Counter(value) | Value::Gauge(value) | Value::Untyped(value)) = sample.value else { return None };
+    let (Value::Counter(value) | Value::Gauge(value) | Value::Untyped(value)) = sample.value else {
+        return None;
+    };
     let label = |name: &str| sample.labels.get(name).unwrap_or_default().to_owned();
     match sample.metric.as_str() {
         "concord_gpu_power_watts" if value.is_finite() => {
@@ -235,12 +245,20 @@ mod tests {
     #[test]
     fn only_growth_between_two_readings_counts() {
         let mut state = State { known: vec![false], ..State::default() };
-        assert_eq!(take(&mut state, text(1_000, 400, 600)), Spent::default(), "nobody knows when that was spent");
+        assert_eq!(
+            take(&mut state, text(1_000, 400, 600)),
+            Spent::default(),
+            "nobody knows when that was spent"
+        );
         let second = take(&mut state, text(1_100, 420, 680));
         assert_eq!((second.all_millijoules, second.idle_millijoules), (100_000, 20_000));
         assert_eq!(second.members, [("north".to_owned(), 80_000)].into());
         assert_eq!(take(&mut state, None), Spent::default(), "an agent that is silent spends nothing yet");
-        assert_eq!(take(&mut state, text(1_150, 420, 730)).all_millijoules, 50_000, "what it counted meanwhile comes later");
+        assert_eq!(
+            take(&mut state, text(1_150, 420, 730)).all_millijoules,
+            50_000,
+            "what it counted meanwhile comes later"
+        );
         assert_eq!(take(&mut state, text(30, 0, 30)).all_millijoules, 30_000, "it began anew");
         let now = state.now.unwrap();
         assert_eq!((now.agents_read, now.gpus, now.watts, now.simulated), (1, 1, 300.0, false));

@@ -60,7 +60,9 @@ pub enum Error {
     #[error("Meanwhile something has changed: {0}. Look at the page again and repeat what you wanted.")]
     Changed(String),
     /// The cluster cannot be reached.
-    #[error("The pool's control plane cannot be reached at the moment. Nothing that you typed is lost; try again in a minute.")]
+    #[error(
+        "The pool's control plane cannot be reached at the moment. Nothing that you typed is lost; try again in a minute."
+    )]
     ClusterUnavailable,
     /// The database cannot be reached.
     #[error("This server's database cannot be reached at the moment. Try again in a minute.")]

@@ -130,8 +130,8 @@ pub struct Words(pub Language);
 impl Words {
     /// A text without variables. A key that no file has is shown as it is; a test finds those.
     #[must_use]
-    pub fn get(&self, key: &str) -> String {
-        TEXTS.lookup(&self.0.id(), key)
+    pub fn get(&self, key: impl AsRef<str>) -> String {
+        TEXTS.lookup(&self.0.id(), key.as_ref())
     }
 
     /// A text with one variable, `$n`, that decides between singular and plural.
@@ -155,7 +155,8 @@ impl Words {
     /// A text with several numbers.
     #[must_use]
     pub fn numbers(&self, key: &str, numbers: &[(&'static str, i64)]) -> String {
-        let numbers: Vec<_> = numbers.iter().map(|(name, number)| (*name, FluentValue::from(*number))).collect();
+        let numbers: Vec<_> =
+            numbers.iter().map(|(name, number)| (*name, FluentValue::from(*number))).collect();
         self.with(key, &numbers)
     }
 

@@ -35,10 +35,14 @@ impl std::str::FromStr for Network {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
-        let address: IpAddr = address.parse().map_err(|_| format!("{text:?} is no address and no network"))?;
+        let (address, prefix) =
+            text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+        let address: IpAddr =
+            address.parse().map_err(|_| format!("{text:?} is no address and no network"))?;
         let whole = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = prefix.map_or(Ok(whole), str::parse).map_err(|_| format!("{text:?}: the part after / is no number"))?;
+        let prefix = prefix
+            .map_or(Ok(whole), str::parse)
+            .map_err(|_| format!("{text:?}: the part after / is no number"))?;
         if prefix > whole {
             return Err(format!("{text:?}: the part after / is above {whole}"));
         }
@@ -132,7 +136,8 @@ impl Limits {
     /// Who asks: the peer, or whom trusted proxies name. Each proxy adds the address from which it was asked at the end, so
     /// the last one that is no proxy of ours is the client; what stands before it anybody can have written.
     fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let trusted = |address: IpAddr| self.rates.trusted_proxies.iter().any(|network| network.holds(address));
+        let trusted =
+            |address: IpAddr| self.rates.trusted_proxies.iter().any(|network| network.holds(address));
         if !trusted(peer) {
             return group(peer);
         }
@@ -228,7 +233,11 @@ mod tests {
         let of = |limits: &Limits, peer: &str| limits.client(address(peer), &headers).to_string();
         assert_eq!(of(&limits(&[]), "10.0.0.2"), "10.0.0.2", "nobody is trusted");
         assert_eq!(of(&limits(&["10.0.0.0/8"]), "192.0.2.1"), "192.0.2.1", "the peer is no proxy");
-        assert_eq!(of(&limits(&["10.0.0.0/8"]), "10.0.0.2"), "203.0.113.7", "what stands before is not believed");
+        assert_eq!(
+            of(&limits(&["10.0.0.0/8"]), "10.0.0.2"),
+            "203.0.113.7",
+            "what stands before is not believed"
+        );
         assert_eq!(of(&limits(&["10.0.0.2"]), "10.0.0.2"), "10.0.0.3");
     }
 

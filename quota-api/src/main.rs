@@ -160,7 +160,8 @@ async fn main() -> anyhow::Result<()> {
 }
 
 fn configure_public(arguments: PublicArguments) -> (Public, Limits) {
-    let PublicArguments { agents, agents_simulated, trusted_proxies, requests_by_second, requests_at_once } = arguments;
+    let PublicArguments { agents, agents_simulated, trusted_proxies, requests_by_second, requests_at_once } =
+        arguments;
     let rates =
         Rates { by_second: requests_by_second.into(), burst: requests_at_once.into(), trusted_proxies };
     (Public::new(Energy::new(agents, agents_simulated)), Limits::new(rates))

@@ -6,8 +6,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 use axum::{Router, body::Body, middleware};
-use tower_http::compression::predicate::{DefaultPredicate, Predicate};
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, Predicate};
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 use tower_http::timeout::TimeoutLayer;
 use utoipa::OpenApi;
@@ -17,8 +17,8 @@ use crate::app::Shared;
 use crate::applications;
 use crate::error::Error;
 use crate::handlers::{language, login, operations};
-use crate::{error_page, limits, public};
 use crate::security;
+use crate::{error_page, limits, public};
 
 /// No form here is longer than a few words.
 const BODY_BYTES_MAX: usize = 16 * 1024;

@@ -8,8 +8,7 @@ use axum::response::Response;
 use crate::app::Shared;
 
 /// Nothing but our own style sheet and icon is loaded, nothing is framed, forms go nowhere else, and there is no script at all.
-const CONTENT_SECURITY_POLICY: &str =
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Adds the headers and counts the answer.
 pub async fn guard(State(app): State<Shared>, request: Request, next: Next) -> Response {

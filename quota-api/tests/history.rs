@@ -61,7 +61,10 @@ async fn a_sample_is_taken_once_a_minute_and_members_add_up_to_the_pool_at_every
         for scope in [Scope::Member, Scope::Purpose, Scope::Organisation, Scope::Country] {
             let parts = app.store.periods(grain, scope, start, until).await.unwrap();
             let sum = |periods: &[concord_quota_api::store::history::Period]| {
-                periods.iter().map(|p| (p.sums.used.used_gpus(), p.sums.used.queued_gpus)).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
+                periods
+                    .iter()
+                    .map(|p| (p.sums.used.used_gpus(), p.sums.used.queued_gpus))
+                    .fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
             };
             assert_eq!(sum(&parts), sum(&pool), "{grain:?} {scope:?}");
         }
@@ -83,18 +86,29 @@ async fn page_json_and_csv_of_the_history_say_the_same_and_what_is_missing() {
     scene::remember(&app.store, now).await;
     let server = router(app);
     let answer = json(&server, "/api/v1/use/history?span=day&by=member").await;
-    let (samples, expected) = (answer["samples"].as_i64().unwrap(), answer["expected_samples"].as_i64().unwrap());
+    let (samples, expected) =
+        (answer["samples"].as_i64().unwrap(), answer["expected_samples"].as_i64().unwrap());
     assert!((80..=95).contains(&samples) && expected > 1_400, "{samples} of {expected}");
     let (_, csv) = get(&server, "/api/v1/use/history.csv?span=day&by=member").await;
     let parts = answer["parts"].as_array().unwrap();
     assert_eq!(csv.lines().count(), parts.len() + 1);
     let first = csv.lines().nth(1).unwrap();
-    assert!(first.starts_with(parts[0]["start"].as_str().unwrap()) && first.contains(parts[0]["name"].as_str().unwrap()), "{first}");
+    assert!(
+        first.starts_with(parts[0]["start"].as_str().unwrap())
+            && first.contains(parts[0]["name"].as_str().unwrap()),
+        "{first}"
+    );
     let (status, page) = get(&server, "/use/history?span=day&by=member").await;
     assert_eq!(status, StatusCode::OK);
-    assert!(page.contains(&format!("{samples} of ")) && page.contains("<title id=\"history-only-wide-title\">"), "{page}");
+    assert!(
+        page.contains(&format!("{samples} of ")) && page.contains("<title id=\"history-only-wide-title\">"),
+        "{page}"
+    );
     assert!(!page.contains("NaN") && !page.contains("inf"), "{page}");
-    let lasting = page.split("href=\"").find(|rest| rest.starts_with("/use/history?span=day&#38;by=member&#38;from=")).unwrap();
+    let lasting = page
+        .split("href=\"")
+        .find(|rest| rest.starts_with("/use/history?span=day&#38;by=member&#38;from="))
+        .unwrap();
     let lasting = lasting.split('"').next().unwrap().replace("&#38;", "&");
     assert_eq!(get(&server, &lasting).await.0, StatusCode::OK, "{lasting}");
 }
@@ -117,9 +131,17 @@ async fn parameters_that_cannot_be_used_are_refused_and_say_what_they_must_be() 
         }
     }
     for page in ["0", "501", "-1", "x"] {
-        assert_eq!(get(&server, &format!("/api/v1/incidents?page={page}")).await.0, StatusCode::BAD_REQUEST, "{page}");
+        assert_eq!(
+            get(&server, &format!("/api/v1/incidents?page={page}")).await.0,
+            StatusCode::BAD_REQUEST,
+            "{page}"
+        );
     }
-    assert_eq!(get(&server, "/use/history?from=").await.0, StatusCode::OK, "an empty field of a form is none");
+    assert_eq!(
+        get(&server, "/use/history?from=").await.0,
+        StatusCode::OK,
+        "an empty field of a form is none"
+    );
 }
 
 #[tokio::test]
@@ -149,7 +171,11 @@ async fn every_generation_of_the_treaty_has_a_page_with_what_changed() {
     let server = router(app);
     let uid = scene::treaty().metadata.uid.unwrap();
     let (_, page) = get(&server, &format!("/treaty/history/{uid}/4")).await;
-    assert!(page.contains("<del class=\"removed\">-    noticeSeconds: 60</del>") && page.contains("<ins class=\"added\">+    noticeSeconds: 5</ins>"), "{page}");
+    assert!(
+        page.contains("<del class=\"removed\">-    noticeSeconds: 60</del>")
+            && page.contains("<ins class=\"added\">+    noticeSeconds: 5</ins>"),
+        "{page}"
+    );
     assert_eq!(get(&server, &format!("/treaty/history/{uid}/99")).await.0, StatusCode::NOT_FOUND);
     let (_, page) = get(&server, "/treaty").await;
     for anchor in ["reclaim", "line", "guarantee/cluster04", "ceiling/cluster04", "lending/cluster10"] {
@@ -167,9 +193,10 @@ async fn starts_are_counted_once_with_their_wait() {
     }
     let rows: Vec<WaitRow> = app.store.waits(0, i64::MAX).await.unwrap();
     let counted: i64 = rows.iter().map(|row| row.claims).sum();
-    let started = scene::claims(now).iter().filter_map(|claim| claim.status.as_ref()?.admitted_at.clone()).filter(|at| {
-        at.0 > now - SignedDuration::from_mins(399) && at.0 < now
-    });
+    let started = scene::claims(now)
+        .iter()
+        .filter_map(|claim| claim.status.as_ref()?.admitted_at.clone())
+        .filter(|at| at.0 > now - SignedDuration::from_mins(399) && at.0 < now);
     assert_eq!(counted, i64::try_from(started.count()).unwrap());
     assert!(rows.iter().any(|row| row.basis == "borrowed"), "{rows:?}");
 }

@@ -42,7 +42,10 @@ fn every_language_has_the_same_texts_with_the_same_variables() {
         let other = texts(language);
         let missing: Vec<_> = english.keys().filter(|key| !other.contains_key(*key)).collect();
         let odd: Vec<_> = other.keys().filter(|key| !english.contains_key(*key)).collect();
-        assert!(missing.is_empty() && odd.is_empty(), "{language}: missing {missing:?}, not in English {odd:?}");
+        assert!(
+            missing.is_empty() && odd.is_empty(),
+            "{language}: missing {missing:?}, not in English {odd:?}"
+        );
         for (key, variables) in &english {
             assert_eq!(&other[key], variables, "variables of {key} in {language}");
         }

@@ -18,7 +18,10 @@ fn the_committed_document_is_that_of_the_program() {
         std::fs::write(&path, &now).unwrap();
     }
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(committed == now, "openapi.json is old; run: UPDATE_EXPECTED=1 cargo test -p concord-quota-api --test openapi");
+    assert!(
+        committed == now,
+        "openapi.json is old; run: UPDATE_EXPECTED=1 cargo test -p concord-quota-api --test openapi"
+    );
 }
 
 #[test]
@@ -29,13 +32,19 @@ fn every_operation_has_a_name_of_its_own_a_summary_a_tag_and_says_its_errors() {
         assert!(path.starts_with("/api/v1/"), "{path}");
         for (method, operation) in methods.as_object().unwrap() {
             let what = format!("{method} {path}");
-            assert!(names.insert(operation["operationId"].as_str().unwrap().to_owned()), "{what}: its id is another's");
+            assert!(
+                names.insert(operation["operationId"].as_str().unwrap().to_owned()),
+                "{what}: its id is another's"
+            );
             assert!(operation["summary"].as_str().is_some_and(|text| !text.is_empty()), "{what}: no summary");
             assert!(operation["tags"][0].is_string(), "{what}: no tag");
             let answers = operation["responses"].as_object().unwrap();
             assert!(answers.keys().any(|status| status.starts_with('4')), "{what}: says no refusal");
             for (status, answer) in answers.iter().filter(|(status, _)| status.starts_with(['4', '5'])) {
-                assert!(answer["content"]["application/problem+json"].is_object(), "{what} {status}: no problem document");
+                assert!(
+                    answer["content"]["application/problem+json"].is_object(),
+                    "{what} {status}: no problem document"
+                );
             }
         }
     }

@@ -16,8 +16,17 @@ use support::scene;
 use tower::ServiceExt;
 
 const PAGES: [&str; 11] = [
-    "/", "/use/history", "/use/promises", "/use/waiting", "/use/energy", "/use/incidents", "/treaty", "/treaty/history",
-    "/accessibility", "/privacy", "/api",
+    "/",
+    "/use/history",
+    "/use/promises",
+    "/use/waiting",
+    "/use/energy",
+    "/use/incidents",
+    "/treaty",
+    "/treaty/history",
+    "/accessibility",
+    "/privacy",
+    "/api",
 ];
 
 async fn server() -> Router {
@@ -51,12 +60,21 @@ async fn get(server: &Router, path: &str, headers: &[(&str, &str)]) -> (StatusCo
 #[tokio::test]
 async fn every_page_is_in_the_language_that_was_asked_for() {
     let server = server().await;
-    let words = [("en", "Accessibility"), ("fr", "Accessibilité"), ("de", "Barrierefreiheit"), ("es", "Accesibilidad"), ("ar", "إمكانية الوصول")];
+    let words = [
+        ("en", "Accessibility"),
+        ("fr", "Accessibilité"),
+        ("de", "Barrierefreiheit"),
+        ("es", "Accesibilidad"),
+        ("ar", "إمكانية الوصول"),
+    ];
     for page in PAGES {
         for (language, word) in words {
             let (status, headers, html) = get(&server, page, &[("accept-language", language)]).await;
             assert_eq!(status, StatusCode::OK, "{page} {language}: {html}");
-            assert!(html.contains(&format!("<html lang=\"{language}\"")) && html.contains(word), "{page} {language}");
+            assert!(
+                html.contains(&format!("<html lang=\"{language}\"")) && html.contains(word),
+                "{page} {language}"
+            );
             assert!(headers["vary"].to_str().unwrap().contains("accept-language"), "{page}");
             assert!(!html.contains("<script") && !html.contains("style=\""), "{page}");
         }
@@ -66,11 +84,20 @@ async fn every_page_is_in_the_language_that_was_asked_for() {
 #[tokio::test]
 async fn a_chosen_language_is_remembered_and_the_visitor_comes_back_to_the_page() {
     let server = server().await;
-    let (status, headers, _) = get(&server, "/language?to=ar&return=%2Fuse%2Fhistory%3Fspan%3Dweek", &[]).await;
-    assert_eq!((status, headers["location"].to_str().unwrap()), (StatusCode::SEE_OTHER, "/use/history?span=week"));
+    let (status, headers, _) =
+        get(&server, "/language?to=ar&return=%2Fuse%2Fhistory%3Fspan%3Dweek", &[]).await;
+    assert_eq!(
+        (status, headers["location"].to_str().unwrap()),
+        (StatusCode::SEE_OTHER, "/use/history?span=week")
+    );
     let cookie = headers["set-cookie"].to_str().unwrap();
     assert!(cookie.starts_with("concord-language=ar; Path=/;"), "{cookie}");
-    let (_, _, html) = get(&server, "/use/history?span=week", &[("cookie", "concord-language=ar"), ("accept-language", "de")]).await;
+    let (_, _, html) = get(
+        &server,
+        "/use/history?span=week",
+        &[("cookie", "concord-language=ar"), ("accept-language", "de")],
+    )
+    .await;
     assert!(html.contains("<html lang=\"ar\" dir=\"rtl\">"));
     let (_, headers, _) = get(&server, "/language?to=fr&return=//evil.example/", &[]).await;
     assert_eq!(headers["location"], "/");
@@ -89,9 +116,18 @@ async fn errors_are_pages_in_the_visitors_language_and_problems_below_api() {
         (Method::DELETE, "/api/v1/treaty", 405),
         (Method::GET, "/api/v1/use/history?span=x", 400),
     ] {
-        let request = Request::builder().method(method).uri(path).header("host", "localhost").body(Body::empty()).unwrap();
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", "localhost")
+            .body(Body::empty())
+            .unwrap();
         let (status, headers, body) = ask(&server, request).await;
-        assert_eq!((status.as_u16(), &headers["content-type"]), (wanted, &"application/problem+json".parse().unwrap()), "{path}");
+        assert_eq!(
+            (status.as_u16(), &headers["content-type"]),
+            (wanted, &"application/problem+json".parse().unwrap()),
+            "{path}"
+        );
         let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(problem["status"], wanted, "{problem}");
         assert!(problem["detail"].as_str().is_some_and(|text| text.len() > 10), "{problem}");
@@ -142,7 +178,8 @@ async fn a_client_that_asks_too_much_is_told_to_wait_and_others_are_not() {
 #[tokio::test]
 async fn an_address_that_is_too_long_is_refused() {
     let server = server().await;
-    let (status, _, text) = get(&server, &format!("/api/v1/use/history?from={}", "9".repeat(5_000)), &[]).await;
+    let (status, _, text) =
+        get(&server, &format!("/api/v1/use/history?from={}", "9".repeat(5_000)), &[]).await;
     assert_eq!(status, StatusCode::URI_TOO_LONG, "{text}");
 }
 

@@ -267,7 +267,9 @@ impl Text {
     fn of(application: &Application) -> Self {
         let status = application.status.clone().unwrap_or_default();
         let stage = application.stage();
-        let word = |prefix: &str, value: serde_json::Value| format!("{prefix}-{}", value.as_str().unwrap_or_default());
+        let word = |prefix: &str, value: serde_json::Value| {
+            format!("{prefix}-{}", value.as_str().unwrap_or_default())
+        };
         let assessment = status.assessment.unwrap_or_default();
         Self {
             name: application.name_any(),
@@ -276,7 +278,10 @@ impl Text {
                 concord_api::application::ApplicationKind::Renewal => "kind-Renewal",
                 concord_api::application::ApplicationKind::Extension => "kind-Extension",
             },
-            organisation_kind: word("organisation", serde_json::json!(application.spec.applicant.organisation_kind)),
+            organisation_kind: word(
+                "organisation",
+                serde_json::json!(application.spec.applicant.organisation_kind),
+            ),
             purpose: word("purpose", serde_json::json!(application.spec.applicant.purpose)),
             spec: application.spec.clone(),
             stage: stage_key(stage),
@@ -286,7 +291,11 @@ impl Text {
             tier: status.tier.unwrap_or_default(),
             treaty: assessment.treaty,
             faults: assessment.faults.into_iter().map(|fault| (fault.clause, fault.message)).collect(),
-            decisions: [status.decision, status.appeal_decision].iter().flatten().map(decision_view).collect(),
+            decisions: [status.decision, status.appeal_decision]
+                .iter()
+                .flatten()
+                .map(decision_view)
+                .collect(),
             project_made: status.project_made,
         }
     }
@@ -324,7 +333,9 @@ pub fn application(
         own,
         can_appeal: own && stage == Stage::Refused && application.spec.appeal.is_none(),
         can_withdraw: own && view::is_open(application),
-        can_renew: own && stage == Stage::Approved && grant_ends.is_some_and(|at| at > now - jiff::SignedDuration::from_hours(24 * 30)),
+        can_renew: own
+            && stage == Stage::Approved
+            && grant_ends.is_some_and(|at| at > now - jiff::SignedDuration::from_hours(24 * 30)),
         appeal: appeal.to_owned(),
         steps: steps(application),
         files: Vec::new(),
@@ -345,7 +356,10 @@ fn steps(application: &Application) -> Vec<(&'static str, &'static str)> {
     };
     let mut steps = vec![
         ("step-submitted", "done"),
-        ("step-review", state(decided || (reviewed && stage != Stage::InReview && stage != Stage::Appealed), !decided)),
+        (
+            "step-review",
+            state(decided || (reviewed && stage != Stage::InReview && stage != Stage::Appealed), !decided),
+        ),
         ("step-decision", state(decided, false)),
     ];
     if !matches!(stage, Stage::Refused | Stage::Withdrawn) {

@@ -17,8 +17,8 @@ use crate::store::history::{TextRow, WaitRow};
 
 /// Upper ends of the length classes of waits, in seconds; what is longer counts as a year.
 const WAIT_CLASSES: [i64; 25] = [
-    0, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 14_400, 28_800, 43_200, 86_400, 172_800,
-    345_600, 604_800, 1_209_600, 2_592_000, 31_536_000,
+    0, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800, 3_600, 7_200, 14_400, 28_800, 43_200, 86_400,
+    172_800, 345_600, 604_800, 1_209_600, 2_592_000, 31_536_000,
 ];
 
 /// Samples until the program ends. A sample that fails is a gap, which pages show as one.
@@ -28,7 +28,9 @@ pub async fn run(app: Shared) {
     loop {
         ticks.tick().await;
         match take(&app, Timestamp::now()).await {
-            Ok(taken) => app.metrics.samples.with_label_values(&[if taken { "taken" } else { "skipped" }]).inc(),
+            Ok(taken) => {
+                app.metrics.samples.with_label_values(&[if taken { "taken" } else { "skipped" }]).inc()
+            }
             Err(error) => {
                 app.metrics.samples.with_label_values(&["failed"]).inc();
                 tracing::error!(error = &error as &dyn std::error::Error, "a sample of the pool is lost");

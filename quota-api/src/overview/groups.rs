@@ -84,7 +84,8 @@ fn classes(classes: &[ClassDocument], seen: &Seen) -> Vec<GroupUse> {
     if classes.is_empty() {
         return Vec::new();
     }
-    let nodes: HashMap<&str, (usize, i64)> = seen.nodes.iter().flatten().filter_map(|n| of_class(classes, n)).collect();
+    let nodes: HashMap<&str, (usize, i64)> =
+        seen.nodes.iter().flatten().filter_map(|n| of_class(classes, n)).collect();
     let empty = |name: &str| GroupUse { name: name.to_owned(), capacity_gpus: None, used: Use::default() };
     let mut lines: Vec<GroupUse> = classes.iter().map(|class| empty(&class.name)).collect();
     lines.push(empty(NOT_STATED));
@@ -107,7 +108,9 @@ fn classes(classes: &[ClassDocument], seen: &Seen) -> Vec<GroupUse> {
 fn of_class<'n>(classes: &[ClassDocument], node: &'n Node) -> Option<(&'n str, (usize, i64))> {
     let pool_node = concord_api::node::PoolNode::of(node)?;
     let labels = node.metadata.labels.as_ref()?;
-    let place = classes.iter().position(|c| c.node_labels.iter().all(|(key, value)| labels.get(key) == Some(value)))?;
+    let place = classes
+        .iter()
+        .position(|c| c.node_labels.iter().all(|(key, value)| labels.get(key) == Some(value)))?;
     let gpus = if pool_node.schedulable { i64::from(pool_node.gpus) } else { 0 };
     Some((node.metadata.name.as_deref()?, (place, gpus)))
 }

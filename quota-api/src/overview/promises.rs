@@ -46,7 +46,10 @@ impl Promises {
         let mut members = BTreeMap::new();
         let mut room: BTreeMap<&str, i64> = BTreeMap::new();
         for member in pool.members.iter().filter(|member| member.in_treaty) {
-            let free = member.guarantee_gpus.filter(|_| one_class).map(|guarantee| guarantee - member.used.used_gpus());
+            let free = member
+                .guarantee_gpus
+                .filter(|_| one_class)
+                .map(|guarantee| guarantee - member.used.used_gpus());
             let promises = MemberPromises { missed_gpus: free.map(|_| 0), ..MemberPromises::default() };
             members.insert(member.name.clone(), promises);
             if let Some(free) = free.filter(|free| *free > 0) {

@@ -53,7 +53,9 @@ impl Kind {
 pub fn all(ruling: Option<&Treaty>, seen: &Seen) -> Vec<Trouble> {
     let mut troubles = Vec::new();
     match ruling {
-        None => troubles.push(Trouble { kind: Kind::NoTreaty, subject: String::new(), detail: String::new() }),
+        None => {
+            troubles.push(Trouble { kind: Kind::NoTreaty, subject: String::new(), detail: String::new() })
+        }
         Some(treaty) => troubles.extend(not_kept(treaty)),
     }
     for node in seen.nodes.iter().flatten() {

@@ -54,7 +54,9 @@ pub fn tagged(headers: &HeaderMap, kind: &'static str, keep: &'static str, body:
     // Weak: the same content may be sent compressed or not.
     let tag = format!("W/\"{tag}\"");
     let has_it = headers.get_all(header::IF_NONE_MATCH).iter().any(|known| {
-        known.to_str().is_ok_and(|known| known.split(',').any(|known| known.trim() == tag || known.trim() == "*"))
+        known
+            .to_str()
+            .is_ok_and(|known| known.split(',').any(|known| known.trim() == tag || known.trim() == "*"))
     });
     let with = [(header::CACHE_CONTROL, keep.to_owned()), (header::ETAG, tag)];
     if has_it {
@@ -73,7 +75,10 @@ mod tests {
         let first = tagged(&headers, "text/plain", SHORTLY, b"same".to_vec());
         let tag = first.headers()[header::ETAG].clone();
         headers.insert(header::IF_NONE_MATCH, tag.clone());
-        assert_eq!(tagged(&headers, "text/plain", SHORTLY, b"same".to_vec()).status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(
+            tagged(&headers, "text/plain", SHORTLY, b"same".to_vec()).status(),
+            StatusCode::NOT_MODIFIED
+        );
         let other = tagged(&headers, "text/plain", SHORTLY, b"other".to_vec());
         assert_eq!(other.status(), StatusCode::OK);
         assert_ne!(other.headers()[header::ETAG], tag);

@@ -64,7 +64,12 @@ pub fn text(document: &utoipa::openapi::OpenApi) -> String {
 
 async fn document(headers: HeaderMap) -> Result<Response, Error> {
     let described = DOCUMENT.get().ok_or(Error::Internal)?;
-    Ok(answer::tagged(&headers, "application/json", "public, max-age=3600", described.json.clone().into_bytes()))
+    Ok(answer::tagged(
+        &headers,
+        "application/json",
+        "public, max-age=3600",
+        described.json.clone().into_bytes(),
+    ))
 }
 
 /// One operation for people.
@@ -143,7 +148,9 @@ fn described(path: &str, method: &str, operation: &Value) -> Operation {
         path: path.to_owned(),
         summary: word(&operation["summary"]),
         description: word(&operation["description"]),
-        can_open: method == "get" && !path.contains('{') && parameters.iter().all(|parameter| !parameter.required),
+        can_open: method == "get"
+            && !path.contains('{')
+            && parameters.iter().all(|parameter| !parameter.required),
         answers: answers.collect(),
         parameters,
     }

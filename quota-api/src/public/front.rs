@@ -64,13 +64,17 @@ pub async fn page(State(app): State<Shared>, headers: HeaderMap, frame: Frame) -
     let pool = &*overview.pool;
     let words = frame.words;
     let (used, capacity) = (pool.total.used_gpus(), pool.capacity_gpus.unwrap_or(0));
-    let rows: Vec<Row> = pool.members.iter().map(|member| Row {
-        name: member.name.clone(),
-        solid: member.used.guaranteed_gpus,
-        hatched: member.used.borrowed_gpus,
-        outline: member.guarantee_gpus,
-        mark: member.ceiling_gpus,
-    }).collect();
+    let rows: Vec<Row> = pool
+        .members
+        .iter()
+        .map(|member| Row {
+            name: member.name.clone(),
+            solid: member.used.guaranteed_gpus,
+            hatched: member.used.borrowed_gpus,
+            outline: member.guarantee_gpus,
+            mark: member.ceiling_gpus,
+        })
+        .collect();
     let chart = Bars::of("members", words.get("use-by-member"), words.get("use-chart-text"), &rows);
     let front = Front {
         pool,
@@ -98,7 +102,8 @@ fn shown_groups<'a>(groups: &'a Groups, frame: &Frame) -> Vec<Group<'a>> {
         .filter(|(_, lines)| stated(lines))
         .map(|(id, lines)| {
             let words = frame.words;
-            let named: Vec<(String, &GroupUse)> = lines.iter().map(|line| (name(frame, id, &line.name), line)).collect();
+            let named: Vec<(String, &GroupUse)> =
+                lines.iter().map(|line| (name(frame, id, &line.name), line)).collect();
             let row = |(name, line): &(String, &GroupUse)| Row {
                 name: name.clone(),
                 solid: line.used.guaranteed_gpus,

@@ -59,8 +59,7 @@ impl Asked {
     }
 }
 
-const FROM: &str =
-    "The parameter from must be a day such as 2026-03-04 or a time such as 2026-03-04T05:00Z, between the years 2000 and 2199.";
+const FROM: &str = "The parameter from must be a day such as 2026-03-04 or a time such as 2026-03-04T05:00Z, between the years 2000 and 2199.";
 
 fn time(text: &str) -> Option<Timestamp> {
     let midnight = |day: civil::Date| day.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|day| day.timestamp());
@@ -112,7 +111,8 @@ impl Links {
     /// The time after, unless this is the latest.
     pub fn after(&self, now: Timestamp) -> Option<String> {
         let next = self.window.until();
-        (!self.window.latest && next < now).then(|| self.address(self.path, self.window.span, self.by, Some(next)))
+        (!self.window.latest && next < now)
+            .then(|| self.address(self.path, self.window.span, self.by, Some(next)))
     }
 
     /// Up to now.
@@ -241,7 +241,11 @@ fn total(name: String, sums: &Sums, pool: &Sums) -> Total {
         guaranteed_hours: show::number(hours(sums.used.guaranteed_gpus)),
         borrowed_hours: show::number(hours(sums.used.borrowed_gpus)),
         // A member without work in a minute has a line all the same; what came later has fewer.
-        mean_gpus: if pool.samples > 0 { show::number(real(used) / real(pool.samples)) } else { show::UNKNOWN.to_owned() },
+        mean_gpus: if pool.samples > 0 {
+            show::number(real(used) / real(pool.samples))
+        } else {
+            show::UNKNOWN.to_owned()
+        },
         most_gpus: show::whole(sums.most_used_gpus),
         share: show::percent(real(used), real(pool.capacity_gpus)),
         samples: sums.samples,
@@ -280,7 +284,9 @@ pub fn chart(
 fn columns(history: &History, value: impl Fn(&Sums) -> f64 + Copy) -> Vec<Column> {
     let (shown, all) = (history.shown(), &history.names);
     let column = |moment: &super::series::Moment| {
-        let Some(pool) = moment.pool.as_ref().filter(|pool| pool.samples > 0) else { return Column::default() };
+        let Some(pool) = moment.pool.as_ref().filter(|pool| pool.samples > 0) else {
+            return Column::default();
+        };
         let of = |name: &String| moment.parts.get(name).map_or(0.0, value);
         let mut parts: Vec<f64> = shown.iter().map(of).collect();
         if all.len() > shown.len() {

@@ -143,7 +143,12 @@ pub async fn page(
     let words = frame.words;
     let page = Page {
         times: Times::of(&history, Links::new("/use/promises", window, None), &asked, now),
-        chart: Bars::of("promises", words.get("promises-chart-title"), words.get("promises-chart-text"), &rows),
+        chart: Bars::of(
+            "promises",
+            words.get("promises-chart-title"),
+            words.get("promises-chart-text"),
+            &rows,
+        ),
         missed: accounts.iter().map(|account| account.missed_minutes).max().unwrap_or(0),
         unmeasured: accounts.iter().any(|account| account.unmeasured_minutes > 0),
         accounts,

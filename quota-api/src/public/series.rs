@@ -148,12 +148,15 @@ impl History {
         let grain = window.span.grain();
         let moment = |start: Timestamp| {
             let passed = (now.as_second() - start.as_second()).div_euclid(SAMPLE_SECONDS) + 1;
-            (start.as_millisecond(), Moment {
-                start,
-                expected: passed.clamp(0, grain.samples()),
-                pool: None,
-                parts: BTreeMap::new(),
-            })
+            (
+                start.as_millisecond(),
+                Moment {
+                    start,
+                    expected: passed.clamp(0, grain.samples()),
+                    pool: None,
+                    parts: BTreeMap::new(),
+                },
+            )
         };
         let mut moments: BTreeMap<i64, Moment> = window.starts().map(moment).collect();
         let mut totals: BTreeMap<String, i64> = BTreeMap::new();
@@ -198,15 +201,16 @@ impl History {
     /// Samples taken and samples that there could be.
     #[must_use]
     pub fn coverage(&self) -> (i64, i64) {
-        let taken = self.periods.iter().filter_map(|moment| moment.pool.as_ref()).map(|pool| pool.samples).sum();
+        let taken =
+            self.periods.iter().filter_map(|moment| moment.pool.as_ref()).map(|pool| pool.samples).sum();
         (taken, self.periods.iter().map(|moment| moment.expected).sum())
     }
 
     /// One line for each period and name.
     pub fn lines(&self) -> impl Iterator<Item = Line> {
-        self.periods.iter().flat_map(|moment| {
-            moment.parts.iter().map(move |(name, sums)| line(moment, name, sums))
-        })
+        self.periods
+            .iter()
+            .flat_map(|moment| moment.parts.iter().map(move |(name, sums)| line(moment, name, sums)))
     }
 
     /// One line for each period of the pool.
@@ -249,7 +253,11 @@ mod tests {
     fn period(start: &str, name: &str, samples: i64, used: i64) -> Period {
         let start_ms = start.parse::<Timestamp>().unwrap().as_millisecond();
         let used = Use { guaranteed_gpus: used, ..Use::default() };
-        Period { start_ms, name: name.to_owned(), sums: Sums { samples, used, capacity_gpus: 16 * samples, ..Sums::default() } }
+        Period {
+            start_ms,
+            name: name.to_owned(),
+            sums: Sums { samples, used, capacity_gpus: 16 * samples, ..Sums::default() },
+        }
     }
 
     #[test]
@@ -275,7 +283,8 @@ mod tests {
     fn nothing_at_all_has_no_utilisation_and_no_nan() {
         let now: Timestamp = "2026-03-04T05:44:59Z".parse().unwrap();
         let window = Window::of(Span::Year, None, now);
-        let empty = Period { start_ms: window.from.as_millisecond(), name: "x".to_owned(), sums: Sums::default() };
+        let empty =
+            Period { start_ms: window.from.as_millisecond(), name: "x".to_owned(), sums: Sums::default() };
         let history = History::of(window, Scope::Class, vec![], vec![empty], now);
         let text = serde_json::to_string(&history.lines().collect::<Vec<_>>()).unwrap();
         assert!(text.contains("\"utilisation\":null") && !text.contains("NaN"), "{text}");

@@ -19,7 +19,10 @@ pub struct Time {
 /// To the minute.
 #[must_use]
 pub fn minute(time: Timestamp) -> Time {
-    Time { machine: time.strftime("%Y-%m-%dT%H:%MZ").to_string(), shown: time.strftime("%Y-%m-%d %H:%M UTC").to_string() }
+    Time {
+        machine: time.strftime("%Y-%m-%dT%H:%MZ").to_string(),
+        shown: time.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+    }
 }
 
 /// To the second.
@@ -107,8 +110,14 @@ mod tests {
 
     #[test]
     fn long_numbers_are_grouped() {
-        assert_eq!((whole(1_234), whole(12_345), whole(-1_234_567)), ("1234".into(), "12\u{202f}345".into(), "-1\u{202f}234\u{202f}567".into()));
-        assert_eq!((number(99.94), number(99_999.5), number(7.0)), ("99.9".into(), "100\u{202f}000".into(), "7".into()));
+        assert_eq!(
+            (whole(1_234), whole(12_345), whole(-1_234_567)),
+            ("1234".into(), "12\u{202f}345".into(), "-1\u{202f}234\u{202f}567".into())
+        );
+        assert_eq!(
+            (number(99.94), number(99_999.5), number(7.0)),
+            ("99.9".into(), "100\u{202f}000".into(), "7".into())
+        );
     }
 
     #[test]

@@ -113,7 +113,6 @@ struct Shown {
     notice: String,
     minimum_run: Option<String>,
     lines: Vec<TextLine>,
-    unsupported_publication: bool,
 }
 
 struct MemberShown {
@@ -178,7 +177,6 @@ fn shown(treaty: &Treaty, now: &[MemberUse], frame: &Frame) -> Shown {
         notice: show::duration(reclaim.notice_seconds, &words),
         minimum_run: reclaim.minimum_run_seconds.map(|seconds| show::duration(seconds, &words)),
         lines: lines(&text),
-        unsupported_publication: spec.publication.is_some(),
         name,
     }
 }
@@ -188,10 +186,9 @@ fn member_shown(member: &MemberDocument, now: &[MemberUse], frame: &Frame) -> Me
     let use_now = now.iter().find(|line| line.name == member.name);
     let keeps = match &member.lending {
         Some(lending) if lending.never => words.get("treaty-lends-nothing"),
-        Some(lending) => lending.keep_gpus.map_or_else(
-            || words.get("treaty-by-class"),
-            |keeps| words.count("treaty-keeps", &keeps),
-        ),
+        Some(lending) => lending
+            .keep_gpus
+            .map_or_else(|| words.get("treaty-by-class"), |keeps| words.count("treaty-keeps", &keeps)),
         None => words.get("treaty-lends-all"),
     };
     MemberShown {
@@ -250,7 +247,8 @@ pub struct TreatyAnswer {
     responses((status = 200, description = "The treaty in force", body = Option<TreatyAnswer>), Refusals))]
 pub async fn json(State(app): State<Shared>, headers: HeaderMap) -> Result<Response, Problem> {
     let answer = ruling(&app)?.map(|treaty| {
-        let conditions = treaty.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+        let conditions =
+            treaty.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         let condition = |kind: &str| conditions.iter().find(|condition| condition.type_ == kind);
         TreatyAnswer {
             name: treaty.metadata.name.clone().unwrap_or_default(),
@@ -269,7 +267,8 @@ pub async fn json(State(app): State<Shared>, headers: HeaderMap) -> Result<Respo
         (status = 404, description = "No treaty is in force", body = crate::error::ProblemDocument, content_type = "application/problem+json"), Refusals))]
 pub async fn text(State(app): State<Shared>, headers: HeaderMap) -> Result<Response, Problem> {
     let treaty = ruling(&app)?.ok_or(Error::NoTreaty)?;
-    let text = yaml(&treaty.metadata.name.clone().unwrap_or_default(), &treaty.spec).ok_or(Error::Internal)?;
+    let text =
+        yaml(&treaty.metadata.name.clone().unwrap_or_default(), &treaty.spec).ok_or(Error::Internal)?;
     Ok(answer::tagged(&headers, "application/yaml", HALF_A_MINUTE, text.into_bytes()))
 }
 
@@ -283,8 +282,14 @@ mod tests {
         let text = yaml("pool", &treaty.spec).unwrap();
         let clauses: Vec<String> =
             lines(&text).into_iter().map(|line| line.clause).filter(|clause| !clause.is_empty()).collect();
-        for cited in ["guarantee/north", "ceiling/north", "lending/south", "guarantee/west", "reclaim", "member/west"] {
-            assert_eq!(clauses.iter().filter(|clause| *clause == cited).count(), 1, "{cited} in {clauses:?}\n{text}");
+        for cited in
+            ["guarantee/north", "ceiling/north", "lending/south", "guarantee/west", "reclaim", "member/west"]
+        {
+            assert_eq!(
+                clauses.iter().filter(|clause| *clause == cited).count(),
+                1,
+                "{cited} in {clauses:?}\n{text}"
+            );
         }
         let again: Treaty = serde_yaml::from_str(&text).unwrap();
         assert_eq!(again.spec, treaty.spec, "the text says what the object says");

@@ -80,7 +80,8 @@ struct One {
 /// All versions.
 pub async fn page(State(app): State<Shared>, headers: HeaderMap, frame: Frame) -> Result<Response, Error> {
     let rows = app.store.texts().await?;
-    let versions = rows.into_iter().map(|row| (show::of_ms(row.seen_ms), row)).map(|(time, row)| (row, time)).collect();
+    let versions =
+        rows.into_iter().map(|row| (show::of_ms(row.seen_ms), row)).map(|(time, row)| (row, time)).collect();
     Ok(answer::page(&headers, render(&List { versions, frame })?))
 }
 
@@ -99,7 +100,8 @@ pub async fn version(
     let mut changes = before.as_ref().map(|before| difference(&before.body, &row.body)).unwrap_or_default();
     let cut = changes.len() > DIFF_LINES_MAX;
     changes.truncate(DIFF_LINES_MAX);
-    let one = One { seen: show::of_ms(row.seen_ms), lines: lines(&row.body), row, before, changes, cut, frame };
+    let one =
+        One { seen: show::of_ms(row.seen_ms), lines: lines(&row.body), row, before, changes, cut, frame };
     Ok(answer::page(&headers, render(&one)?))
 }
 
@@ -134,7 +136,8 @@ pub async fn json(State(app): State<Shared>, headers: HeaderMap) -> Result<Respo
         seen_at: Timestamp::from_millisecond(row.seen_ms).unwrap_or_default(),
         text: row.body,
     };
-    let versions: Vec<Version> = app.store.texts().await.map_err(Error::from)?.into_iter().map(version).collect();
+    let versions: Vec<Version> =
+        app.store.texts().await.map_err(Error::from)?.into_iter().map(version).collect();
     Ok(answer::json(&headers, HALF_A_MINUTE, &versions)?)
 }
 
@@ -146,7 +149,8 @@ mod tests {
     fn a_difference_shows_what_changed_and_what_is_around_it() {
         let old = "a\nb\nc\nd\ne\nf\ng\nh\n";
         let new = "a\nb\nc\nd\ne\nF\ng\nh\n";
-        let shown: String = difference(old, new).iter().map(|line| format!("{}{}\n", line.sign, line.text)).collect();
+        let shown: String =
+            difference(old, new).iter().map(|line| format!("{}{}\n", line.sign, line.text)).collect();
         assert_eq!(shown, " c\n d\n e\n-f\n+F\n g\n h\n");
         assert!(difference(old, old).is_empty());
     }

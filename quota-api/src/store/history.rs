@@ -80,10 +80,11 @@ impl Store {
     /// # Errors
     /// When the database fails.
     pub async fn take_minute(&self, minute_ms: i64) -> Result<bool, StoreError> {
-        let taken = sqlx::query("INSERT INTO sampled (minute_ms) VALUES ($1) ON CONFLICT (minute_ms) DO NOTHING")
-            .bind(minute_ms)
-            .execute(self.pool())
-            .await?;
+        let taken =
+            sqlx::query("INSERT INTO sampled (minute_ms) VALUES ($1) ON CONFLICT (minute_ms) DO NOTHING")
+                .bind(minute_ms)
+                .execute(self.pool())
+                .await?;
         Ok(taken.rows_affected() == 1)
     }
 

@@ -8,8 +8,8 @@ pub mod provider;
 pub mod scene;
 
 use concord_quota_api::{
-    acting::Acting, app::App, auth::Login, limits::Limits, may::Rights, metrics::Metrics, pool::Pool, public::Public,
-    store::Store,
+    acting::Acting, app::App, auth::Login, limits::Limits, may::Rights, metrics::Metrics, pool::Pool,
+    public::Public, store::Store,
 };
 
 /// A server's state with a database of its own; the file is forgotten with the machine's temporary files.

@@ -2,7 +2,8 @@
 //! GPU, a node that is not ready, and a day of history.
 
 use concord_api::{
-    ClaimBasis, ClaimPhase, GpuClaim, GpuClaimStatus, GpuNode, GpuNodeStatus, Project, Treaty, gpu_node::GpuDevice,
+    ClaimBasis, ClaimPhase, GpuClaim, GpuClaimStatus, GpuNode, GpuNodeStatus, Project, Treaty,
+    gpu_node::GpuDevice,
 };
 use concord_quota_api::history::{Grain, sample};
 use concord_quota_api::overview::{Overview, Seen};
@@ -19,7 +20,8 @@ use super::objects::{Answered, claim};
 
 /// The treaty of the local pool, in force and kept.
 pub fn treaty() -> Treaty {
-    let mut treaty: Treaty = serde_yaml::from_str(include_str!("../../../policies/ten-institutes.yaml")).unwrap();
+    let mut treaty: Treaty =
+        serde_yaml::from_str(include_str!("../../../policies/ten-institutes.yaml")).unwrap();
     treaty.metadata.generation = Some(4);
     treaty.metadata.uid = Some("5b0e4c7e-6a51-4c53-9f0a-000000000001".to_owned());
     treaty.metadata.resource_version = Some("10".to_owned());
@@ -33,7 +35,10 @@ pub fn treaty() -> Treaty {
     };
     let status = treaty.status.get_or_insert_default();
     status.capacity_gpus = 1480;
-    status.conditions = vec![condition("InForce", "rules the pool"), condition("Kept", "the pool can keep every guarantee at once")];
+    status.conditions = vec![
+        condition("InForce", "rules the pool"),
+        condition("Kept", "the pool can keep every guarantee at once"),
+    ];
     treaty
 }
 
@@ -42,7 +47,12 @@ pub fn projects() -> Vec<Project> {
     let text = include_str!("../../../policies/projects.yaml");
     let documents = text.split("\n---").filter(|part| part.contains("kind: Project"));
     let mut projects: Vec<Project> = documents.map(|part| serde_yaml::from_str(part).unwrap()).collect();
-    let stated = [("academic", "FI", "civil"), ("ngo", "KE", "civil"), ("publicBody", "DE", "civil"), ("academic", "FR", "dualUse")];
+    let stated = [
+        ("academic", "FI", "civil"),
+        ("ngo", "KE", "civil"),
+        ("publicBody", "DE", "civil"),
+        ("academic", "FR", "dualUse"),
+    ];
     for (project, (kind, country, purpose)) in projects.iter_mut().zip(stated) {
         let applicant = json!({"organisationKind": kind, "country": country, "purpose": purpose});
         project.spec.applicant = Some(serde_json::from_value(applicant).unwrap());
@@ -78,7 +88,11 @@ pub fn claims(now: Timestamp) -> Vec<GpuClaim> {
             add("waiting", 64, 2, &|claim| claim.in_state(ClaimPhase::Queued));
         }
         add("done", 8, 20, &|mut claim| {
-            claim.status = Some(GpuClaimStatus { state: ClaimPhase::Succeeded, borrows: member % 2, ..GpuClaimStatus::default() });
+            claim.status = Some(GpuClaimStatus {
+                state: ClaimPhase::Succeeded,
+                borrows: member % 2,
+                ..GpuClaimStatus::default()
+            });
             claim
         });
     }
@@ -106,7 +120,12 @@ pub fn gpu_nodes() -> Vec<GpuNode> {
         reason: Some("UncorrectableMemoryErrors".to_owned()),
         message: None,
     };
-    node.status = Some(GpuNodeStatus { unhealthy_gpus: 1, healthy_gpus: 7, gpus: vec![gpu], ..GpuNodeStatus::default() });
+    node.status = Some(GpuNodeStatus {
+        unhealthy_gpus: 1,
+        healthy_gpus: 7,
+        gpus: vec![gpu],
+        ..GpuNodeStatus::default()
+    });
     vec![node]
 }
 
@@ -148,7 +167,11 @@ pub async fn remember(store: &Store, now: Timestamp) {
         at_most_seconds,
         claims,
     };
-    let waits = [wait("cluster01", "guaranteed", 5, 90), wait("cluster01", "guaranteed", 600, 9), wait("cluster04", "borrowed", 3_600, 12)];
+    let waits = [
+        wait("cluster01", "guaranteed", 5, 90),
+        wait("cluster01", "guaranteed", 600, 9),
+        wait("cluster04", "borrowed", 3_600, 12),
+    ];
     store.add_waits(Grain::Hour.start_ms(now), &waits).await.unwrap();
     let earlier = now - SignedDuration::from_hours(30);
     store.keep_incidents(earlier.as_millisecond(), &overview.troubles).await.unwrap();

@@ -67,12 +67,22 @@ struct Layout {
     labels_above: bool,
 }
 
-const WIDE: Layout =
-    Layout { size: "only-wide", width: 960, bars_x: 200, row_height: 34, label_chars: 24, labels_above: false };
-const NARROW: Layout =
-    Layout { size: "only-narrow", width: 340, bars_x: 2, row_height: 50, label_chars: 40, labels_above: true };
-/// Height of a bar.
-const BAR_HEIGHT: i64 = 20;
+const WIDE: Layout = Layout {
+    size: "only-wide",
+    width: 960,
+    bars_x: 200,
+    row_height: 34,
+    label_chars: 24,
+    labels_above: false,
+};
+const NARROW: Layout = Layout {
+    size: "only-narrow",
+    width: 340,
+    bars_x: 2,
+    row_height: 50,
+    label_chars: 40,
+    labels_above: true,
+};
 /// Room for the numbers below the bars.
 const AXIS_HEIGHT: i64 = 26;
 
@@ -121,8 +131,7 @@ impl Layout {
     fn bar(&self, place: i64, row: &Row, scale: i64) -> Bar {
         let room = self.room();
         // What exists is never drawn as nothing: at least one unit.
-        let width =
-            |gpus: i64| if gpus > 0 { (gpus.saturating_mul(room) / scale).clamp(1, room) } else { 0 };
+        let width = |gpus: i64| if gpus > 0 { (gpus.saturating_mul(room) / scale).clamp(1, room) } else { 0 };
         let solid_width = width(row.solid);
         let end = width(row.solid.saturating_add(row.hatched));
         let top = place * self.row_height;

@@ -143,7 +143,12 @@ impl Layout {
             left: LEFT,
             bottom,
             right,
-            parts: keys.iter().map(|key| key.pattern).zip(parts).filter(|(_, path)| !path.is_empty()).collect(),
+            parts: keys
+                .iter()
+                .map(|key| key.pattern)
+                .zip(parts)
+                .filter(|(_, path)| !path.is_empty())
+                .collect(),
             gaps,
             level,
             y_ticks: marks.iter().map(|mark| (format!("{:.1}", y(*mark)), show::number(*mark))).collect(),
@@ -152,7 +157,10 @@ impl Layout {
     }
 
     fn x_ticks(&self, window: Window, x: impl Fn(usize) -> f64) -> Vec<(String, String, &'static str)> {
-        let marked = window.starts().enumerate().filter_map(|(place, start)| Some((place, label(window.span, start)?)));
+        let marked = window
+            .starts()
+            .enumerate()
+            .filter_map(|(place, start)| Some((place, label(window.span, start)?)));
         let middle = |(place, label): (usize, String)| {
             let at = x(place);
             let anchor = if at > self.width - 40.0 { "end" } else { "middle" };

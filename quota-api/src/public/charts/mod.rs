@@ -34,7 +34,9 @@ fn ticks(most: f64) -> (Vec<f64>, f64) {
     let step = nice(most / 4.0).max(1.0);
     let count = (most / step).ceil().max(1.0);
     // At most 5 of them, since the step is at least a quarter.
-    let ticks = (0_u32..=8).map(|place| f64::from(place) * step).take_while(|tick| *tick <= count * step + step / 2.0);
+    let ticks = (0_u32..=8)
+        .map(|place| f64::from(place) * step)
+        .take_while(|tick| *tick <= count * step + step / 2.0);
     (ticks.collect(), count * step)
 }
 
