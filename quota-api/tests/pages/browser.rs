@@ -1,8 +1,5 @@
 //! Every public page in a real Chromium, checked by rule sets and validators that we did not write; see
 //! `browser/check.mjs`. Needs Node, Java and Debian's chromium: `make test-prerequisites`.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,7 +9,7 @@ use std::sync::Arc;
 use concord_quota_api::history::sampler;
 use concord_quota_api::{pool::Pool, router::router};
 use jiff::Timestamp;
-use support::scene;
+use crate::support::scene;
 
 const PAGES: [&str; 14] = [
     "/",
@@ -60,7 +57,7 @@ async fn no_checker_finds_anything_on_any_page() {
     let cluster = scene::cluster(now);
     let (pool, follow) = Pool::follow(&cluster.client());
     tokio::spawn(follow);
-    let app = Arc::new(support::app(pool, None, cluster.client()).await);
+    let app = Arc::new(crate::support::app(pool, None, cluster.client()).await);
     scene::remember(&app.store, now).await;
     while !app.pool.waits_for().is_empty() || !app.pool.is_live() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;

@@ -1,5 +1,4 @@
 //! The committed OpenAPI document is what the program says of itself; `UPDATE_EXPECTED=1 cargo test` writes it.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -20,7 +19,7 @@ fn the_committed_document_is_that_of_the_program() {
     let committed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         committed == now,
-        "openapi.json is old; run: UPDATE_EXPECTED=1 cargo test -p concord-quota-api --test openapi"
+        "openapi.json is old; run: UPDATE_EXPECTED=1 cargo test -p concord-quota-api --test pages openapi"
     );
 }
 

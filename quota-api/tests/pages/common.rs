@@ -1,7 +1,4 @@
 //! What holds for all public pages: languages, caches, errors, limits.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +9,7 @@ use axum::extract::ConnectInfo;
 use concord_quota_api::{pool::Pool, router::router};
 use http::{HeaderMap, Method, Request, StatusCode};
 use jiff::Timestamp;
-use support::scene;
+use crate::support::scene;
 use tower::ServiceExt;
 
 const PAGES: [&str; 11] = [
@@ -34,7 +31,7 @@ async fn server() -> Router {
     let cluster = scene::cluster(now);
     let (pool, follow) = Pool::follow(&cluster.client());
     tokio::spawn(follow);
-    let app = Arc::new(support::app(pool, None, cluster.client()).await);
+    let app = Arc::new(crate::support::app(pool, None, cluster.client()).await);
     scene::remember(&app.store, now).await;
     while !app.pool.is_live() {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;

@@ -1,7 +1,4 @@
 //! Samples, incidents, texts and waits: from a cluster's objects through the database to pages, JSON and CSV.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
 
 use std::sync::Arc;
 
@@ -16,14 +13,14 @@ use concord_quota_api::{pool::Pool, router::router};
 use http::{Request, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use support::scene;
+use crate::support::scene;
 use tower::ServiceExt;
 
 async fn app(now: Timestamp) -> Arc<App> {
     let cluster = scene::cluster(now);
     let (pool, follow) = Pool::follow(&cluster.client());
     tokio::spawn(follow);
-    let app = Arc::new(support::app(pool, None, cluster.client()).await);
+    let app = Arc::new(crate::support::app(pool, None, cluster.client()).await);
     while !app.pool.is_live() {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
@@ -194,8 +191,8 @@ async fn starts_are_counted_once_with_their_wait() {
     let rows: Vec<WaitRow> = app.store.waits(0, i64::MAX).await.unwrap();
     let counted: i64 = rows.iter().map(|row| row.claims).sum();
     let started = scene::claims(now)
-        .iter()
-        .filter_map(|claim| claim.status.as_ref()?.admitted_at.clone())
+        .into_iter()
+        .filter_map(|claim| claim.status?.admitted_at)
         .filter(|at| at.0 > now - SignedDuration::from_mins(399) && at.0 < now);
     assert_eq!(counted, i64::try_from(started.count()).unwrap());
     assert!(rows.iter().any(|row| row.basis == "borrowed"), "{rows:?}");

@@ -1,6 +1,5 @@
 //! Every text exists in every language, with the same variables, and every text that a template or a program asks for
 //! exists at all.
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
