@@ -53,8 +53,6 @@ pub struct Row {
     pub title: String,
     /// Organisation.
     pub organisation: String,
-    /// Project.
-    pub project: String,
     /// Where it asks.
     pub party: String,
     /// Tier.
@@ -94,7 +92,6 @@ impl Row {
             name: application.name_any(),
             title: application.spec.title.clone(),
             organisation: application.spec.organisation.clone(),
-            project: application.spec.project.clone(),
             party: application.spec.request.party.clone(),
             tier: status.tier.clone().unwrap_or_default(),
             gpu_hours: application.spec.request.gpu_hours,
@@ -176,13 +173,6 @@ impl DraftPage {
     /// Label of a field, for the summary of errors.
     fn label(&self, field: &str) -> String {
         self.frame.words.get(&format!("field-{}", field.replace('_', "-")))
-    }
-
-    fn told(&self) -> Option<&Assessment> {
-        match &self.checked {
-            Checked::Told(assessment) => Some(assessment),
-            _ => None,
-        }
     }
 
     fn promised(&self, said: &Assessment) -> String {
@@ -394,9 +384,7 @@ pub struct ReviewView {
     pub reviewer: String,
     /// Own.
     pub own: bool,
-    /// Recused.
-    pub recused: bool,
-    /// Merit, feasibility, public interest.
+    /// Merit, feasibility, public interest; none of who is recused.
     pub scores: Option<(i64, i64, i64)>,
     /// Comment.
     pub comment: String,
@@ -455,7 +443,6 @@ impl ReviewPage {
         let view = |review: &Review| ReviewView {
             reviewer: review.reviewer.clone(),
             own: review.reviewer == user,
-            recused: review.recused,
             scores: review.scores.map(|s| (s.merit, s.feasibility, s.public_interest)),
             comment: review.comment.clone(),
             at: minute(review.at.0),
