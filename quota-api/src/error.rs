@@ -13,7 +13,7 @@ pub enum Error {
     #[error("The data is not there yet; still waiting for {0}. Try again in a few seconds.")]
     NotReady(String),
     /// No OpenID provider is configured.
-    #[error("Login is not configured on this server: it was started without --issuer.")]
+    #[error("Login is not configured on this server: it was started without --providers.")]
     LoginNotConfigured,
     /// No session, or it has ended.
     #[error("You are not logged in, or your session has ended. Log in at /login.")]
@@ -29,6 +29,15 @@ pub enum Error {
     /// The provider cannot be reached or answers nonsense.
     #[error("The identity provider cannot be reached at the moment. Try again in a minute.")]
     ProviderUnavailable,
+    /// A provider's word that sessions have ended is not what it should be.
+    #[error("This logout token was refused.")]
+    LogoutRefused,
+    /// A guest whom nobody has let in yet.
+    #[error("You are logged in as a guest, and nobody has let you in yet. Ask for access at /guest.")]
+    GuestFirst,
+    /// Too often.
+    #[error("This was tried too often. Log out, log in again and try once more.")]
+    TooMany,
     /// A request from a page of another site.
     #[error("This request came from another site and was refused. Use the form on this server's own page.")]
     OtherSite,
@@ -112,6 +121,9 @@ impl Error {
             Self::NotLoggedIn => StatusCode::UNAUTHORIZED,
             Self::LoginRefused(_) | Self::BadRequest(_) | Self::BadParameter(_) => StatusCode::BAD_REQUEST,
             Self::ProviderSaidNo | Self::OtherSite | Self::NotAllowed(_) => StatusCode::FORBIDDEN,
+            Self::LogoutRefused => StatusCode::BAD_REQUEST,
+            Self::GuestFirst => StatusCode::FORBIDDEN,
+            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::Changed(_) => StatusCode::CONFLICT,
             Self::ClusterUnavailable | Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::ProviderUnavailable => StatusCode::BAD_GATEWAY,

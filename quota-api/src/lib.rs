@@ -32,3 +32,4 @@ pub mod public;
 pub mod router;
 mod security;
 pub mod store;
+pub mod tokens;

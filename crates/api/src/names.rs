@@ -10,6 +10,8 @@ pub const OPERATOR: &str = "concord-operator";
 pub const OPERATOR_USER: &str = "system:serviceaccount:concord-system:concord-operator";
 /// User as which the agents reach the API server; the token of each says on which node it runs.
 pub const AGENT_USER: &str = "system:serviceaccount:concord-system:concord-gpu-agent";
+/// As whom the portal speaks to the API server when it does not act as a person.
+pub const QUOTA_API_USER: &str = "system:serviceaccount:concord-system:concord-quota-api";
 /// Namespace of the operator and of its lease.
 pub const OPERATOR_NAMESPACE: &str = "concord-system";
 /// Lease whose holder is the operator that acts; its `leaseTransitions` is the fence of every write.

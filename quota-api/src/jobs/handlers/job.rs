@@ -12,7 +12,6 @@ use kube::runtime::reflector::ObjectRef;
 use serde::Deserialize;
 use serde_json::Value;
 
-
 use crate::app::Shared;
 use crate::auth::Principal;
 use crate::error::Error;
@@ -142,7 +141,9 @@ pub async fn cancel(
     let as_person = as_person(&app, &person, &project)?;
     match as_person.work(&name).await {
         Ok(work) if uid(&work).as_ref() == Some(&meant.uid) => as_person.delete(&work).await?,
-        Ok(_) => return Err(Error::ClusterRefused("another job has this name now; look at it first".to_owned())),
+        Ok(_) => {
+            return Err(Error::ClusterRefused("another job has this name now; look at it first".to_owned()));
+        }
         // A second click finds nothing, and that is what was wanted.
         Err(CallError::NotFound) => {}
         Err(error) => return Err(error.into()),
