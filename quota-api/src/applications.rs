@@ -7,8 +7,8 @@
 
 pub mod apply;
 pub mod awards;
-pub mod form;
 mod files;
+pub mod form;
 mod pages;
 mod review;
 pub mod view;

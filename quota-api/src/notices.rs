@@ -94,7 +94,12 @@ async fn send(app: &App, ways: &Ways, now: Timestamp) -> Result<(), StoreError> 
             Err(_) => Some("no answer in time".to_owned()),
         };
         if let Some(fault) = &fault {
-            tracing::warn!(notice = notice.id, fault, attempts = notice.attempts + 1, "a notice was not sent; trying again");
+            tracing::warn!(
+                notice = notice.id,
+                fault,
+                attempts = notice.attempts + 1,
+                "a notice was not sent; trying again"
+            );
         }
         app.store.notice_tried(&notice.id, fault.as_deref(), Timestamp::now()).await?;
     }

@@ -8,8 +8,7 @@ use axum::response::Response;
 use crate::app::Shared;
 
 /// Nothing but our own style sheet and icon is loaded, nothing is framed, forms go nowhere else, and there is no script at all.
-const CONTENT_SECURITY_POLICY: &str =
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Adds the headers and counts the answer.
 pub async fn guard(State(app): State<Shared>, request: Request, next: Next) -> Response {
@@ -27,8 +26,11 @@ pub async fn guard(State(app): State<Shared>, request: Request, next: Next) -> R
 }
 
 fn add_headers(headers: &mut HeaderMap, https: bool) {
+    // A page that runs our own script says so itself.
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
+    }
     let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
-    set(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::REFERRER_POLICY, "same-origin");
     set(header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin");

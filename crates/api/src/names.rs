@@ -30,6 +30,8 @@ pub const ANNOTATION_SAVED_AT: &str = "concord.dev/saved-at";
 pub const ANNOTATION_RECLAIM_DEADLINE: &str = "concord.dev/reclaim-deadline";
 /// Annotation of a Job and its pods after notice: why, in a sentence.
 pub const ANNOTATION_RECLAIM_REASON: &str = "concord.dev/reclaim-reason";
+/// Annotation of what the portal makes: the form or key's request it came from, so that one that is sent twice makes one.
+pub const ANNOTATION_SUBMISSION: &str = "concord.dev/submission";
 
 /// Namespace label: the project that owns it. Set by the operator, guarded by an admission policy.
 pub const LABEL_PROJECT: &str = "concord.dev/project";

@@ -75,7 +75,12 @@ fn create(pool: &Pool, user: &str, object: &Value) -> (String, bool) {
 
 fn patch_status(pool: &Pool, user: &str, name: &str, status: &Value) -> (String, bool) {
     let patch = json!({"status": status}).to_string();
-    as_person(pool, user, &["patch", "application", name, "--subresource=status", "--type=merge", "-p", &patch], None)
+    as_person(
+        pool,
+        user,
+        &["patch", "application", name, "--subresource=status", "--type=merge", "-p", &patch],
+        None,
+    )
 }
 
 fn patch_spec(pool: &Pool, user: &str, name: &str, spec: &Value) -> (String, bool) {
@@ -129,9 +134,14 @@ fn refused(said: (String, bool), by: &str) {
 async fn the_small_tier_is_granted_at_once_and_ends_with_its_hours_whatever_is_deleted() {
     let mut pool = start().await;
     assert!(create(&pool, APPLICANT, &application("one", 1)).1);
-    let granted = found(&pool, "one", "it is granted", |a| a.status.as_ref().is_some_and(|s| s.project_made.is_some())).await;
+    let granted =
+        found(&pool, "one", "it is granted", |a| a.status.as_ref().is_some_and(|s| s.project_made.is_some()))
+            .await;
     let status = granted.status.unwrap();
-    assert_eq!((status.tier.as_deref(), status.decision.as_ref().unwrap().outcome), (Some("small"), Outcome::Approved));
+    assert_eq!(
+        (status.tier.as_deref(), status.decision.as_ref().unwrap().outcome),
+        (Some("small"), Outcome::Approved)
+    );
     project_is_ready(&pool, "river").await;
 
     // The people of the application may submit, on the reserve's GPUs and below the tier's ceiling.
@@ -147,7 +157,9 @@ async fn the_small_tier_is_granted_at_once_and_ends_with_its_hours_whatever_is_d
     let claims: Api<GpuClaim> = Api::namespaced(pool.admin.clone(), namespace);
     let state = async |name: &str| claims.get_opt(name).await.unwrap().and_then(|claim| claim.status);
     let admitted = pool
-        .eventually("it runs on the reserve", async || state("first").await.filter(|s| s.state == ClaimPhase::Admitted))
+        .eventually("it runs on the reserve", async || {
+            state("first").await.filter(|s| s.state == ClaimPhase::Admitted)
+        })
         .await;
     assert_eq!(admitted.basis, Some(concord_api::ClaimBasis::Guaranteed));
     assert!(submit("second", 4).1);
@@ -158,10 +170,23 @@ async fn the_small_tier_is_granted_at_once_and_ends_with_its_hours_whatever_is_d
 
     // An hour of GPUs is used by saying that the run began earlier, as a long run would look like.
     let early = json!({"status": {"admittedAt": "2026-01-01T00:00:00.000000Z"}}).to_string();
-    pool.kubectl(&["patch", "gpuclaim", "first", "-n", namespace, "--subresource=status", "--type=merge", "-p", &early]);
+    pool.kubectl(&[
+        "patch",
+        "gpuclaim",
+        "first",
+        "-n",
+        namespace,
+        "--subresource=status",
+        "--type=merge",
+        "-p",
+        &early,
+    ]);
     let jobs: Api<Job> = Api::namespaced(pool.admin.clone(), namespace);
     jobs.delete("first", &DeleteParams::background()).await.unwrap();
-    pool.eventually("its claim is gone", async || claims.get_opt("first").await.unwrap().is_none().then_some(())).await;
+    pool.eventually("its claim is gone", async || {
+        claims.get_opt("first").await.unwrap().is_none().then_some(())
+    })
+    .await;
     pool.eventually("the hours of the tier are used", async || {
         state("second").await.filter(|s| s.reason.as_deref() == Some("TierHoursUsed"))
     })
@@ -183,7 +208,11 @@ async fn the_small_tier_is_granted_at_once_and_ends_with_its_hours_whatever_is_d
         state("third").await.filter(|s| s.reason.as_deref() == Some("TierHoursUsed"))
     })
     .await;
-    assert_eq!(projects.get("river").await.unwrap().status.unwrap().used_gpu_milliseconds, booked, "booked once");
+    assert_eq!(
+        projects.get("river").await.unwrap().status.unwrap().used_gpu_milliseconds,
+        booked,
+        "booked once"
+    );
     pool.stop().await;
 }
 
@@ -191,7 +220,10 @@ async fn the_small_tier_is_granted_at_once_and_ends_with_its_hours_whatever_is_d
 async fn everybody_is_held_to_their_own_part_of_an_application() {
     let pool = start().await;
     // Applicants.
-    refused(create(&pool, "demo:eve", &application("x", 100)), "may not apply, appeal or withdraw as demo:ann");
+    refused(
+        create(&pool, "demo:eve", &application("x", 100)),
+        "may not apply, appeal or withdraw as demo:ann",
+    );
     let mut appealed = application("x", 100);
     appealed["spec"]["appeal"] = json!({"reason": "I appeal before anything.", "at": "2026-11-28T00:00:00Z"});
     refused(create(&pool, APPLICANT, &appealed), "begins without an appeal");
@@ -200,52 +232,98 @@ async fn everybody_is_held_to_their_own_part_of_an_application() {
     refused(create(&pool, APPLICANT, &system), "system users and groups");
     assert!(create(&pool, APPLICANT, &application("two", 100)).1);
     found(&pool, "two", "the treaty is asked", assessed).await;
-    refused(patch_spec(&pool, APPLICANT, "two", &json!({"title": "Another"})), "cannot be changed once it was submitted");
-    refused(patch_spec(&pool, "demo:eve", "two", &json!({"withdrawn": true})), "may not apply, appeal or withdraw");
+    refused(
+        patch_spec(&pool, APPLICANT, "two", &json!({"title": "Another"})),
+        "cannot be changed once it was submitted",
+    );
+    refused(
+        patch_spec(&pool, "demo:eve", "two", &json!({"withdrawn": true})),
+        "may not apply, appeal or withdraw",
+    );
     let appeal = json!({"appeal": {"reason": "Nobody has refused it yet.", "at": "2026-11-28T00:00:00Z"}});
     refused(patch_spec(&pool, APPLICANT, "two", &appeal), "only a refusal can be appealed against");
-    refused(patch_status(&pool, APPLICANT, "two", &json!({"reviews": [review(APPLICANT, false)]})), "forbidden");
+    refused(
+        patch_status(&pool, APPLICANT, "two", &json!({"reviews": [review(APPLICANT, false)]})),
+        "forbidden",
+    );
     refused(as_person(&pool, APPLICANT, &["get", "applications"], None), "forbidden");
 
     // Reviewers.
     let (rita, rob) = ("demo:rita", "demo:rob");
-    refused(patch_status(&pool, rita, "two", &json!({"reviews": [review(rob, false)]})), "only the review of their own name");
+    refused(
+        patch_status(&pool, rita, "two", &json!({"reviews": [review(rob, false)]})),
+        "only the review of their own name",
+    );
     refused(patch_status(&pool, rita, "two", &json!({"tier": "small"})), "written by concord-operator");
     refused(patch_status(&pool, rita, "two", &json!({"promisedBy": null})), "written by concord-operator");
-    refused(patch_status(&pool, rita, "two", &json!({"decision": decision(rita, "Approved", 100)})), "a review by somebody else");
+    refused(
+        patch_status(&pool, rita, "two", &json!({"decision": decision(rita, "Approved", 100)})),
+        "a review by somebody else",
+    );
     let mut scored = review(rita, true);
     scored["scores"] = json!({"merit": 5, "feasibility": 4, "publicInterest": 5});
     refused(patch_status(&pool, rita, "two", &json!({"reviews": [scored]})), "a recusal has none");
     assert!(patch_status(&pool, rob, "two", &json!({"reviews": [review(rob, true)]})).1, "a recusal");
-    refused(patch_status(&pool, rita, "two", &json!({"reviews": [review(rita, false)]})), "only the review of their own name");
+    refused(
+        patch_status(&pool, rita, "two", &json!({"reviews": [review(rita, false)]})),
+        "only the review of their own name",
+    );
     let both = json!({"reviews": [review(rob, true), review(rita, false)]});
     assert!(patch_status(&pool, rita, "two", &both).1);
-    refused(patch_status(&pool, rob, "two", &json!({"decision": decision(rob, "Approved", 100)})), "who is recused does not decide");
-    refused(patch_status(&pool, rita, "two", &json!({"decision": decision(rita, "Approved", 100)})), "a review by somebody else");
+    refused(
+        patch_status(&pool, rob, "two", &json!({"decision": decision(rob, "Approved", 100)})),
+        "who is recused does not decide",
+    );
+    refused(
+        patch_status(&pool, rita, "two", &json!({"decision": decision(rita, "Approved", 100)})),
+        "a review by somebody else",
+    );
     let third = "demo:ron";
-    refused(patch_status(&pool, third, "two", &json!({"decision": decision(rita, "Approved", 100)})), "carries the name of who takes it");
-    refused(patch_status(&pool, third, "two", &json!({"decision": decision(third, "Approved", 101)})), "no more is granted than was asked");
+    refused(
+        patch_status(&pool, third, "two", &json!({"decision": decision(rita, "Approved", 100)})),
+        "carries the name of who takes it",
+    );
+    refused(
+        patch_status(&pool, third, "two", &json!({"decision": decision(third, "Approved", 101)})),
+        "no more is granted than was asked",
+    );
     let mut short = decision(third, "Refused", 0);
     short["reason"] = json!("No.");
     refused(patch_status(&pool, third, "two", &json!({"decision": short})), "reason");
     let mut nothing = decision(third, "Approved", 1);
     nothing.as_object_mut().unwrap().remove("grant");
-    refused(patch_status(&pool, third, "two", &json!({"decision": nothing})), "an approval says what is granted");
+    refused(
+        patch_status(&pool, third, "two", &json!({"decision": nothing})),
+        "an approval says what is granted",
+    );
     let (said, done) = patch_status(&pool, third, "two", &json!({"decision": decision(third, "Refused", 0)}));
     assert!(done, "{said}");
-    refused(patch_status(&pool, third, "two", &json!({"decision": decision(third, "Approved", 1)})), "a decision is not changed");
+    refused(
+        patch_status(&pool, third, "two", &json!({"decision": decision(third, "Approved", 1)})),
+        "a decision is not changed",
+    );
     refused(patch_status(&pool, rita, "two", &json!({"reviews": [review(rob, true)]})), "its reviews stay");
 
     // The appeal.
-    refused(patch_status(&pool, rita, "two", &json!({"appealDecision": decision(rita, "Approved", 9)})), "no appeal to decide");
+    refused(
+        patch_status(&pool, rita, "two", &json!({"appealDecision": decision(rita, "Approved", 9)})),
+        "no appeal to decide",
+    );
     assert!(patch_spec(&pool, APPLICANT, "two", &appeal).1);
     found(&pool, "two", "it is appealed", |a| a.stage() == Stage::Appealed).await;
-    refused(patch_status(&pool, third, "two", &json!({"appealDecision": decision(third, "Approved", 9)})), "who refused does not decide");
+    refused(
+        patch_status(&pool, third, "two", &json!({"appealDecision": decision(third, "Approved", 9)})),
+        "who refused does not decide",
+    );
     let more = json!({"reviews": [review(rob, true), review(rita, false), review(third, false)]});
     assert!(patch_status(&pool, third, "two", &more).1);
-    let (said, done) = patch_status(&pool, rita, "two", &json!({"appealDecision": decision(rita, "Approved", 9)}));
+    let (said, done) =
+        patch_status(&pool, rita, "two", &json!({"appealDecision": decision(rita, "Approved", 9)}));
     assert!(done, "{said}");
-    found(&pool, "two", "the project is made", |a| a.status.as_ref().is_some_and(|s| s.project_made.is_some())).await;
+    found(&pool, "two", "the project is made", |a| {
+        a.status.as_ref().is_some_and(|s| s.project_made.is_some())
+    })
+    .await;
     let projects: Api<Project> = Api::all(pool.admin.clone());
     assert_eq!(projects.get("river").await.unwrap().spec.grant.unwrap().gpu_hours, 9);
 
@@ -261,7 +339,10 @@ async fn everybody_is_held_to_their_own_part_of_an_application() {
     own["spec"]["applicantUser"] = json!(rita);
     assert!(create(&pool, rita, &own).1);
     found(&pool, "four", "the treaty is asked", assessed).await;
-    refused(patch_status(&pool, rita, "four", &json!({"reviews": [review(rita, false)]})), "nobody judges an application in which they take part");
+    refused(
+        patch_status(&pool, rita, "four", &json!({"reviews": [review(rita, false)]})),
+        "nobody judges an application in which they take part",
+    );
     pool.stop().await;
 }
 
@@ -269,7 +350,8 @@ async fn everybody_is_held_to_their_own_part_of_an_application() {
 async fn when_a_grant_ends_its_people_may_not_submit_any_more() {
     let pool = start().await;
     assert!(create(&pool, APPLICANT, &application("one", 1)).1);
-    found(&pool, "one", "it is granted", |a| a.status.as_ref().is_some_and(|s| s.project_made.is_some())).await;
+    found(&pool, "one", "it is granted", |a| a.status.as_ref().is_some_and(|s| s.project_made.is_some()))
+        .await;
     project_is_ready(&pool, "river").await;
     let projects: Api<Project> = Api::all(pool.admin.clone());
     let ended = json!({"spec": {"grant": {"until": "2026-01-01T00:00:00Z"}}}).to_string();

@@ -60,7 +60,9 @@ pub async fn begin(
     });
     let form = match earlier {
         Some(earlier) => ApplicationForm { kind: beginning.kind, ..again(&earlier.spec) },
-        None => ApplicationForm { kind: "New".to_owned(), party: beginning.party, ..ApplicationForm::default() },
+        None => {
+            ApplicationForm { kind: "New".to_owned(), party: beginning.party, ..ApplicationForm::default() }
+        }
     };
     if !app.store.add_draft(&id, &user, &text_of(&form)?, Timestamp::now()).await? {
         return Err(Error::BadRequest(format!(
@@ -160,7 +162,12 @@ pub async fn save(
 }
 
 /// Makes the object, as the applicant. Doing it twice makes one: it is named after the draft.
-async fn submit(app: &App, person: &Principal, draft: &Draft, spec: ApplicationSpec) -> Result<String, Error> {
+async fn submit(
+    app: &App,
+    person: &Principal,
+    draft: &Draft,
+    spec: ApplicationSpec,
+) -> Result<String, Error> {
     let name = format!("app-{}", draft.id);
     let api: Api<Application> = Api::all(app.acting.as_person(person)?);
     let made = api.create(&PostParams::default(), &Application::new(&name, spec)).await;
@@ -289,7 +296,15 @@ async fn show(
     let classes = treaty.iter().flat_map(|treaty| treaty.spec.eligibility.iter());
     let data_classes = classes.flat_map(|e| e.data_classes.iter().map(|class| class.name.clone())).collect();
     let status = checked.status();
-    let page = DraftPage { frame, id: draft.id, form, checked, attachments, parties: view::parties(app), data_classes };
+    let page = DraftPage {
+        frame,
+        id: draft.id,
+        form,
+        checked,
+        attachments,
+        parties: view::parties(app),
+        data_classes,
+    };
     Ok((status, never_cached(pages::draft(&page)?)).into_response())
 }
 

@@ -146,7 +146,11 @@ fn promises(all: &[&Application], parties: &[view::Party], now: Timestamp) -> Ve
     rows.into_iter().map(|row| promise(all, row, now)).collect()
 }
 
-fn promise(all: &[&Application], (party, tier, promised_days): (String, Option<String>, Option<i64>), now: Timestamp) -> Promise {
+fn promise(
+    all: &[&Application],
+    (party, tier, promised_days): (String, Option<String>, Option<i64>),
+    now: Timestamp,
+) -> Promise {
     let of_row = |a: &&&Application| {
         let its = a.status.as_ref().and_then(|s| s.tier.as_ref());
         a.spec.request.party == party && its == tier.as_ref() && !a.spec.withdrawn
@@ -166,7 +170,11 @@ fn promise(all: &[&Application], (party, tier, promised_days): (String, Option<S
         approved: count(rows.iter().filter(|a| view::is_approved(a)).count()),
         median_hours: hours.get(hours.len() / 2).copied(),
         longest_hours: hours.last().copied(),
-        late: count(rows.iter().filter(|a| answered_at(a) > promised(a).map(|at| at + grace) && promised(a).is_some()).count()),
+        late: count(
+            rows.iter()
+                .filter(|a| answered_at(a) > promised(a).map(|at| at + grace) && promised(a).is_some())
+                .count(),
+        ),
         open: count(open.len()),
         overdue: count(open.iter().filter(|a| promised(a).is_some_and(|at| at + grace < now)).count()),
         party,

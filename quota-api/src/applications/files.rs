@@ -29,7 +29,8 @@ pub async fn add(
     mut form: Multipart,
 ) -> Result<Redirect, Error> {
     let owner = person.user_name();
-    let draft = app.store.draft(&id, &owner).await?.filter(|d| d.application.is_none()).ok_or(Error::NotFound)?;
+    let draft =
+        app.store.draft(&id, &owner).await?.filter(|d| d.application.is_none()).ok_or(Error::NotFound)?;
     let bad = |text: String| Error::BadRequest(text);
     let unreadable = |_| bad("The file could not be read; it may be too large (at most 5 MB).".to_owned());
     let Some(field) = form.next_field().await.map_err(unreadable)? else {
@@ -40,8 +41,9 @@ pub async fn add(
     if content.is_empty() || content.len() > FILE_BYTES_MAX {
         return Err(bad("The file is empty or larger than 5 MB; choose another.".to_owned()));
     }
-    let media_type = media_type(&content)
-        .ok_or_else(|| bad("Only PDF, PNG, JPEG and plain text are accepted; save the file as one of these.".to_owned()))?;
+    let media_type = media_type(&content).ok_or_else(|| {
+        bad("Only PDF, PNG, JPEG and plain text are accepted; save the file as one of these.".to_owned())
+    })?;
     let file = StoredAttachment {
         id: random_id(),
         name,

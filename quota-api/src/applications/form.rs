@@ -1,8 +1,6 @@
 //! What an applicant types, and what it means. Pure. Everything is kept as it was typed, so that nothing is lost by a mistake.
 
-use concord_api::application::{
-    AccessRequest, ApplicationKind, ApplicationSpec, Attachment, Declaration,
-};
+use concord_api::application::{AccessRequest, ApplicationKind, ApplicationSpec, Attachment, Declaration};
 use concord_api::project::{Person, PersonKind};
 use concord_treaty::document::{ApplicantDocument, OrganisationKindName, PurposeName};
 use serde::{Deserialize, Serialize};
@@ -204,7 +202,8 @@ impl Reader {
     fn people(&mut self, typed: &str) -> Vec<Person> {
         let names: Vec<&str> = typed.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         let is_name = |name: &&str| {
-            name.split_once(':').is_some_and(|(provider, subject)| !provider.is_empty() && !subject.is_empty())
+            name.split_once(':')
+                .is_some_and(|(provider, subject)| !provider.is_empty() && !subject.is_empty())
                 && name.len() <= 253
                 && !name.starts_with("system:")
                 && !name.chars().any(char::is_control)
@@ -266,8 +265,20 @@ mod tests {
         let errors = read(&ApplicationForm::default(), "demo:ann", "en", Vec::new()).unwrap_err();
         let fields: Vec<&str> = errors.iter().map(|error| error.field).collect();
         let needed = [
-            "kind", "project", "title", "summary", "organisation", "organisation_kind", "country", "purpose",
-            "party", "gpu_hours", "most_gpus", "days", "justification", "terms",
+            "kind",
+            "project",
+            "title",
+            "summary",
+            "organisation",
+            "organisation_kind",
+            "country",
+            "purpose",
+            "party",
+            "gpu_hours",
+            "most_gpus",
+            "days",
+            "justification",
+            "terms",
         ];
         assert_eq!(fields, needed);
     }

@@ -53,8 +53,6 @@ pub struct Row {
     pub title: String,
     /// Organisation.
     pub organisation: String,
-    /// Project.
-    pub project: String,
     /// Where it asks.
     pub party: String,
     /// Tier.
@@ -94,7 +92,6 @@ impl Row {
             name: application.name_any(),
             title: application.spec.title.clone(),
             organisation: application.spec.organisation.clone(),
-            project: application.spec.project.clone(),
             party: application.spec.request.party.clone(),
             tier: status.tier.clone().unwrap_or_default(),
             gpu_hours: application.spec.request.gpu_hours,
@@ -176,13 +173,6 @@ impl DraftPage {
     /// Label of a field, for the summary of errors.
     fn label(&self, field: &str) -> String {
         self.frame.words.get(&format!("field-{}", field.replace('_', "-")))
-    }
-
-    fn told(&self) -> Option<&Assessment> {
-        match &self.checked {
-            Checked::Told(assessment) => Some(assessment),
-            _ => None,
-        }
     }
 
     fn promised(&self, said: &Assessment) -> String {
@@ -267,7 +257,9 @@ impl Text {
     fn of(application: &Application) -> Self {
         let status = application.status.clone().unwrap_or_default();
         let stage = application.stage();
-        let word = |prefix: &str, value: serde_json::Value| format!("{prefix}-{}", value.as_str().unwrap_or_default());
+        let word = |prefix: &str, value: serde_json::Value| {
+            format!("{prefix}-{}", value.as_str().unwrap_or_default())
+        };
         let assessment = status.assessment.unwrap_or_default();
         Self {
             name: application.name_any(),
@@ -276,7 +268,10 @@ impl Text {
                 concord_api::application::ApplicationKind::Renewal => "kind-Renewal",
                 concord_api::application::ApplicationKind::Extension => "kind-Extension",
             },
-            organisation_kind: word("organisation", serde_json::json!(application.spec.applicant.organisation_kind)),
+            organisation_kind: word(
+                "organisation",
+                serde_json::json!(application.spec.applicant.organisation_kind),
+            ),
             purpose: word("purpose", serde_json::json!(application.spec.applicant.purpose)),
             spec: application.spec.clone(),
             stage: stage_key(stage),
@@ -286,7 +281,11 @@ impl Text {
             tier: status.tier.unwrap_or_default(),
             treaty: assessment.treaty,
             faults: assessment.faults.into_iter().map(|fault| (fault.clause, fault.message)).collect(),
-            decisions: [status.decision, status.appeal_decision].iter().flatten().map(decision_view).collect(),
+            decisions: [status.decision, status.appeal_decision]
+                .iter()
+                .flatten()
+                .map(decision_view)
+                .collect(),
             project_made: status.project_made,
         }
     }
@@ -324,7 +323,9 @@ pub fn application(
         own,
         can_appeal: own && stage == Stage::Refused && application.spec.appeal.is_none(),
         can_withdraw: own && view::is_open(application),
-        can_renew: own && stage == Stage::Approved && grant_ends.is_some_and(|at| at > now - jiff::SignedDuration::from_hours(24 * 30)),
+        can_renew: own
+            && stage == Stage::Approved
+            && grant_ends.is_some_and(|at| at > now - jiff::SignedDuration::from_hours(24 * 30)),
         appeal: appeal.to_owned(),
         steps: steps(application),
         files: Vec::new(),
@@ -345,7 +346,10 @@ fn steps(application: &Application) -> Vec<(&'static str, &'static str)> {
     };
     let mut steps = vec![
         ("step-submitted", "done"),
-        ("step-review", state(decided || (reviewed && stage != Stage::InReview && stage != Stage::Appealed), !decided)),
+        (
+            "step-review",
+            state(decided || (reviewed && stage != Stage::InReview && stage != Stage::Appealed), !decided),
+        ),
         ("step-decision", state(decided, false)),
     ];
     if !matches!(stage, Stage::Refused | Stage::Withdrawn) {
@@ -380,9 +384,7 @@ pub struct ReviewView {
     pub reviewer: String,
     /// Own.
     pub own: bool,
-    /// Recused.
-    pub recused: bool,
-    /// Merit, feasibility, public interest.
+    /// Merit, feasibility, public interest; none of who is recused.
     pub scores: Option<(i64, i64, i64)>,
     /// Comment.
     pub comment: String,
@@ -441,7 +443,6 @@ impl ReviewPage {
         let view = |review: &Review| ReviewView {
             reviewer: review.reviewer.clone(),
             own: review.reviewer == user,
-            recused: review.recused,
             scores: review.scores.map(|s| (s.merit, s.feasibility, s.public_interest)),
             comment: review.comment.clone(),
             at: minute(review.at.0),

@@ -45,7 +45,12 @@ pub async fn queue(
     must_review(&app, &person).await?;
     let open_only = show != "all";
     let mut shown: Vec<_> = view::all(&app).into_iter().filter(|a| !open_only || view::is_open(a)).collect();
-    shown.sort_by_key(|a| (a.status.as_ref().and_then(|s| s.promised_by.clone()).map_or(Timestamp::MAX, |t| t.0), view::submitted_at(a)));
+    shown.sort_by_key(|a| {
+        (
+            a.status.as_ref().and_then(|s| s.promised_by.clone()).map_or(Timestamp::MAX, |t| t.0),
+            view::submitted_at(a),
+        )
+    });
     shown.truncate(QUEUE_MAX);
     Ok(never_cached(pages::queue(frame, &shown, open_only, &person.user_name(), Timestamp::now())?))
 }
@@ -122,7 +127,11 @@ pub async fn review(
     write(&app, frame, &found, &person, typed, json!({ "reviews": reviews })).await
 }
 
-fn read_review(typed: &Typed, user: &str, now: Timestamp) -> Result<Review, Vec<(&'static str, &'static str)>> {
+fn read_review(
+    typed: &Typed,
+    user: &str,
+    now: Timestamp,
+) -> Result<Review, Vec<(&'static str, &'static str)>> {
     let mut errors = Vec::new();
     let recused = typed.recused == "on";
     let mut score = |field, text: &str| match text.parse::<i64>() {
@@ -244,7 +253,13 @@ async fn write(
     }
 }
 
-async fn show(app: &App, frame: Frame, name: &str, person: &Principal, typed: Typed) -> Result<Response, Error> {
+async fn show(
+    app: &App,
+    frame: Frame,
+    name: &str,
+    person: &Principal,
+    typed: Typed,
+) -> Result<Response, Error> {
     let found = view::find(app, name)?;
     let draft = app.store.draft_of_application(name).await?;
     let files = match &draft {
@@ -253,7 +268,9 @@ async fn show(app: &App, frame: Frame, name: &str, person: &Principal, typed: Ty
     };
     let others = view::all(app).into_iter();
     let others: Vec<_> = others
-        .filter(|other| other.name_any() != name && other.spec.organisation.eq_ignore_ascii_case(&found.spec.organisation))
+        .filter(|other| {
+            other.name_any() != name && other.spec.organisation.eq_ignore_ascii_case(&found.spec.organisation)
+        })
         .take(20)
         .collect();
     let wrong = !typed.errors.is_empty() || !typed.refused.is_empty();

@@ -79,20 +79,21 @@ pub struct TierView {
 /// Reserves that take applications, and members.
 pub fn parties(app: &App) -> Vec<Party> {
     let Some(treaty) = app.pool.treaty() else { return Vec::new() };
-    let reserves = treaty.spec.reserves.iter().filter(|reserve| reserve.opening.is_none()).map(|reserve| Party {
-        name: reserve.name.clone(),
-        is_reserve: true,
-        tiers: reserve
-            .tiers
-            .iter()
-            .map(|tier| TierView {
-                name: tier.name.clone(),
-                most_gpus: tier.most_gpus,
-                gpu_hours: tier.gpu_hours,
-                days: tier.decided_within_days,
-            })
-            .collect(),
-    });
+    let reserves =
+        treaty.spec.reserves.iter().filter(|reserve| reserve.opening.is_none()).map(|reserve| Party {
+            name: reserve.name.clone(),
+            is_reserve: true,
+            tiers: reserve
+                .tiers
+                .iter()
+                .map(|tier| TierView {
+                    name: tier.name.clone(),
+                    most_gpus: tier.most_gpus,
+                    gpu_hours: tier.gpu_hours,
+                    days: tier.decided_within_days,
+                })
+                .collect(),
+        });
     let members = treaty.spec.members.iter();
     let members = members.map(|m| Party { name: m.name.clone(), is_reserve: false, tiers: Vec::new() });
     reserves.chain(members).collect()
@@ -156,7 +157,8 @@ pub fn is_approved(application: &Application) -> bool {
 
 /// Waits until the watch has brought this version, so that who changed something sees it; not longer than a second.
 pub async fn wait_for(app: &App, changed: &Application) {
-    let version = |a: &Application| a.metadata.resource_version.as_deref().and_then(|v| v.parse::<u64>().ok());
+    let version =
+        |a: &Application| a.metadata.resource_version.as_deref().and_then(|v| v.parse::<u64>().ok());
     for _ in 0..40 {
         let seen = find(app, &changed.name_any()).ok();
         if seen.is_some_and(|seen| version(&seen) >= version(changed)) {

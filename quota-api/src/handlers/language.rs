@@ -30,10 +30,8 @@ pub struct Choice {
 /// Sets the cookie. It changes nothing but how pages read, so a link may do it.
 pub async fn choose(Query(Choice { to, back }): Query<Choice>) -> Result<impl IntoResponse, Error> {
     let language = Language::of_code(&to).ok_or(Error::NotFound)?;
-    let cookie = format!(
-        "{COOKIE}={}; Path=/; Max-Age={REMEMBERED_SECONDS}; SameSite=Lax; HttpOnly",
-        language.code()
-    );
+    let cookie =
+        format!("{COOKIE}={}; Path=/; Max-Age={REMEMBERED_SECONDS}; SameSite=Lax; HttpOnly", language.code());
     Ok(([(CACHE_CONTROL, "no-store".to_owned()), (SET_COOKIE, cookie)], Redirect::to(own_path(&back))))
 }
 

@@ -6,5 +6,4 @@ pub mod guests;
 pub mod language;
 pub mod login;
 pub mod operations;
-pub mod public;
 pub mod tokens;

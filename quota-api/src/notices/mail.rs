@@ -26,17 +26,26 @@ impl Mailer {
     /// With a sentence that names the option to mend.
     pub fn new(url: &str, from: &str, origin: &str) -> Result<Self, String> {
         let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(url)
-            .map_err(|error| format!("--smtp is no address of a mail server, such as smtps://user@mail.example.org: {error}"))?
+            .map_err(|error| {
+                format!(
+                    "--smtp is no address of a mail server, such as smtps://user@mail.example.org: {error}"
+                )
+            })?
             .timeout(Some(super::ANSWER_TIMEOUT))
             .build();
-        let from = from
-            .parse()
-            .map_err(|error| format!("--mail-from {from} is no mail address, such as Concord <access@example.org>: {error}"))?;
+        let from = from.parse().map_err(|error| {
+            format!("--mail-from {from} is no mail address, such as Concord <access@example.org>: {error}")
+        })?;
         Ok(Self { transport, from, origin: origin.trim_end_matches('/').to_owned() })
     }
 
     /// Sends one mail.
-    pub(super) async fn send(&self, application: &Application, event: Event, to: &Contact) -> Result<(), String> {
+    pub(super) async fn send(
+        &self,
+        application: &Application,
+        event: Event,
+        to: &Contact,
+    ) -> Result<(), String> {
         let (subject, body) = text(application, event, &self.origin, &to.language);
         let to: Mailbox = to.address.parse().map_err(|error| format!("no mail address: {error}"))?;
         let mail = Message::builder()
@@ -55,7 +64,8 @@ fn text(application: &Application, event: Event, origin: &str, language: &str) -
     let words = Words(Language::of_code(language).unwrap_or_default());
     let name = application.name_any();
     // A line break would end the subject's header; the kind refuses none.
-    let title: String = application.spec.title.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let title: String =
+        application.spec.title.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let key = match event {
         Event::Submitted => "mail-submitted",
         Event::Decided => "mail-decided",
@@ -71,7 +81,9 @@ fn text(application: &Application, event: Event, origin: &str, language: &str) -
     };
     if let Some(decision) = decision {
         let outcome = match decision.outcome {
-            concord_api::application::Outcome::Approved => stage_key(concord_api::application::Stage::Approved),
+            concord_api::application::Outcome::Approved => {
+                stage_key(concord_api::application::Stage::Approved)
+            }
             concord_api::application::Outcome::Refused => stage_key(concord_api::application::Stage::Refused),
         };
         lines.push(format!("{}: {}", words.get("decision"), words.get(outcome)));

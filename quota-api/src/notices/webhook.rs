@@ -53,8 +53,11 @@ impl Webhook {
             "outcome": application.answer().map(|decision| decision.outcome),
         })
         .to_string();
-        let signature: String =
-            hmac::sign(&self.key, body.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let signature: String = hmac::sign(&self.key, body.as_bytes())
+            .as_ref()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         let request = self
             .http
             .post(self.url.clone())

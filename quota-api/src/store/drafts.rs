@@ -46,8 +46,15 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not do it.
-    pub async fn add_draft(&self, id: &str, owner: &str, body: &str, now: Timestamp) -> Result<bool, StoreError> {
-        let count = query("SELECT COUNT(*) AS n FROM drafts WHERE owner = $1 AND application IS NULL").bind(owner);
+    pub async fn add_draft(
+        &self,
+        id: &str,
+        owner: &str,
+        body: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let count =
+            query("SELECT COUNT(*) AS n FROM drafts WHERE owner = $1 AND application IS NULL").bind(owner);
         let open: i64 = count.fetch_one(self.pool()).await?.try_get("n")?;
         if open >= DRAFTS_MAX {
             return Ok(false);
@@ -86,7 +93,9 @@ impl Store {
     /// # Errors
     /// When the database does not do it.
     pub async fn drafts(&self, owner: &str) -> Result<Vec<Draft>, StoreError> {
-        let found = query("SELECT * FROM drafts WHERE owner = $1 AND application IS NULL ORDER BY changed_ms DESC, id");
+        let found = query(
+            "SELECT * FROM drafts WHERE owner = $1 AND application IS NULL ORDER BY changed_ms DESC, id",
+        );
         found.bind(owner).fetch_all(self.pool()).await?.iter().map(draft_of).collect()
     }
 
@@ -94,11 +103,18 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not do it.
-    pub async fn change_draft(&self, id: &str, owner: &str, body: &str, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn change_draft(
+        &self,
+        id: &str,
+        owner: &str,
+        body: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let change = query(
             "UPDATE drafts SET body = $1, changed_ms = $2 WHERE id = $3 AND owner = $4 AND application IS NULL",
         );
-        let done = change.bind(body).bind(now.as_millisecond()).bind(id).bind(owner).execute(self.pool()).await?;
+        let done =
+            change.bind(body).bind(now.as_millisecond()).bind(id).bind(owner).execute(self.pool()).await?;
         Ok(done.rows_affected() == 1)
     }
 

@@ -60,7 +60,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not do it.
-    pub async fn set_contact(&self, person: &str, contact: &Contact, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn set_contact(
+        &self,
+        person: &str,
+        contact: &Contact,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         query(
             "INSERT INTO contacts (person, address, language, changed_ms) VALUES ($1, $2, $3, $4) \
              ON CONFLICT (person) DO UPDATE SET address = excluded.address, language = excluded.language, changed_ms = excluded.changed_ms",
@@ -145,7 +150,12 @@ impl Store {
     ///
     /// # Errors
     /// When the database does not do it.
-    pub async fn notice_tried(&self, id: &str, fault: Option<&str>, now: Timestamp) -> Result<(), StoreError> {
+    pub async fn notice_tried(
+        &self,
+        id: &str,
+        fault: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let sent = fault.is_none().then(|| now.as_millisecond());
         query("UPDATE notices SET sent_ms = $1, fault = $2 WHERE id = $3")
             .bind(sent)

@@ -7,11 +7,15 @@ pub mod browser;
 pub mod cluster;
 pub mod database;
 pub mod objects;
+pub mod people;
 pub mod provider;
+pub mod real;
+pub mod scene;
 pub mod site;
 
 use concord_quota_api::{
-    acting::Acting, app::App, auth::Login, may::Rights, metrics::Metrics, pool::Pool, store::Store,
+    acting::Acting, app::App, auth::Login, jobs::Jobs, limits::Limits, may::Rights, metrics::Metrics,
+    pool::Pool, public::Public, store::Store,
 };
 
 /// A server's state with a database of its own; the file is forgotten with the machine's temporary files.
@@ -27,6 +31,9 @@ pub fn app_on(pool: Pool, login: Option<Login>, client: kube::Client, store: Sto
         acting: Acting::new(client),
         rights: Rights::default(),
         store,
+        jobs: Jobs::default(),
+        public: Public::default(),
+        limits: Limits::default(),
         metrics: Metrics::new().unwrap(),
     }
 }
