@@ -145,8 +145,8 @@ pub async fn page(
         times: Times::of(&history, Links::new("/use/promises", window, None), &asked, now),
         chart: Bars::of(
             "promises",
-            words.get("promises-chart-title"),
-            words.get("promises-chart-text"),
+            words.get("public-promises-chart-title"),
+            words.get("public-promises-chart-text"),
             &rows,
         ),
         missed: accounts.iter().map(|account| account.missed_minutes).max().unwrap_or(0),
