@@ -116,7 +116,9 @@ fn accounts(history: &History) -> Vec<MemberAccount> {
             sampled_minutes: minutes(total.samples),
         }
     };
-    history.names.iter().map(account).collect()
+    let mut accounts: Vec<MemberAccount> = history.names.iter().map(account).collect();
+    accounts.sort_by(|one, other| one.member.cmp(&other.member));
+    accounts
 }
 
 /// The page.

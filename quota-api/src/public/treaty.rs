@@ -128,6 +128,12 @@ struct MemberShown {
     has_lending: bool,
 }
 
+impl Shown {
+    fn has_countries(&self) -> bool {
+        self.members.iter().any(|member| !member.country.is_empty())
+    }
+}
+
 struct ReserveShown {
     name: String,
     size: String,
