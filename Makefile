@@ -118,6 +118,12 @@ test-prerequisites: prerequisites
 		command -v "$${pair%%:*}" >/dev/null 2>&1 || missing="$$missing $${pair##*:}"; done; \
 	[ -z "$$missing" ] || $$([ "$$(id -u)" = 0 ] || echo sudo) apt-get install --yes --no-install-recommends $$missing \
 		|| { echo "tests open the pages in a browser and check them; install: sudo apt-get install$$missing" >&2; exit 1; }
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || [ -n "$$CONCORD_TEST_POSTGRES" ] \
+		|| $$([ "$$(id -u)" = 0 ] || echo sudo) apt-get install --yes --no-install-recommends postgresql \
+		|| { echo "tests of the portal's store use PostgreSQL; install: sudo apt-get install postgresql" >&2; exit 1; }
+	@command -v node >/dev/null && command -v npm >/dev/null \
+		|| $$([ "$$(id -u)" = 0 ] || echo sudo) apt-get install --yes --no-install-recommends nodejs npm \
+		|| { echo "tests of login run an OpenID provider in Node.js; install: sudo apt-get install nodejs npm" >&2; exit 1; }
 
 test: test-prerequisites lint ## Format, lints, unit, property and integration tests; the last ones start real control planes
 	@# Some tests run programs of other packages, and load the simulated driver.

@@ -4,6 +4,7 @@ pub mod check;
 pub mod diff;
 pub mod explain;
 mod files;
+pub mod login;
 mod nodes;
 pub mod print;
 mod render;

@@ -44,6 +44,8 @@ enum Command {
     Simulate(Box<Simulate>),
     /// Tell why a claim waits, when it will start, and what would change it
     Explain(Box<commands::explain::Arguments>),
+    /// Get a token from the portal for kubectl, which runs this by itself; see the kubeconfig on the portal's page My account
+    Login(commands::login::Arguments),
     /// Print completions for a shell: source <(concord completion bash)
     Completion(commands::print::CompletionArguments),
     /// Print the manual page: concord man | man -l -
@@ -90,6 +92,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Diff(arguments) => commands::diff::run(&arguments),
         Command::Simulate(simulate) => simulate.run().map(|()| true),
         Command::Explain(arguments) => commands::explain::run(&arguments).map(|()| true),
+        Command::Login(arguments) => commands::login::run(&arguments).map(|()| true),
         Command::Completion(arguments) => commands::print::completion(&arguments, &mut Arguments::command()),
         Command::Man => commands::print::manual(Arguments::command()),
     }

@@ -1,27 +1,14 @@
 //! Quotas inside members: which count, since when, and what their writers are told. A text counts from the moment at
 //! which the operator has said so in its status, so that a restart goes on as if nothing had happened. Pure.
 
-use std::sync::Arc;
-
-use concord_api::snapshot::millis;
+pub use concord_api::member_quota::in_force;
 use concord_api::{MemberQuota, MemberQuotaStatus, conditions};
-use concord_treaty::quota::QuotaInForce;
 use concord_treaty::treaty::Treaty as Rules;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
 use crate::standing::told;
-
-/// The quotas that claims are decided by.
-pub fn in_force<'a>(quotas: impl Iterator<Item = &'a MemberQuota>, rules: &Rules) -> Vec<QuotaInForce> {
-    let counts = |quota: &MemberQuota| {
-        let since = quota.status.as_ref().filter(|_| quota.is_in_force())?.in_force_since.as_ref()?;
-        let (member, shares) = (rules.member_id(&quota.name_any())?, quota.under(rules).ok()?);
-        Some(QuotaInForce { member, quota: Some(Arc::new(shares)), since: millis(since.0) })
-    };
-    quotas.filter_map(counts).collect()
-}
 
 /// Statuses that say something new: a text that was not looked at yet, or that the treaty now in force answers otherwise.
 pub fn statuses<'a>(
@@ -60,6 +47,7 @@ fn status(
 
 #[cfg(test)]
 mod tests {
+    use concord_api::snapshot::millis;
     use concord_treaty::document::Document;
     use serde_json::{Value, json};
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::acting::Acting;
 use crate::auth::Login;
+use crate::jobs::Jobs;
 use crate::limits::Limits;
 use crate::may::Rights;
 use crate::metrics::Metrics;
@@ -23,6 +24,8 @@ pub struct App {
     pub rights: Rights,
     /// What the cluster does not hold.
     pub store: Store,
+    /// What requests about jobs share.
+    pub jobs: Jobs,
     /// What only public pages need.
     pub public: Public,
     /// What keeps one client from taking the server away from the others.

@@ -13,7 +13,7 @@ pub enum Error {
     #[error("The data is not there yet; still waiting for {0}. Try again in a few seconds.")]
     NotReady(String),
     /// No OpenID provider is configured.
-    #[error("Login is not configured on this server: it was started without --issuer.")]
+    #[error("Login is not configured on this server: it was started without --providers.")]
     LoginNotConfigured,
     /// No session, or it has ended.
     #[error("You are not logged in, or your session has ended. Log in at /login.")]
@@ -29,6 +29,15 @@ pub enum Error {
     /// The provider cannot be reached or answers nonsense.
     #[error("The identity provider cannot be reached at the moment. Try again in a minute.")]
     ProviderUnavailable,
+    /// A provider's word that sessions have ended is not what it should be.
+    #[error("This logout token was refused.")]
+    LogoutRefused,
+    /// A guest whom nobody has let in yet.
+    #[error("You are logged in as a guest, and nobody has let you in yet. Ask for access at /guest.")]
+    GuestFirst,
+    /// Too often.
+    #[error("This was tried too often. Log out, log in again and try once more.")]
+    TooMany,
     /// A request from a page of another site.
     #[error("This request came from another site and was refused. Use the form on this server's own page.")]
     OtherSite,
@@ -50,6 +59,27 @@ pub enum Error {
     /// No such page.
     #[error("There is no such page. The front page is /.")]
     NotFound,
+    /// The cluster said no: a policy, a quota, or the shape of an object.
+    #[error("The cluster refused this: {0}")]
+    ClusterRefused(String),
+    /// A request whose body is longer than anything that is needed here.
+    #[error("This is too long. What is long belongs into the container image, not into the request.")]
+    TooLarge,
+    /// A document of another kind.
+    #[error("Send a JSON document, with Content-Type: application/json.")]
+    NotJson,
+    /// Fields with faults: JSON pointer and sentence.
+    #[error("Some fields are not as they should be.")]
+    Invalid(Vec<(&'static str, String)>),
+    /// A key that is unknown, has ended, or was revoked.
+    #[error("This key is not known here, has ended, or was revoked. Make another at /me/keys.")]
+    KeyUnknown,
+    /// A key that may not do this.
+    #[error("This key may not do this: {0}.")]
+    KeyTooNarrow(&'static str),
+    /// More at once than one person may have.
+    #[error("Too many {0} at once. Close some, or wait a little.")]
+    TooManyAtOnce(&'static str),
     /// What was sent makes no sense for this address.
     #[error("{0}")]
     BadRequest(String),
@@ -77,6 +107,13 @@ impl Error {
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
+            Self::ClusterRefused(_) => StatusCode::CONFLICT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::KeyUnknown => StatusCode::UNAUTHORIZED,
+            Self::KeyTooNarrow(_) => StatusCode::FORBIDDEN,
+            Self::TooManyAtOnce(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NotReady(_) | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::LoginNotConfigured | Self::NotFound | Self::NoTreaty => StatusCode::NOT_FOUND,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
@@ -84,6 +121,9 @@ impl Error {
             Self::NotLoggedIn => StatusCode::UNAUTHORIZED,
             Self::LoginRefused(_) | Self::BadRequest(_) | Self::BadParameter(_) => StatusCode::BAD_REQUEST,
             Self::ProviderSaidNo | Self::OtherSite | Self::NotAllowed(_) => StatusCode::FORBIDDEN,
+            Self::LogoutRefused => StatusCode::BAD_REQUEST,
+            Self::GuestFirst => StatusCode::FORBIDDEN,
+            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::Changed(_) => StatusCode::CONFLICT,
             Self::ClusterUnavailable | Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::ProviderUnavailable => StatusCode::BAD_GATEWAY,
@@ -153,7 +193,11 @@ impl From<Error> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        problem(self.0.status(), &self.0.to_string())
+        let faults = match &self.0 {
+            Error::Invalid(faults) => faults.as_slice(),
+            _ => &[],
+        };
+        problem_with(self.0.status(), &self.0.to_string(), faults)
     }
 }
 
@@ -169,6 +213,18 @@ pub struct ProblemDocument {
     pub status: u16,
     /// What is wrong and what to do, in English.
     pub detail: String,
+    /// What is wrong in single fields; absent when that is not the case.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldProblem>,
+}
+
+/// What is wrong in one field.
+#[derive(Serialize, ToSchema)]
+pub struct FieldProblem {
+    /// JSON pointer to the field in the document that was sent.
+    pub pointer: &'static str,
+    /// What is wrong and what to do.
+    pub detail: String,
 }
 
 /// What a route with parameters may answer instead; what any route may answer is added to the document as a whole.
@@ -183,11 +239,18 @@ pub enum Refusals {
 /// A problem document as an answer.
 #[must_use]
 pub fn problem(status: StatusCode, detail: &str) -> Response {
+    problem_with(status, detail, &[])
+}
+
+/// The same with what is wrong in single fields.
+fn problem_with(status: StatusCode, detail: &str, faults: &[(&'static str, String)]) -> Response {
+    let fault = |(pointer, detail): &(&'static str, String)| FieldProblem { pointer, detail: detail.clone() };
     let document = ProblemDocument {
         kind: "about:blank",
         title: status.canonical_reason(),
         status: status.as_u16(),
         detail: detail.to_owned(),
+        errors: faults.iter().map(fault).collect(),
     };
     let headers = [(header::CONTENT_TYPE, "application/problem+json"), (header::CACHE_CONTROL, "no-store")];
     (status, headers, serde_json::to_string(&document).unwrap_or_default()).into_response()

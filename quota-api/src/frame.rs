@@ -7,10 +7,11 @@ use axum::http::request::Parts;
 use jiff::Timestamp;
 use openidconnect::url::form_urlencoded;
 
-use crate::app::Shared;
-use crate::auth::Principal;
+use crate::app::{App, Shared};
+use crate::auth::{ADMITTED, Principal};
 use crate::error::Error;
 use crate::language::{Language, Words};
+use crate::store::sessions::Session;
 
 /// Header, language and switch of a page.
 #[derive(Debug, Clone, Default)]
@@ -83,29 +84,64 @@ impl FromRequestParts<Shared> for Frame {
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Infallible> {
         let words = Words(Language::of_request(parts.uri.query(), &parts.headers));
-        let person = person(parts, app);
+        // Public pages do not need the database: without it, nobody is logged in on them.
+        let session = session(parts, app).await.unwrap_or_default();
+        let person = session.map(|session| session.principal);
         let path = parts.uri.path().to_owned();
         let query = parts.uri.query().unwrap_or_default().to_owned();
         Ok(Self { words, path, query, login: app.login.is_some(), person })
     }
 }
 
-/// Who asks; a request without a session is refused.
-pub struct Person(pub Principal);
+/// The session in which something is asked, also of a guest whom nobody has let in yet; a request without one is refused.
+pub struct Visit(pub Session);
 
-impl FromRequestParts<Shared> for Person {
+impl FromRequestParts<Shared> for Visit {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Error> {
         if app.login.is_none() {
             return Err(Error::LoginNotConfigured);
         }
-        person(parts, app).map(Self).ok_or(Error::NotLoggedIn)
+        session(parts, app).await?.map(Self).ok_or(Error::NotLoggedIn)
     }
 }
 
-fn person(parts: &Parts, app: &Shared) -> Option<Principal> {
-    app.login.as_ref().and_then(|login| login.principal(&parts.headers, Timestamp::now()))
+/// Who asks; a request without a session is refused, and so is a guest whom nobody has let in yet.
+pub struct Person(pub Principal);
+
+impl FromRequestParts<Shared> for Person {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Shared) -> Result<Self, Error> {
+        let Visit(session) = Visit::from_request_parts(parts, app).await?;
+        admitted(app, session.principal).await.map(Self)
+    }
+}
+
+/// The person with the rights of now: a guest whom nobody has let in yet is refused, one who was let in has the group for it.
+pub(crate) async fn admitted(app: &App, mut principal: Principal) -> Result<Principal, Error> {
+    if app.login.as_ref().is_none_or(|login| login.is_guest(&principal)) {
+        if !app.store.guests().is_approved(&principal.user_name()).await? {
+            return Err(Error::GuestFirst);
+        }
+        principal.groups = vec![ADMITTED.to_owned()];
+    }
+    Ok(principal)
+}
+
+/// What one request has learned of its session, so that it asks the database once.
+#[derive(Clone)]
+struct Known(Option<Session>);
+
+async fn session(parts: &mut Parts, app: &App) -> Result<Option<Session>, Error> {
+    let Some(login) = &app.login else { return Ok(None) };
+    if let Some(Known(session)) = parts.extensions.get::<Known>() {
+        return Ok(session.clone());
+    }
+    let session = login.session(&app.store, &parts.headers, Timestamp::now()).await?;
+    parts.extensions.insert(Known(session.clone()));
+    Ok(session)
 }
 
 #[cfg(test)]

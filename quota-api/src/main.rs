@@ -7,19 +7,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use axum_server::tls_rustls::RustlsConfig;
 use clap::{Args, Parser};
 use concord_quota_api::acting::Acting;
-use concord_quota_api::app::App;
-use concord_quota_api::auth::{Login, Provider, ProviderConfig};
+use concord_quota_api::app::{App, Shared};
+use concord_quota_api::auth::{ClusterAddress, Lifetimes, Login, Provider, PublicUrl, providers_file};
 use concord_quota_api::energy::Energy;
 use concord_quota_api::history::sampler;
+use concord_quota_api::jobs::Jobs;
 use concord_quota_api::limits::{Limits, Network, Rates};
 use concord_quota_api::may::Rights;
 use concord_quota_api::metrics::Metrics;
 use concord_quota_api::notices::{self, Mailer, Ways, Webhook};
 use concord_quota_api::pool::Pool;
 use concord_quota_api::public::Public;
-use concord_quota_api::router::router;
+use concord_quota_api::router::{for_api_server, router};
 use concord_quota_api::store::Store;
 use jiff::SignedDuration;
 use openidconnect::url::Url;
@@ -29,7 +31,7 @@ use openidconnect::url::Url;
 #[command(
     version,
     about,
-    after_help = "The cluster is found as kubectl finds it: KUBECONFIG, ~/.kube/config, or the pod's service account. It needs get, list and watch of treaties and gpuclaims in concord.dev, and for all that the public pages can show of projects and gpunodes there and of nodes.\n\nWithout --issuer there is no login; the public pages need none.\n\nExample:\n  concord-quota-api --issuer https://id.example.org --client-id concord --client-secret-file secret --public-url https://quota.example.org"
+    after_help = "The cluster is found as kubectl finds it: KUBECONFIG, ~/.kube/config, or the pod's service account. What it must be allowed is the ClusterRole concord-quota-api of the chart.\n\nWithout --providers there is no login; the public pages need none.\n\nExample:\n  concord-quota-api --providers providers.yaml --public-url https://quota.example.org"
 )]
 struct Arguments {
     /// Address to listen on; TLS is the ingress's work.
@@ -97,30 +99,44 @@ struct PublicArguments {
 #[derive(Args)]
 #[command(next_help_heading = "Login")]
 struct LoginArguments {
-    /// OpenID provider, exactly as its discovery document names it.
-    #[arg(long, value_name = "URL", requires_all = ["client_id", "client_secret_file", "public_url"])]
-    issuer: Option<String>,
-    /// Name of this server at the provider; its redirect URI there is <PUBLIC-URL>/callback.
-    #[arg(long, value_name = "ID", requires = "issuer")]
-    client_id: Option<String>,
-    /// File with the secret that belongs to it; a line break at its end is ignored.
-    #[arg(long, value_name = "FILE", requires = "issuer")]
-    client_secret_file: Option<PathBuf>,
-    /// Where browsers reach this server, such as <https://quota.example.org>.
-    #[arg(long, value_name = "URL", requires = "issuer")]
+    /// YAML file of the identity providers; docs/login.md describes it.
+    #[arg(long, env = "CONCORD_PROVIDERS", value_name = "FILE", requires = "public_url")]
+    providers: Option<PathBuf>,
+    /// Where browsers reach this server, such as <https://quota.example.org>. Each provider must know
+    /// <PUBLIC-URL>/callback/<NAME>.
+    #[arg(long, env = "CONCORD_PUBLIC_URL", value_name = "URL", requires = "providers")]
     public_url: Option<String>,
-    /// Scope to ask for beyond openid; may be repeated.
-    #[arg(long = "extra-scope", value_name = "SCOPE", requires = "issuer")]
-    extra_scopes: Vec<String>,
-    /// Claim that holds a person's groups, in the ID token or else in the user info.
-    #[arg(long, value_name = "CLAIM", default_value = "groups")]
-    groups_claim: String,
-    /// PEM file of further certificate authorities, for a provider with a private one.
-    #[arg(long, value_name = "FILE", requires = "issuer")]
-    issuer_ca_file: Option<PathBuf>,
-    /// Hours until a session ends.
+    /// Hours until a session ends, whatever happens in it.
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(i64).range(1..=168))]
     session_hours: i64,
+    /// Minutes until a session ends in which nothing is asked.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(i64).range(1..=10080))]
+    session_idle_minutes: i64,
+    /// Address with TLS at which the API server fetches the keys of our tokens, if it cannot reach the public one.
+    #[arg(long, value_name = "ADDRESS", requires_all = ["providers", "token_certificate", "token_key"])]
+    token_listen: Option<SocketAddr>,
+    /// PEM file of the certificate of --token-listen.
+    #[arg(long, value_name = "FILE", requires = "token_listen")]
+    token_certificate: Option<PathBuf>,
+    /// PEM file of its key.
+    #[arg(long, value_name = "FILE", requires = "token_listen")]
+    token_key: Option<PathBuf>,
+    /// Issuer in our tokens, as the API server's AuthenticationConfiguration names it; by default the public URL.
+    #[arg(long, value_name = "URL", requires = "providers")]
+    token_issuer: Option<String>,
+    /// Address of the API server in the kubeconfig that people get; without it they get none.
+    #[arg(long, value_name = "URL", requires = "providers")]
+    kube_server: Option<String>,
+    /// PEM file of its certificate authority.
+    #[arg(long, value_name = "FILE", requires = "kube_server")]
+    kube_ca_file: Option<PathBuf>,
+}
+
+/// Where the API server asks, with what certificate.
+struct TokenListener {
+    listen: SocketAddr,
+    certificate: PathBuf,
+    key: PathBuf,
 }
 
 #[tokio::main]
@@ -128,7 +144,7 @@ async fn main() -> anyhow::Result<()> {
     let Arguments { listen, log_json, database, public, login, notices } = Arguments::parse();
     start_log(log_json);
     let ways = configure_notices(notices, login.public_url.as_deref())?;
-    let login = configure_login(login)?;
+    let (login, token_listener) = configure_login(login)?;
     let config =
         kube::Config::infer().await.context("no cluster found: set KUBECONFIG or run inside a cluster")?;
     let client = kube::Client::try_from(config).context("the cluster's configuration cannot be used")?;
@@ -141,6 +157,7 @@ async fn main() -> anyhow::Result<()> {
         acting: Acting::new(client),
         rights: Rights::default(),
         store,
+        jobs: Jobs::default(),
         public,
         limits,
         metrics: Metrics::new()?,
@@ -155,6 +172,7 @@ async fn main() -> anyhow::Result<()> {
         () = sampler::run(app.clone()) => bail!("the sampler ended"),
         () = notices::run(app.clone(), ways) => bail!("the notices ended"),
         served = axum::serve(listener, service).into_future() => served.context("cannot serve"),
+        served = serve_keys(token_listener, app) => served,
         told = stop_signal() => told.context("cannot wait for signals"),
     }
 }
@@ -181,38 +199,65 @@ fn configure_notices(arguments: NoticeArguments, public_url: Option<&str>) -> an
     Ok(ways)
 }
 
-fn configure_login(arguments: LoginArguments) -> anyhow::Result<Option<Login>> {
+fn configure_login(arguments: LoginArguments) -> anyhow::Result<(Option<Login>, Option<TokenListener>)> {
     let LoginArguments {
-        issuer,
-        client_id,
-        client_secret_file,
+        providers,
         public_url,
-        extra_scopes,
-        groups_claim,
-        issuer_ca_file,
         session_hours,
+        session_idle_minutes,
+        token_listen,
+        token_certificate,
+        token_key,
+        token_issuer,
+        kube_server,
+        kube_ca_file,
     } = arguments;
-    let (Some(issuer), Some(client_id), Some(secret), Some(public_url)) =
-        (issuer, client_id, client_secret_file, public_url)
-    else {
-        return Ok(None);
+    let (Some(file), Some(public_url)) = (providers, public_url) else { return Ok((None, None)) };
+    let public = PublicUrl::parse(&public_url).map_err(anyhow::Error::msg).context("--public-url")?;
+    let configs = providers_file::load(&file).context("--providers cannot be used")?;
+    let providers =
+        configs.into_iter().map(|config| Provider::new(config, &public)).collect::<Result<_, _>>();
+    let providers =
+        providers.map_err(anyhow::Error::msg).with_context(|| format!("in {}", file.display()))?;
+    let lifetimes = Lifetimes {
+        session: SignedDuration::from_hours(session_hours),
+        idle: SignedDuration::from_mins(session_idle_minutes),
     };
-    let client_secret = std::fs::read_to_string(&secret)
-        .with_context(|| format!("--client-secret-file {} cannot be read", secret.display()))?;
-    let client_secret = client_secret.trim_end_matches(['\r', '\n']).to_owned();
-    if client_secret.is_empty() {
-        bail!("--client-secret-file {} is empty", secret.display());
+    let mut login = Login::new(providers, public, lifetimes);
+    if let Some(issuer) = token_issuer {
+        login.token_issuer = issuer;
     }
-    let ca_pem = issuer_ca_file
-        .map(|file| {
-            std::fs::read(&file)
-                .with_context(|| format!("--issuer-ca-file {} cannot be read", file.display()))
-        })
-        .transpose()?;
-    let config =
-        ProviderConfig { issuer, client_id, client_secret, public_url, extra_scopes, groups_claim, ca_pem };
-    let provider = Provider::new(config).map_err(anyhow::Error::msg)?;
-    Ok(Some(Login::new(provider, SignedDuration::from_hours(session_hours))))
+    if let Some(server) = kube_server {
+        let ca_pem = kube_ca_file
+            .map(|file| {
+                std::fs::read(&file)
+                    .with_context(|| format!("--kube-ca-file {} cannot be read", file.display()))
+            })
+            .transpose()?;
+        login.cluster = Some(ClusterAddress { server, ca_pem });
+    }
+    let listener = match (token_listen, token_certificate, token_key) {
+        (Some(listen), Some(certificate), Some(key)) => Some(TokenListener { listen, certificate, key }),
+        _ => None,
+    };
+    Ok((Some(login), listener))
+}
+
+/// Serves the keys to the API server; without a listener it never ends.
+async fn serve_keys(listener: Option<TokenListener>, app: Shared) -> anyhow::Result<()> {
+    let Some(TokenListener { listen, certificate, key }) = listener else {
+        return std::future::pending().await;
+    };
+    let config = RustlsConfig::from_pem_file(&certificate, &key).await.with_context(|| {
+        format!(
+            "--token-certificate {} and --token-key {} cannot be used",
+            certificate.display(),
+            key.display()
+        )
+    })?;
+    let service = for_api_server(app).into_make_service();
+    let served = axum_server::bind_rustls(listen, config).serve(service).await;
+    served.with_context(|| format!("cannot serve keys on {listen}; choose another --token-listen"))
 }
 
 async fn stop_signal() -> std::io::Result<()> {

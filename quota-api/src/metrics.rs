@@ -35,7 +35,10 @@ impl Metrics {
             let metric = IntGaugeVec::new(Opts::new(name, help), &["kind"])?;
             registry.register(Box::new(metric.clone())).map(|()| metric)
         };
-        let sessions = IntGauge::new("sessions", "Sessions kept; some may have expired.")?;
+        let sessions = IntGauge::new(
+            "sessions",
+            "Sessions kept, some of which may have expired; -1 while the database does not answer.",
+        )?;
         registry.register(Box::new(sessions.clone()))?;
         Ok(Self {
             requests: counters("http_requests_total", "Requests answered.", &["route", "method", "status"])?,
@@ -53,13 +56,12 @@ impl Metrics {
     ///
     /// # Errors
     /// When a metric cannot be encoded; a defect.
-    pub fn render(&self, app: &App) -> Result<String, prometheus::Error> {
+    pub fn render(&self, app: &App, sessions: i64) -> Result<String, prometheus::Error> {
         for (kind, live, objects) in app.pool.watches() {
             self.watch_live.with_label_values(&[kind]).set(i64::from(live));
             self.objects.with_label_values(&[kind]).set(i64::try_from(objects).unwrap_or(i64::MAX));
         }
-        let sessions = app.login.as_ref().map_or(0, |login| login.sessions.len());
-        self.sessions.set(i64::try_from(sessions).unwrap_or(i64::MAX));
+        self.sessions.set(sessions);
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }

@@ -2,21 +2,7 @@
 
 use askama::Template;
 
-use crate::auth::Principal;
 use crate::error::Error;
-use crate::frame::Frame;
-
-#[derive(Template)]
-#[template(path = "me.html")]
-struct Me<'a> {
-    principal: &'a Principal,
-    frame: Frame,
-}
-
-/// Who am I.
-pub fn me(principal: &Principal, frame: Frame) -> Result<String, Error> {
-    render(&Me { principal, frame })
-}
 
 /// The page, or the defect in the log.
 pub fn render(page: &impl Template) -> Result<String, Error> {

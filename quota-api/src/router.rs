@@ -16,9 +16,8 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::Shared;
 use crate::applications;
 use crate::error::Error;
-use crate::handlers::{language, login, operations};
-use crate::security;
-use crate::{error_page, limits, public};
+use crate::handlers::{account, device, guests, language, login, operations, tokens};
+use crate::{error_page, jobs, limits, public, security};
 
 /// No form here is longer than a few words.
 const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -32,7 +31,12 @@ fn areas() -> OpenApiRouter<Shared> {
         .merge(applications::routes())
         .merge(language::routes())
         .merge(login::routes())
+        .merge(account::routes())
+        .merge(guests::routes())
+        .merge(device::routes())
+        .merge(tokens::routes())
         .merge(operations::routes())
+        .merge(jobs::routes())
 }
 
 /// The OpenAPI document, from the same declarations as the routes.
@@ -63,6 +67,11 @@ fn compression() -> CompressionLayer<impl Predicate> {
         headers.get(http::header::CACHE_CONTROL).is_none_or(|cache| cache != "no-store")
     };
     CompressionLayer::new().gzip(true).compress_when(DefaultPredicate::new().and(public))
+}
+
+/// What the API server asks for to know our tokens, for an address of its own with TLS.
+pub fn for_api_server(app: Shared) -> Router {
+    tokens::for_api_server(app)
 }
 
 type Refusal = fn(ProtectionError) -> Response<Body>;

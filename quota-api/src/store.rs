@@ -4,9 +4,16 @@
 //! Statements keep to what both databases understand: `$1` parameters, TEXT, BIGINT and BYTEA columns, times as
 //! milliseconds, ids made here.
 
+pub mod api_keys;
+pub mod attempts;
+pub mod devices;
 pub mod drafts;
+pub mod guests;
 pub mod history;
 pub mod notices;
+pub mod sessions;
+pub mod signing_keys;
+pub mod submissions;
 
 use std::time::Duration;
 

@@ -136,11 +136,11 @@ async fn a_broken_connection_freezes_the_time_of_the_data_until_it_is_back() {
 #[tokio::test]
 async fn without_a_provider_the_login_routes_say_so() {
     let server = ready(&Cluster::with(&treaties(), &claims())).await;
-    for path in ["/login", "/callback?code=x&state=y", "/me"] {
+    for path in ["/login", "/callback/demo?code=x&state=y", "/me"] {
         let (status, _, html) = get(&server, path).await;
         assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
         assert!(
-            html.contains("Login is not configured on this server: it was started without --issuer."),
+            html.contains("Login is not configured on this server: it was started without --providers."),
             "{html}"
         );
     }

@@ -1,8 +1,10 @@
 //! MemberQuota: how one member splits its own share.
 
+use std::sync::Arc;
+
 use concord_treaty::diagnostic::Diagnostic;
 use concord_treaty::document::{InstitutionDocument, MemberQuotaDocument, PeopleDocument};
-use concord_treaty::quota::MemberQuota as Shares;
+use concord_treaty::quota::{MemberQuota as Shares, QuotaInForce};
 use concord_treaty::treaty::Treaty as Rules;
 use concord_treaty::treaty::support::simulator_only;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, MicroTime};
@@ -11,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::conditions;
+use crate::snapshot::millis;
 
 /// How a member splits its own share among institutions and projects. The object's name is the member's, so that rights
 /// can be given by name; see docs/treaty-language.md.
@@ -50,6 +53,16 @@ pub struct MemberQuotaStatus {
     /// Since when this text counts; what the member's line did before is not judged by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_force_since: Option<MicroTime>,
+}
+
+/// The quotas that claims are decided by.
+pub fn in_force<'a>(quotas: impl IntoIterator<Item = &'a MemberQuota>, rules: &Rules) -> Vec<QuotaInForce> {
+    let counts = |quota: &MemberQuota| {
+        let since = quota.status.as_ref().filter(|_| quota.is_in_force())?.in_force_since.as_ref()?;
+        let (member, shares) = (rules.member_id(&quota.name_any())?, quota.under(rules).ok()?);
+        Some(QuotaInForce { member, quota: Some(Arc::new(shares)), since: millis(since.0) })
+    };
+    quotas.into_iter().filter_map(counts).collect()
 }
 
 impl MemberQuota {

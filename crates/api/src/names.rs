@@ -10,6 +10,8 @@ pub const OPERATOR: &str = "concord-operator";
 pub const OPERATOR_USER: &str = "system:serviceaccount:concord-system:concord-operator";
 /// User as which the agents reach the API server; the token of each says on which node it runs.
 pub const AGENT_USER: &str = "system:serviceaccount:concord-system:concord-gpu-agent";
+/// As whom the portal speaks to the API server when it does not act as a person.
+pub const QUOTA_API_USER: &str = "system:serviceaccount:concord-system:concord-quota-api";
 /// Namespace of the operator and of its lease.
 pub const OPERATOR_NAMESPACE: &str = "concord-system";
 /// Lease whose holder is the operator that acts; its `leaseTransitions` is the fence of every write.
@@ -28,6 +30,8 @@ pub const ANNOTATION_SAVED_AT: &str = "concord.dev/saved-at";
 pub const ANNOTATION_RECLAIM_DEADLINE: &str = "concord.dev/reclaim-deadline";
 /// Annotation of a Job and its pods after notice: why, in a sentence.
 pub const ANNOTATION_RECLAIM_REASON: &str = "concord.dev/reclaim-reason";
+/// Annotation of what the portal makes: the form or key's request it came from, so that one that is sent twice makes one.
+pub const ANNOTATION_SUBMISSION: &str = "concord.dev/submission";
 
 /// Namespace label: the project that owns it. Set by the operator, guarded by an admission policy.
 pub const LABEL_PROJECT: &str = "concord.dev/project";

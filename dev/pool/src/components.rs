@@ -83,11 +83,23 @@ impl Setting<'_> {
     }
 
     /// The API server: RBAC, no anonymous callers, limits high enough that they are not what a replay measures.
-    pub fn apiserver(&self, port: u16, etcd_port: u16, token_file: &Path) -> Launch {
+    /// With `authentication` it also knows people by the portal's tokens.
+    pub fn apiserver(
+        &self,
+        port: u16,
+        etcd_port: u16,
+        token_file: &Path,
+        authentication: Option<&Path>,
+    ) -> Launch {
         let Certificates { authority, serving, etcd_authority, etcd_client, .. } = self.certificates;
         let Certificates { front_proxy_authority, service_account, .. } = self.certificates;
         let issuer = "https://kubernetes.default.svc";
-        self.launch(Tool::KubeApiserver)
+        let launch = self.launch(Tool::KubeApiserver);
+        let launch = match authentication {
+            Some(file) => launch.flag("authentication-config", file.display()),
+            None => launch,
+        };
+        launch
             .flag("etcd-servers", format!("https://127.0.0.1:{etcd_port}"))
             .flag("etcd-cafile", etcd_authority.display())
             .flag("etcd-certfile", etcd_client.certificate.display())
@@ -155,6 +167,36 @@ impl Setting<'_> {
             .flag("authentication-kubeconfig", kubeconfig.display())
             .flag("authorization-kubeconfig", kubeconfig.display())
     }
+}
+
+/// How the API server knows people by the tokens of an issuer, which it reaches by https with a certificate of that authority.
+/// Names and groups come with the prefix of the person's identity provider; nobody comes as a part of the cluster.
+pub fn authentication_configuration(issuer: &str, authority_pem: &str) -> serde_json::Value {
+    json!({
+        "apiVersion": "apiserver.config.k8s.io/v1",
+        "kind": "AuthenticationConfiguration",
+        "jwt": [{
+            "issuer": { "url": issuer, "certificateAuthority": authority_pem, "audiences": ["concord-kube"] },
+            "claimValidationRules": [{
+                "expression": "claims.exp - claims.iat <= 900",
+                "message": "a token is good for a quarter of an hour at most",
+            }],
+            "claimMappings": {
+                "username": { "claim": "sub", "prefix": "" },
+                "groups": { "claim": "groups", "prefix": "" },
+            },
+            "userValidationRules": [
+                {
+                    "expression": "user.username.contains(':') && !user.username.startsWith('system:')",
+                    "message": "a person's name has the prefix of an identity provider",
+                },
+                {
+                    "expression": "user.groups.all(group, group.contains(':') && !group.startsWith('system:'))",
+                    "message": "a group's name has the prefix of an identity provider",
+                },
+            ],
+        }],
+    })
 }
 
 /// The scheduler's configuration document.

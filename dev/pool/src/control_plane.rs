@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     certificates::Certificates,
-    components::{Setting, scheduler_configuration},
+    components::{Setting, authentication_configuration, scheduler_configuration},
     files::write_public,
     identity::{Identity, Tokens},
     kubeconfig, kwok,
@@ -45,6 +45,9 @@ pub struct Options {
     pub controllers: bool,
     /// Run kwok, without which no pod ever runs; only with the controllers.
     pub kwok: bool,
+    /// Issuer, an https address on this machine with the control plane's serving certificate, by whose tokens the API server
+    /// knows people too.
+    pub token_issuer: Option<String>,
     /// Who stops it.
     pub lifetime: Lifetime,
     /// Keep every confirmed write over a power failure. Off only in tests, where it saves time.
@@ -61,6 +64,7 @@ impl Options {
             identities: Vec::new(),
             controllers: true,
             kwok: true,
+            token_issuer: None,
             lifetime: Lifetime::Owned,
             durable: true,
             progress: Progress::default(),
@@ -120,7 +124,8 @@ pub struct Ports {
 impl ControlPlane {
     /// Starts everything and returns when it is ready for work. On failure all that was started is stopped again.
     pub async fn start(options: Options) -> Result<Self> {
-        let Options { data_dir, identities, controllers, kwok, lifetime, durable, progress } = options;
+        let Options { data_dir, identities, controllers, kwok, token_issuer, lifetime, durable, progress } =
+            options;
         let builder = progress.clone();
         let toolchain = tokio::task::spawn_blocking(move || Toolchain::ensure(&builder)).await??;
         fs::create_dir_all(&data_dir).with_context(|| format!("cannot create {}", data_dir.display()))?;
@@ -132,7 +137,7 @@ impl ControlPlane {
         let processes = Processes::new(&data_dir, lifetime)?;
         let mut plane = Self { data_dir, toolchain, processes, state };
         let workers = controllers.then_some(Workers { kwok });
-        match plane.bring_up(&identities, workers, durable).await {
+        match plane.bring_up(&identities, workers, token_issuer.as_deref(), durable).await {
             Ok(()) => {
                 progress.line(format!(
                     "control plane ready in {:.1} s at {}",
@@ -182,6 +187,14 @@ impl ControlPlane {
         Ok(Client::try_from(kubeconfig::load(&self.kubeconfig(name)).await?)?)
     }
 
+    /// Its keys and certificates.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn certificates(&self) -> Result<Certificates> {
+        Certificates::ensure(&self.data_dir.join("certificates"))
+    }
+
     /// The folder of this control plane.
     pub fn data_dir(&self) -> &Path {
         &self.data_dir
@@ -206,6 +219,7 @@ impl ControlPlane {
         &mut self,
         identities: &[Identity],
         workers: Option<Workers>,
+        token_issuer: Option<&str>,
         durable: bool,
     ) -> Result<()> {
         let certificates = Certificates::ensure(&self.data_dir.join("certificates"))?;
@@ -217,7 +231,15 @@ impl ControlPlane {
         let tokens = Tokens::ensure(self.data_dir.join("tokens.csv"), &everyone)?;
 
         self.start_etcd(&certificates, durable).await?;
-        self.start_apiserver(&certificates, &tokens, &everyone).await?;
+        let authentication = token_issuer
+            .map(|issuer| -> Result<PathBuf> {
+                let path = self.data_dir.join("authentication.json");
+                let document = authentication_configuration(issuer, &certificates.authority_pem()?);
+                write_public(&path, &document.to_string())?;
+                Ok(path)
+            })
+            .transpose()?;
+        self.start_apiserver(&certificates, &tokens, &everyone, authentication.as_deref()).await?;
         let Some(Workers { kwok }) = workers else { return self.state.save(&self.data_dir) };
         let admin = self.client(Identity::ADMIN).await?;
         if kwok {
@@ -255,6 +277,7 @@ impl ControlPlane {
         certificates: &Certificates,
         tokens: &Tokens,
         everyone: &[Identity],
+        authentication: Option<&Path>,
     ) -> Result<()> {
         let wanted = self.state.ports.apiserver;
         for attempt in 0..PORT_TRIES {
@@ -265,7 +288,8 @@ impl ControlPlane {
                 let (path, token) = (self.kubeconfig(&identity.name), tokens.of(identity)?);
                 kubeconfig::write(&path, &self.server(), &authority, &identity.user, token)?;
             }
-            let launch = self.setting(certificates).apiserver(port, self.state.ports.etcd, tokens.path());
+            let etcd = self.state.ports.etcd;
+            let launch = self.setting(certificates).apiserver(port, etcd, tokens.path(), authentication);
             let probe = Probe::new(kubeconfig::load(&self.kubeconfig(Identity::ADMIN)).await?, "/readyz")?;
             if self.launch_until_healthy(&launch, &probe).await? {
                 return Ok(());

@@ -24,6 +24,8 @@ pub mod kubeconfig;
 pub mod kubelet;
 pub mod kwok;
 pub mod nodes;
+pub mod openid_provider;
+pub mod people;
 pub mod pool;
 mod ports;
 pub mod prerequisites;

@@ -8,11 +8,15 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use concord_api::{Treaty, names::OPERATOR_USER};
+use concord_api::{
+    Treaty,
+    names::{OPERATOR_USER, QUOTA_API_USER},
+};
 use futures::future::try_join_all;
 use kube::Client;
 use serde::{Deserialize, Serialize};
 
+use crate::people::{self, PeoplePorts};
 use crate::{
     ControlPlane, Identity, Launch, Lifetime, Options, Processes, Progress, agents::Agents,
     files::write_public, kubeconfig, nodes, ports::prefer_port, probe::Probe, probe::until_healthy,
@@ -23,7 +27,7 @@ use crate::{
 pub const OPERATOR: &str = "concord-operator";
 /// Name of the public pages' log and record.
 pub const QUOTA_API: &str = "concord-quota-api";
-/// Identity of the audit, and of the public pages: both only read.
+/// Identity of the audit, which only reads.
 pub const AUDITOR: &str = "auditor";
 /// The supervisor never runs two operators, so one that was killed is not waited for longer than that.
 const LEASE_SECONDS: u32 = 5;
@@ -55,6 +59,12 @@ pub struct PoolState {
     /// Port of the public pages.
     #[serde(default)]
     pub quota_api_port: u16,
+    /// Port at which the API server fetches the keys of the portal's tokens.
+    #[serde(default)]
+    pub token_port: u16,
+    /// Ports of the identity providers.
+    #[serde(default)]
+    pub people: PeoplePorts,
     /// By node: port of the agent on it.
     #[serde(default)]
     pub agent_ports: BTreeMap<String, u16>,
@@ -74,6 +84,11 @@ impl PoolState {
     /// Address of the public pages.
     pub fn quota_api_url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.quota_api_port)
+    }
+
+    /// Issuer of the portal's tokens, as the API server knows it.
+    pub fn token_issuer(&self) -> String {
+        format!("https://127.0.0.1:{}", self.token_port)
     }
 
     /// Address of an endpoint of the operator.
@@ -129,6 +144,7 @@ pub async fn up(blueprint: &Blueprint, progress: &Progress) -> Result<ControlPla
 
     setup::install(&admin, &chart()).await?;
     setup::let_auditor_read(&admin).await?;
+    people::bind_roles(&admin).await?;
     progress.line("definitions, rights and admission policies are applied");
 
     let wanted = setup::nodes(&treaty)?;
@@ -141,8 +157,8 @@ pub async fn up(blueprint: &Blueprint, progress: &Progress) -> Result<ControlPla
     setup::apply_file(&admin, &blueprint.projects).await?;
     start_operator(&mut plane, &blueprint.operator).await?;
     progress.line("concord-operator is ready");
-    start_quota_api(&mut plane, &blueprint.quota_api).await?;
-    progress.line("the public pages are ready");
+    let people = start_quota_api(&mut plane, &blueprint.quota_api, progress).await?;
+    progress.line(format!("the portal is ready; who can log in (DEMO): {}", people.display()));
     blueprint.agents.start(&mut plane, progress).await?;
 
     let names = treaty.spec.members.iter().map(|member| manifest::namespace(&member.name));
@@ -169,10 +185,19 @@ async fn control_plane(data: &Path, treaty: &Treaty, progress: &Progress) -> Res
         .user(OPERATOR_USER)
         .group("system:serviceaccounts")
         .group("system:serviceaccounts:concord-system");
+    let quota_api = Identity::new(QUOTA_API)
+        .user(QUOTA_API_USER)
+        .group("system:serviceaccounts")
+        .group("system:serviceaccounts:concord-system");
+    let mut state = PoolState::load(data);
+    state.token_port = prefer_port((state.token_port != 0).then_some(state.token_port))?;
+    fs::create_dir_all(data).with_context(|| format!("cannot create {}", data.display()))?;
+    state.save(data)?;
     let researchers = treaty.spec.members.iter().map(|member| Identity::new(researcher(&member.name)));
     let options = Options {
         lifetime: Lifetime::Detached,
-        identities: [operator, Identity::new(AUDITOR)].into_iter().chain(researchers).collect(),
+        token_issuer: Some(state.token_issuer()),
+        identities: [operator, quota_api, Identity::new(AUDITOR)].into_iter().chain(researchers).collect(),
         progress: progress.clone(),
         ..Options::new(data)
     };
@@ -207,19 +232,37 @@ async fn start_operator(plane: &mut ControlPlane, program: &Path) -> Result<()> 
     setup::let_operator_review(&admin, &chart(), &url).await
 }
 
-/// Starts the public pages, without login: the local pool has no identity provider yet.
-async fn start_quota_api(plane: &mut ControlPlane, program: &Path) -> Result<()> {
+/// Starts the portal and the providers where its demo people log in; the file that says who they are.
+async fn start_quota_api(plane: &mut ControlPlane, program: &Path, progress: &Progress) -> Result<PathBuf> {
     let data = plane.data_dir().to_owned();
     plane.processes().stop(QUOTA_API)?;
     let mut state = PoolState::load(&data);
+    ensure!(
+        state.token_port != 0,
+        "this pool was started by an older release; start it anew with `make down up`"
+    );
     state.quota_api_port = prefer_port((state.quota_api_port != 0).then_some(state.quota_api_port))?;
+    let origin = state.quota_api_url("");
+    let files = people::start(plane, &mut state.people, &origin, progress).await?;
     state.save(&data)?;
+    let certificates = plane.certificates()?;
     let launch = Launch::new(QUOTA_API, program)
         .flag("listen", format!("127.0.0.1:{}", state.quota_api_port))
-        .env("KUBECONFIG", plane.kubeconfig(AUDITOR).display().to_string());
+        .flag("database", format!("sqlite://{}", data.join("portal.db").display()))
+        .flag("providers", files.providers.display())
+        .flag("public-url", &origin)
+        // The API server speaks to issuers by https only; browsers come without, since no browser knows the pool's authority.
+        .flag("token-listen", format!("127.0.0.1:{}", state.token_port))
+        .flag("token-certificate", certificates.serving.certificate.display())
+        .flag("token-key", certificates.serving.key.display())
+        .flag("token-issuer", state.token_issuer())
+        .flag("kube-server", plane.server())
+        .flag("kube-ca-file", certificates.authority.display())
+        .env("KUBECONFIG", plane.kubeconfig(QUOTA_API).display().to_string());
     plane.spawn(&launch)?;
     let probe = Probe::new(kube::Config::new(state.quota_api_url("").parse()?), "/readyz")?;
-    until_healthy(plane.processes(), QUOTA_API, &probe).await
+    until_healthy(plane.processes(), QUOTA_API, &probe).await?;
+    Ok(files.people)
 }
 
 /// Stops everything, and removes the data unless it is to be kept.

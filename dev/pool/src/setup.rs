@@ -114,13 +114,25 @@ pub async fn let_auditor_read(admin: &Client) -> Result<()> {
 /// # Errors
 /// When the API server refuses.
 pub async fn bind(admin: &Client, name: &str, role: &str, user: &str) -> Result<()> {
+    bind_subject(admin, name, role, ("User", user)).await
+}
+
+/// The same for a group.
+///
+/// # Errors
+/// When the API server refuses.
+pub async fn bind_group(admin: &Client, name: &str, role: &str, group: &str) -> Result<()> {
+    bind_subject(admin, name, role, ("Group", group)).await
+}
+
+async fn bind_subject(admin: &Client, name: &str, role: &str, (kind, subject): (&str, &str)) -> Result<()> {
     let group = "rbac.authorization.k8s.io";
     let binding = json!({
         "apiVersion": format!("{group}/v1"),
         "kind": "ClusterRoleBinding",
         "metadata": { "name": name },
         "roleRef": { "apiGroup": group, "kind": "ClusterRole", "name": role },
-        "subjects": [{ "apiGroup": group, "kind": "User", "name": user }],
+        "subjects": [{ "apiGroup": group, "kind": kind, "name": subject }],
     });
     apply(admin, &binding).await
 }

@@ -22,6 +22,7 @@ const OBJECTS_MAX: [(&str, &[(&str, u32)]); 2] = [
             ("count/deployments.apps", 1_000),
             ("count/statefulsets.apps", 1_000),
             ("count/configmaps", 1_000),
+            ("count/services", 1_000),
             // Nothing of a project listens for the world; the cluster's admin makes doors.
             ("services.loadbalancers", 0),
             ("services.nodeports", 0),

@@ -1,79 +1,145 @@
-//! Login: OpenID Connect code flow with PKCE, and a session of our own.
+//! Login: OpenID Connect code flow with PKCE at one of several providers, and a session of our own.
 //!
-//! The browser holds two cookies at most, both random and meaningless: one that binds a login to the browser that began
-//! it, one for the session. The server keeps only their hashes. Tokens of the provider are used once, to learn who
-//! came, and dropped.
+//! The browser holds two cookies at most, both random and meaningless: one that binds a login to the browser that began it,
+//! one for the session. The database keeps only their hashes. Tokens of the provider are used once, to learn who came, and
+//! dropped.
 
+mod answer;
+pub mod assurance;
+mod claims;
 mod cookies;
+pub(crate) mod logout_token;
 mod principal;
 mod provider;
-mod secret;
-mod vault;
+pub mod providers_file;
+mod public_url;
+pub(crate) mod secret;
 
 use axum::http::{HeaderMap, HeaderValue};
 use jiff::{SignedDuration, Timestamp};
 use openidconnect::url::Url;
 
 pub use cookies::Cookies;
-pub use principal::Principal;
-pub use provider::{Provider, ProviderConfig};
+pub use principal::{ADMITTED, Principal, is_plain};
+pub use provider::Provider;
+pub use public_url::{PublicUrl, own_path};
 
 use crate::error::Error;
 use crate::handlers::login::Answer;
-use provider::Attempt;
+use crate::store::Store;
+use crate::store::attempts::Attempt;
+use crate::store::sessions::{Kind, NewSession, Session};
 use secret::Secret;
-use vault::Vault;
 
 /// Time to type a password and find the second factor.
 const ATTEMPT_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
-/// Logins begun and not finished; at about 400 bytes each, 4 MB. Beyond it the oldest is forgotten.
-const ATTEMPTS_MAX: usize = 10_000;
-/// Sessions; at about 2 KB each with many groups, 40 MB. Beyond it the oldest is ended.
-const SESSIONS_MAX: usize = 20_000;
 
-/// Everything that login needs.
+/// How long somebody stays logged in.
+#[derive(Debug, Clone, Copy)]
+pub struct Lifetimes {
+    /// Whatever happens.
+    pub session: SignedDuration,
+    /// Without a request.
+    pub idle: SignedDuration,
+}
+
+/// Everything that login needs beside the database.
 pub struct Login {
-    provider: Provider,
-    attempts: Vault<Attempt>,
-    /// Who is logged in.
-    pub sessions: Vault<Principal>,
+    providers: Vec<Provider>,
+    lifetimes: Lifetimes,
     /// How cookies are named and guarded.
     pub cookies: Cookies,
     /// Origin of our own pages.
     pub origin: String,
-    session_lifetime: SignedDuration,
+    /// Where browsers reach us.
+    pub public: PublicUrl,
+    /// Our name as the issuer of tokens for the API server: the public address, unless the API server reaches us elsewhere.
+    pub token_issuer: String,
+    /// Where people's `kubectl` finds the API server; without it no kubeconfig is offered.
+    pub cluster: Option<ClusterAddress>,
+}
+
+/// An API server, as people reach it.
+#[derive(Debug, Clone)]
+pub struct ClusterAddress {
+    /// Address.
+    pub server: String,
+    /// Its certificate authority, PEM; without it the system's are trusted.
+    pub ca_pem: Option<Vec<u8>>,
+}
+
+/// A login that succeeded.
+pub(crate) struct Welcome {
+    /// To set.
+    pub(crate) cookies: [HeaderValue; 2],
+    /// Page of ours that the person wanted.
+    pub(crate) return_to: String,
 }
 
 impl Login {
-    /// Login with one provider; it is first contacted when somebody logs in.
+    /// Login with these providers; each is first contacted when somebody logs in there.
     #[must_use]
-    pub fn new(provider: Provider, session_lifetime: SignedDuration) -> Self {
-        let public = provider.public_url();
+    pub fn new(providers: Vec<Provider>, public: PublicUrl, lifetimes: Lifetimes) -> Self {
         Self {
-            attempts: Vault::new(ATTEMPTS_MAX),
-            sessions: Vault::new(SESSIONS_MAX),
-            cookies: Cookies::new(public.scheme() == "https"),
-            origin: public.origin().ascii_serialization(),
-            session_lifetime,
-            provider,
+            providers,
+            lifetimes,
+            cookies: Cookies::new(public.is_https()),
+            origin: public.origin(),
+            token_issuer: public.origin(),
+            public,
+            cluster: None,
         }
     }
 
+    /// All of them, in the order of the file.
+    #[must_use]
+    pub fn providers(&self) -> &[Provider] {
+        &self.providers
+    }
+
+    /// By its short name.
+    #[must_use]
+    pub fn provider(&self, name: &str) -> Option<&Provider> {
+        self.providers.iter().find(|provider| provider.name == name)
+    }
+
+    /// Whether somebody must let the person in first.
+    #[must_use]
+    pub fn is_guest(&self, principal: &Principal) -> bool {
+        // A provider that is no longer configured vouches for nobody.
+        self.provider(&principal.provider).is_none_or(|known| known.kind == providers_file::Kind::Guest)
+    }
+
     /// Where to send the browser, and the cookie that binds the login to it.
-    pub(crate) async fn begin(&self, now: Timestamp) -> Result<(Url, HeaderValue), Error> {
-        let (url, attempt) = self.provider.begin().await?;
+    pub(crate) async fn begin(
+        &self,
+        store: &Store,
+        provider: &Provider,
+        return_to: &str,
+        now: Timestamp,
+    ) -> Result<(Url, HeaderValue), Error> {
+        let (url, departure) = provider.begin().await?;
         let binding = Secret::random()?;
-        self.attempts.insert(binding.hash(), attempt, now, ATTEMPT_LIFETIME);
+        let attempt = Attempt {
+            provider: provider.name.clone(),
+            nonce: departure.nonce.secret().clone(),
+            verifier: departure.verifier.secret().clone(),
+            return_to: return_to.to_owned(),
+        };
+        let state = secret::hash(departure.state.secret());
+        store.attempts().begin(binding.hash(), state, &attempt, now, expiry(now, ATTEMPT_LIFETIME)).await?;
         Ok((url, self.cookies.set_login(&binding, ATTEMPT_LIFETIME)?))
     }
 
-    /// Checks that the browser that comes back is the one that left, and opens a session. The cookies to set.
+    /// Checks that the browser that comes back is the one that left, and opens a session.
     pub(crate) async fn finish(
         &self,
+        store: &Store,
         headers: &HeaderMap,
+        provider: &str,
         answer: Answer,
         now: Timestamp,
-    ) -> Result<[HeaderValue; 2], Error> {
+    ) -> Result<Welcome, Error> {
         let Answer { code, state, iss, error } = answer;
         let binding = self
             .cookies
@@ -81,42 +147,97 @@ impl Login {
             .ok_or(Error::LoginRefused("this browser began no login here, or too long ago"))?;
         let state = state.ok_or(Error::LoginRefused("the state is missing"))?;
         // Only the right state uses the attempt up: a forged link must not spoil a login that is under way.
-        let attempt = self.attempts.take_if(&binding, now, |attempt| attempt.has_state(&state));
+        let attempt = store.attempts().take(binding, secret::hash(&state), now).await?;
         let attempt = attempt
             .ok_or(Error::LoginRefused("its state is not that of a login under way in this browser"))?;
-        if iss.is_some_and(|iss| iss != self.provider.issuer()) {
+        let provider = self
+            .provider(provider)
+            .filter(|provider| provider.name == attempt.provider)
+            .ok_or(Error::LoginRefused("it came from another provider"))?;
+        if !provider.is_named_by(iss.as_deref()).await? {
             return Err(Error::LoginRefused("it came from another provider"));
         }
         if let Some(error) = error {
             // Only the provider's error code is logged, and no more of it than such codes are long.
-            tracing::info!(
-                error = error.chars().take(40).collect::<String>(),
-                "the provider refused a login"
-            );
+            let error: String = error.chars().filter(|c| !c.is_control()).take(40).collect();
+            tracing::info!(provider = provider.name, error, "the provider refused a login");
             return Err(Error::ProviderSaidNo);
         }
         let code = code.ok_or(Error::LoginRefused("the code is missing"))?;
-        let principal = self.provider.finish(code, attempt).await?;
+        let arrival = provider.finish(code, attempt.nonce, attempt.verifier, now).await?;
         // Who it was is personal and stays out of the log.
-        tracing::info!(groups = principal.groups.len(), "a login succeeded");
+        tracing::info!(
+            provider = provider.name,
+            groups = arrival.principal.groups.len(),
+            "a login succeeded"
+        );
         // A session always has a fresh id; the one that the browser may still have ends here.
-        self.end(headers);
+        self.end(store, headers).await?;
         let id = Secret::random()?;
-        self.sessions.insert(id.hash(), principal, now, self.session_lifetime);
-        Ok([self.cookies.set_session(&id, self.session_lifetime)?, self.cookies.clear_login()])
+        let session = NewSession {
+            id: id.hash(),
+            kind: Kind::Browser,
+            principal: &arrival.principal,
+            sid: arrival.sid.as_deref(),
+            created: now,
+            expires: expiry(now, self.lifetimes.session),
+        };
+        store.sessions().open(&session).await?;
+        let cookies = [self.cookies.set_session(&id, self.lifetimes.session)?, self.cookies.clear_login()];
+        Ok(Welcome { cookies, return_to: attempt.return_to })
+    }
+
+    /// The session in which something is asked.
+    pub(crate) async fn session(
+        &self,
+        store: &Store,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Result<Option<Session>, Error> {
+        let Some(id) = self.cookies.session(headers) else { return Ok(None) };
+        let idle_since = now.checked_sub(self.lifetimes.idle).unwrap_or(Timestamp::MIN);
+        Ok(store.sessions().of_browser(id, now, idle_since).await?)
     }
 
     /// Who asks.
-    #[must_use]
-    pub fn principal(&self, headers: &HeaderMap, now: Timestamp) -> Option<Principal> {
-        self.sessions.get(&self.cookies.session(headers)?, now)
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn principal(
+        &self,
+        store: &Store,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Result<Option<Principal>, Error> {
+        Ok(self.session(store, headers, now).await?.map(|session| session.principal))
     }
 
     /// Ends the session; the cookie that takes the id from the browser.
-    pub(crate) fn end(&self, headers: &HeaderMap) -> HeaderValue {
+    pub(crate) async fn end(&self, store: &Store, headers: &HeaderMap) -> Result<HeaderValue, Error> {
         if let Some(id) = self.cookies.session(headers) {
-            self.sessions.remove(&id);
+            store.sessions().end(id).await?;
         }
-        self.cookies.clear_session()
+        Ok(self.cookies.clear_session())
     }
+
+    /// Ends what a provider says has ended; how many sessions.
+    pub(crate) async fn obey_logout(&self, store: &Store, token: &str, now: Timestamp) -> Result<u64, Error> {
+        let issuer = logout_token::claimed_issuer(token).ok_or(Error::LogoutRefused)?;
+        let provider = self.providers.iter().find(|provider| provider.issuer() == issuer);
+        let provider = provider.ok_or(Error::LogoutRefused)?;
+        let logout = provider.logout(token, now).await?;
+        let number = secret::hash(&format!("{issuer}\n{}", logout.jti));
+        let expires = Timestamp::from_second(logout.expires_second).unwrap_or(Timestamp::MAX);
+        if !store.sessions().is_first(number, now, expires).await? {
+            tracing::warn!("a logout token came twice");
+            return Err(Error::LogoutRefused);
+        }
+        let ended = store.sessions().end_of(&issuer, logout.sub.as_deref(), logout.sid.as_deref()).await?;
+        tracing::info!(provider = provider.name, ended, "a provider ended sessions");
+        Ok(ended)
+    }
+}
+
+fn expiry(now: Timestamp, lifetime: SignedDuration) -> Timestamp {
+    now.checked_add(lifetime).unwrap_or(Timestamp::MAX)
 }

@@ -3,13 +3,16 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Groups kept of one person: 200 names of 256 characters are 50 KB, more than any directory gave so far.
-const GROUPS_MAX: usize = 200;
-/// Longest group name kept; a longer one is left out, not cut, because a cut name is another group's name.
-const GROUP_CHARS_MAX: usize = 256;
+/// Names kept of one claim: 200 names of 255 characters are 50 KB, more than any directory gave so far.
+const NAMES_MAX: usize = 200;
+/// Longest name kept; a longer one is left out, not cut, because a cut name is another group's name.
+const NAME_CHARS_MAX: usize = 255;
 
 /// Group of everybody whom a provider has logged in, so that rights can be given to all of them.
 const EVERYBODY: &str = "everybody";
+
+/// The group of guests whom a reviewer has let in; a guest has no other one.
+pub const ADMITTED: &str = "admitted";
 
 /// One person. The pair of issuer and subject is the identity; everything else may change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,24 +58,28 @@ impl Principal {
     }
 }
 
-/// The groups in a claim that is a list of names, or one name. Anything else gives none: a claim that we do not
-/// understand must not make anybody a member of anything.
+/// Whether a name can stand in the cluster as it is. The API server gets names in headers, which lose spaces at their ends and
+/// would so turn one name into another; OpenID itself keeps subjects to 255 characters of ASCII.
 #[must_use]
-pub fn groups(claim: Option<&Value>) -> Vec<String> {
+pub fn is_plain(name: &str) -> bool {
+    let inner = |c: char| c.is_ascii_graphic() || c == ' ';
+    !name.is_empty() && name.len() <= NAME_CHARS_MAX && name.chars().all(inner) && name.trim() == name
+}
+
+/// The names in a claim that is a list of names, or one name. Anything else gives none: a claim that we do not understand
+/// must not make anybody a member of anything.
+#[must_use]
+pub fn names(claim: Option<&Value>) -> Vec<String> {
     let names: Vec<&str> = match claim {
         Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
         Some(Value::String(name)) => vec![name],
         _ => Vec::new(),
     };
-    let mut groups: Vec<String> = names
-        .into_iter()
-        .filter(|name| !name.is_empty() && name.chars().count() <= GROUP_CHARS_MAX)
-        .take(GROUPS_MAX)
-        .map(str::to_owned)
-        .collect();
-    groups.sort();
-    groups.dedup();
-    groups
+    let plain = names.into_iter().filter(|name| is_plain(name));
+    let mut names: Vec<String> = plain.take(NAMES_MAX).map(str::to_owned).collect();
+    names.sort();
+    names.dedup();
+    names
 }
 
 #[cfg(test)]
@@ -82,22 +89,38 @@ mod tests {
 
     #[test]
     fn a_list_or_one_name_is_read_sorted_and_without_repeats() {
-        assert_eq!(groups(Some(&json!(["b", "a", "b", ""]))), ["a", "b"]);
-        assert_eq!(groups(Some(&json!("one"))), ["one"]);
+        assert_eq!(names(Some(&json!(["b", "a", "b", ""]))), ["a", "b"]);
+        assert_eq!(names(Some(&json!("one"))), ["one"]);
     }
 
     #[test]
     fn what_is_not_understood_gives_no_group() {
         for odd in [json!({"admin": true}), json!(7), json!([["admin"], {"name": "admin"}]), json!(null)] {
-            assert!(groups(Some(&odd)).is_empty(), "{odd}");
+            assert!(names(Some(&odd)).is_empty(), "{odd}");
         }
-        assert!(groups(None).is_empty());
+        assert!(names(None).is_empty());
+    }
+
+    #[test]
+    fn a_name_that_would_become_another_one_on_its_way_is_left_out() {
+        for odd in [
+            "admins ",
+            " admins",
+            "ad\nmins",
+            "admins\r\nImpersonate-Group: x",
+            "ädmins",
+            "\u{202e}snimda",
+            "",
+        ] {
+            assert!(names(Some(&json!([odd]))).is_empty(), "{odd:?}");
+        }
+        assert_eq!(names(Some(&json!(["urn:x:group:a b:role=member#id.example"]))).len(), 1);
     }
 
     #[test]
     fn a_name_that_is_too_long_is_left_out_and_the_number_is_bounded() {
-        assert!(groups(Some(&json!(["x".repeat(257)]))).is_empty());
+        assert!(names(Some(&json!(["x".repeat(256)]))).is_empty());
         let many: Vec<String> = (0..1000).map(|n| format!("g{n}")).collect();
-        assert_eq!(groups(Some(&json!(many))).len(), GROUPS_MAX);
+        assert_eq!(names(Some(&json!(many))).len(), NAMES_MAX);
     }
 }

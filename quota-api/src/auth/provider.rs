@@ -1,47 +1,73 @@
-//! The OpenID provider: where to send a browser, and what the code that it brings back is worth.
+//! An OpenID provider: its description and keys, and where to send a browser. What comes back is read in [`super::answer`].
 
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use openidconnect::core::{
-    CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreErrorResponseType, CoreGenderClaim,
-    CoreJsonWebKey, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreProviderMetadata,
-    CoreRevocableToken, CoreRevocationErrorResponse, CoreTokenIntrospectionResponse, CoreTokenType,
+    CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreClaimName, CoreClaimType,
+    CoreClientAuthMethod, CoreErrorResponseType, CoreGenderClaim, CoreGrantType, CoreJsonWebKey,
+    CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm, CoreJwsSigningAlgorithm,
+    CoreResponseMode, CoreResponseType, CoreRevocableToken, CoreRevocationErrorResponse,
+    CoreSubjectIdentifierType, CoreTokenIntrospectionResponse, CoreTokenType,
 };
 use openidconnect::url::Url;
 use openidconnect::{
-    AccessToken, AccessTokenHash, AdditionalClaims, AuthorizationCode, ClientId, ClientSecret, CsrfToken,
-    EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, IdTokenFields, IssuerUrl, Nonce,
-    OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope,
-    StandardErrorResponse, StandardTokenResponse, SubjectIdentifier, TokenResponse, UserInfoClaims, reqwest,
+    AdditionalClaims, AdditionalProviderMetadata, ClientId, ClientSecret, CsrfToken, EmptyExtraTokenFields,
+    EndpointMaybeSet, EndpointNotSet, EndpointSet, IdTokenFields, IssuerUrl, Nonce, PkceCodeChallenge,
+    PkceCodeVerifier, ProviderMetadata, RedirectUrl, Scope, StandardErrorResponse, StandardTokenResponse,
+    reqwest,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
-use super::principal::{Principal, groups};
-use super::secret::hash;
+use super::providers_file::{Kind, ProviderConfig};
+use super::public_url::PublicUrl;
 use crate::error::Error;
 
-/// How long the provider's description and keys are believed. Keeps a crowd at /login from becoming a crowd at the
-/// provider, and a new signing key is known after a minute.
-const METADATA_LIFETIME: Duration = Duration::from_secs(60);
+/// How long the provider's description and keys are believed. Keeps a crowd at /login from becoming a crowd at the provider.
+const DESCRIPTION_LIFETIME: Duration = Duration::from_secs(600);
+/// A token signed by an unknown key leads to another look at the provider's keys, but not sooner than this after the last one:
+/// forged tokens must not become requests.
+const NEXT_LOOK: Duration = Duration::from_secs(5);
 /// One answer of the provider.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Claims beyond the standard ones, as they come.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-struct OtherClaims(HashMap<String, Value>);
+pub(super) struct OtherClaims(pub(super) Map<String, Value>);
 impl AdditionalClaims for OtherClaims {}
 
-type Fields = IdTokenFields<
+/// What a provider says of itself beyond what login needs.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Further {
+    end_session_endpoint: Option<Url>,
+    #[serde(default)]
+    authorization_response_iss_parameter_supported: bool,
+}
+impl AdditionalProviderMetadata for Further {}
+
+pub(super) type Description = ProviderMetadata<
+    Further,
+    CoreAuthDisplay,
+    CoreClientAuthMethod,
+    CoreClaimName,
+    CoreClaimType,
+    CoreGrantType,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJweKeyManagementAlgorithm,
+    CoreJsonWebKey,
+    CoreResponseMode,
+    CoreResponseType,
+    CoreSubjectIdentifierType,
+>;
+pub(super) type Fields = IdTokenFields<
     OtherClaims,
     EmptyExtraTokenFields,
     CoreGenderClaim,
     CoreJweContentEncryptionAlgorithm,
     CoreJwsSigningAlgorithm,
 >;
-type Client = openidconnect::Client<
+pub(super) type Client = openidconnect::Client<
     OtherClaims,
     CoreAuthDisplay,
     CoreGenderClaim,
@@ -61,78 +87,60 @@ type Client = openidconnect::Client<
     EndpointMaybeSet,
 >;
 
-/// What the operator of the server says about the provider. No `Debug`: it holds the secret.
-pub struct ProviderConfig {
-    /// Issuer, exactly as the provider writes it.
-    pub issuer: String,
-    /// Our name there.
-    pub client_id: String,
-    /// Our secret there.
-    pub client_secret: String,
-    /// Where browsers reach us.
-    pub public_url: String,
-    /// Scopes beyond `openid`.
-    pub extra_scopes: Vec<String>,
-    /// Claim that holds the groups.
-    pub groups_claim: String,
-    /// Further certificate authorities, PEM, for a provider with a private one.
-    pub ca_pem: Option<Vec<u8>>,
-}
-
 /// One provider.
 pub struct Provider {
+    /// Prefix of its people in the cluster.
+    pub name: String,
+    /// Name for people.
+    pub title: String,
+    /// Whom it lets in.
+    pub kind: Kind,
+    pub(super) vouched: Vec<String>,
+    pub(super) groups_claim: String,
+    pub(super) client_id: ClientId,
+    pub(super) http: reqwest::Client,
     issuer: IssuerUrl,
-    client_id: ClientId,
     client_secret: ClientSecret,
     redirect: RedirectUrl,
+    after_logout: String,
     scopes: Vec<Scope>,
-    groups_claim: String,
-    http: reqwest::Client,
-    metadata: Mutex<Option<(Instant, CoreProviderMetadata)>>,
+    known: Mutex<Option<(Instant, Description)>>,
 }
 
-/// A login under way.
-pub struct Attempt {
-    state: CsrfToken,
-    nonce: Nonce,
-    verifier: PkceCodeVerifier,
+/// How fresh a description must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// The known one will do for a while.
+    Known,
+    /// A key was missing in the known one.
+    Again,
 }
 
-impl Attempt {
-    /// Compares by hash, so that time tells nothing.
-    pub fn has_state(&self, given: &str) -> bool {
-        hash(self.state.secret()) == hash(given)
-    }
+/// What must be remembered of a login under way.
+pub(super) struct Departure {
+    pub(super) state: CsrfToken,
+    pub(super) nonce: Nonce,
+    pub(super) verifier: PkceCodeVerifier,
 }
 
 impl Provider {
-    /// Checks the configuration; does not contact the provider.
+    /// Takes the configuration; does not contact the provider.
     ///
     /// # Errors
-    /// With a sentence that names the flag to mend.
-    pub fn new(config: ProviderConfig) -> Result<Self, String> {
+    /// With a sentence that names the field to mend.
+    pub fn new(config: ProviderConfig, public: &PublicUrl) -> Result<Self, String> {
         let ProviderConfig {
+            name,
+            title,
             issuer,
             client_id,
             client_secret,
-            public_url,
-            extra_scopes,
+            scopes,
             groups_claim,
             ca_pem,
+            kind,
+            vouched,
         } = config;
-        let issuer_url = Url::parse(&issuer).map_err(|e| format!("--issuer {issuer} is no URL: {e}"))?;
-        check_transport("--issuer", &issuer_url)?;
-        let public =
-            Url::parse(&public_url).map_err(|e| format!("--public-url {public_url} is no URL: {e}"))?;
-        check_transport("--public-url", &public)?;
-        if public.path() != "/" || public.query().is_some() || public.fragment().is_some() {
-            return Err(format!(
-                "--public-url {public_url} must be an origin without a path, such as https://quota.example.org"
-            ));
-        }
-        let callback = public
-            .join("callback")
-            .map_err(|e| format!("--public-url {public_url} cannot be extended: {e}"))?;
         // A redirect of the provider's endpoints is never followed: it could lead our secret elsewhere.
         let mut http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
@@ -141,36 +149,44 @@ impl Provider {
         for certificate in ca_pem
             .map(|pem| reqwest::Certificate::from_pem_bundle(&pem))
             .transpose()
-            .map_err(|e| format!("--issuer-ca-file cannot be read as PEM: {e}"))?
+            .map_err(|error| format!("caFile of provider {name} cannot be read as PEM: {error}"))?
             .unwrap_or_default()
         {
             http = http.add_root_certificate(certificate);
         }
+        let redirect = RedirectUrl::new(public.callback(&name));
         Ok(Self {
-            issuer: IssuerUrl::new(issuer).map_err(|e| format!("--issuer: {e}"))?,
+            issuer: IssuerUrl::new(issuer).map_err(|error| format!("issuer of provider {name}: {error}"))?,
             client_id: ClientId::new(client_id),
             client_secret: ClientSecret::new(client_secret),
-            redirect: RedirectUrl::from_url(callback),
-            scopes: extra_scopes.into_iter().map(Scope::new).collect(),
+            redirect: redirect.map_err(|error| format!("name of provider {name}: {error}"))?,
+            after_logout: public.at("/"),
+            scopes: scopes.into_iter().map(Scope::new).collect(),
             groups_claim,
-            http: http.build().map_err(|e| format!("no HTTP client for the provider: {e}"))?,
-            metadata: Mutex::new(None),
+            http: http.build().map_err(|error| format!("no HTTP client for provider {name}: {error}"))?,
+            known: Mutex::new(None),
+            kind,
+            vouched,
+            name,
+            title,
         })
     }
 
     /// Issuer.
+    #[must_use]
     pub fn issuer(&self) -> &str {
         self.issuer.as_str()
     }
 
-    /// Where browsers reach us; its path is that of the callback.
-    pub fn public_url(&self) -> &Url {
-        self.redirect.url()
+    /// Our name there.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        self.client_id.as_str()
     }
 
     /// Where to send a browser, and what to remember of it.
-    pub(super) async fn begin(&self) -> Result<(Url, Attempt), Error> {
-        let client = self.client().await?;
+    pub(super) async fn begin(&self) -> Result<(Url, Departure), Error> {
+        let client = self.client(Look::Known).await?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let (url, state, nonce) = client
             .authorize_url(
@@ -181,173 +197,73 @@ impl Provider {
             .add_scopes(self.scopes.iter().cloned())
             .set_pkce_challenge(challenge)
             .url();
-        Ok((url, Attempt { state, nonce, verifier }))
+        Ok((url, Departure { state, nonce, verifier }))
     }
 
-    /// Changes the code into a person. The tokens end here.
-    pub(super) async fn finish(&self, code: String, attempt: Attempt) -> Result<Principal, Error> {
-        let Attempt { state: _, nonce, verifier } = attempt;
-        let client = self.client().await?;
-        let request = client
-            .exchange_code(AuthorizationCode::new(code))
-            .map_err(|e| unavailable("token endpoint", &e))?;
-        let answer = request.set_pkce_verifier(verifier).request_async(&self.http).await.map_err(
-            |error| match error {
-                RequestTokenError::ServerResponse(refusal) => {
-                    tracing::info!(error = %refusal.error(), "the provider refused a code");
-                    Error::ProviderSaidNo
-                }
-                // The body may hold tokens: of the others only the kind is told.
-                RequestTokenError::Parse(error, _) => unavailable("token endpoint", &error),
-                RequestTokenError::Request(error) => unavailable("token endpoint", &error),
-                RequestTokenError::Other(text) => unavailable("token endpoint", &std::io::Error::other(text)),
-            },
-        )?;
-        let id_token = answer.id_token().ok_or_else(|| invalid("no ID token"))?;
-        let keys = client.id_token_verifier();
-        let claims = id_token.claims(&keys, &nonce).map_err(|e| invalid(&e.to_string()))?;
-        if let Some(expected) = claims.access_token_hash() {
-            let algorithm = id_token.signing_alg().map_err(|e| invalid(&e.to_string()))?;
-            let key = id_token.signing_key(&keys).map_err(|e| invalid(&e.to_string()))?;
-            let actual = AccessTokenHash::from_token(answer.access_token(), algorithm, key)
-                .map_err(|e| invalid(&e.to_string()))?;
-            if actual != *expected {
-                return Err(invalid("the access token is not the one that was issued with the ID token"));
-            }
-        }
-        let groups_of = |claims: &OtherClaims| claims.0.get(&self.groups_claim).cloned();
-        let claim = match groups_of(claims.additional_claims()) {
-            Some(claim) => Some(claim),
-            None => self
-                .user_info(&client, answer.access_token(), claims.subject())
-                .await
-                .as_ref()
-                .and_then(groups_of),
-        };
-        Ok(Principal {
-            issuer: claims.issuer().to_string(),
-            subject: claims.subject().to_string(),
-            groups: groups(claim.as_ref()),
-            provider: "id".to_owned(),
-            name: None,
-            email: None,
-            assurance: Vec::new(),
-            authentication: None,
-        })
-    }
-
-    /// Federations put groups there and not into the ID token. Without an answer the person has no groups, which gives
-    /// less, never more.
-    async fn user_info(
-        &self,
-        client: &Client,
-        token: &AccessToken,
-        subject: &SubjectIdentifier,
-    ) -> Option<OtherClaims> {
-        let request = client.user_info(token.clone(), Some(subject.clone())).ok()?;
-        let answer: Result<UserInfoClaims<OtherClaims, CoreGenderClaim>, _> =
-            request.request_async(&self.http).await;
-        match answer {
-            Ok(claims) => Some(claims.additional_claims().clone()),
-            Err(error) => {
-                tracing::warn!(
-                    error = kind(&error),
-                    "the provider's user info cannot be had; the person has no groups"
-                );
-                None
+    /// Whether an answer names this provider as RFC 9207 wants it.
+    pub(super) async fn is_named_by(&self, iss: Option<&str>) -> Result<bool, Error> {
+        match iss {
+            Some(iss) => Ok(iss == self.issuer()),
+            None => {
+                let description = self.description(Look::Known).await?;
+                Ok(!description.additional_metadata().authorization_response_iss_parameter_supported)
             }
         }
     }
 
-    async fn client(&self) -> Result<Client, Error> {
-        let mut known = self.metadata.lock().await;
-        let metadata = match &*known {
-            Some((at, metadata)) if at.elapsed() < METADATA_LIFETIME => metadata.clone(),
-            _ => {
-                let found = CoreProviderMetadata::discover_async(self.issuer.clone(), &self.http).await;
-                let metadata = found.map_err(|error| unavailable("discovery", &error))?;
-                *known = Some((Instant::now(), metadata.clone()));
-                metadata
-            }
-        };
+    /// Where a person ends the provider's own session too, if the provider has told of such a page (OpenID Connect
+    /// RP-Initiated Logout 1.0). Nothing is asked over the network. No ID token is sent along, because none is kept.
+    pub async fn logout_url(&self) -> Option<Url> {
+        let known = self.known.lock().await;
+        let (_, description) = known.as_ref()?;
+        let mut url = description.additional_metadata().end_session_endpoint.clone()?;
+        // An address of another kind, such as javascript:, must not become a link of ours.
+        super::public_url::check_transport(&url).ok()?;
+        url.query_pairs_mut()
+            .append_pair("client_id", &self.client_id)
+            .append_pair("post_logout_redirect_uri", &self.after_logout);
+        Some(url)
+    }
+
+    pub(super) async fn client(&self, look: Look) -> Result<Client, Error> {
         let client = Client::from_provider_metadata(
-            metadata,
+            self.description(look).await?,
             self.client_id.clone(),
             Some(self.client_secret.clone()),
         );
         Ok(client.set_redirect_uri(self.redirect.clone()))
     }
-}
 
-/// Passwords and codes cross this connection: https, or a provider on the same machine for trying things out.
-fn check_transport(flag: &str, url: &Url) -> Result<(), String> {
-    let local = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-    match url.scheme() {
-        "https" => Ok(()),
-        "http" if local => Ok(()),
-        _ => Err(format!("{flag} {url} must begin with https:// (http:// is for localhost only)")),
-    }
-}
-
-fn unavailable(what: &str, error: &dyn std::error::Error) -> Error {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    tracing::warn!(what, error = text, "the provider cannot be used; check --issuer and the network");
-    Error::ProviderUnavailable
-}
-
-fn invalid(why: &str) -> Error {
-    tracing::warn!(error = why, "the provider's ID token is not valid");
-    Error::LoginRefused("the provider's answer is not valid")
-}
-
-fn kind<E: std::error::Error>(error: &openidconnect::UserInfoError<E>) -> &'static str {
-    match error {
-        openidconnect::UserInfoError::ClaimsVerification(_) => "its claims are not valid",
-        openidconnect::UserInfoError::Parse(_) => "it cannot be parsed",
-        openidconnect::UserInfoError::Request(_) => "the request failed",
-        openidconnect::UserInfoError::Response(..) => "the provider refused",
-        _ => "other",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn provider(issuer: &str, public_url: &str) -> Result<Provider, String> {
-        Provider::new(ProviderConfig {
-            issuer: issuer.to_owned(),
-            client_id: "id".to_owned(),
-            client_secret: "secret".to_owned(),
-            public_url: public_url.to_owned(),
-            extra_scopes: Vec::new(),
-            groups_claim: "groups".to_owned(),
-            ca_pem: None,
-        })
-    }
-
-    #[test]
-    fn plain_http_is_for_one_machine_only() {
-        assert!(provider("https://id.example.org", "https://quota.example.org").is_ok());
-        assert!(provider("http://localhost:9998/", "http://127.0.0.1:8081").is_ok());
-        let refused = [
-            ("http://id.example.org", "https://q.example.org"),
-            ("https://id.example.org", "http://q.example.org"),
-        ];
-        for (issuer, public) in refused {
-            let error = provider(issuer, public).err().unwrap();
-            assert!(error.contains("must begin with https://"), "{error}");
+    pub(super) async fn description(&self, look: Look) -> Result<Description, Error> {
+        let age_max = match look {
+            Look::Known => DESCRIPTION_LIFETIME,
+            Look::Again => NEXT_LOOK,
+        };
+        let mut known = self.known.lock().await;
+        if let Some((at, description)) = &*known
+            && at.elapsed() < age_max
+        {
+            return Ok(description.clone());
         }
+        let found = Description::discover_async(self.issuer.clone(), &self.http).await;
+        let description = found.map_err(|error| self.unavailable("discovery", &error))?;
+        *known = Some((Instant::now(), description.clone()));
+        Ok(description)
     }
 
-    #[test]
-    fn a_public_url_with_a_path_is_refused() {
-        let error = provider("https://id.example.org", "https://q.example.org/concord").err().unwrap();
-        assert!(error.contains("without a path"), "{error}");
+    pub(super) fn unavailable(&self, what: &str, error: &dyn std::error::Error) -> Error {
+        let mut text = error.to_string();
+        let mut next = error.source();
+        while let Some(cause) = next {
+            text = format!("{text}: {cause}");
+            next = cause.source();
+        }
+        tracing::warn!(
+            provider = self.name,
+            what,
+            error = text,
+            "the provider cannot be used; check its issuer and the network"
+        );
+        Error::ProviderUnavailable
     }
 }

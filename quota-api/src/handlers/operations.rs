@@ -34,7 +34,9 @@ pub async fn readiness(State(app): State<Shared>) -> impl IntoResponse {
 
 /// Text format of Prometheus.
 pub async fn metrics(State(app): State<Shared>) -> Result<impl IntoResponse, Error> {
-    let text = app.metrics.render(&app).map_err(|error| {
+    // Metrics are needed most when something is broken, such as the database.
+    let sessions = app.store.sessions().count().await.unwrap_or(-1);
+    let text = app.metrics.render(&app, sessions).map_err(|error| {
         tracing::error!(%error, "metrics cannot be encoded");
         Error::Internal
     })?;

@@ -1,48 +1,99 @@
-//! A real OpenID provider: the Go program named in `dev/openid-provider/go.mod`, built once into the cache and started
-//! on a free port. Nothing of the protocol is imitated here.
+//! Real OpenID providers, each a program of its own: the Go one that the local pool has too, and the Node one of another
+//! project. Nothing of the protocol is imitated here.
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use concord_pool::openid_provider::{self, OpenIdProvider as Settings, SECRET};
+use concord_pool::{Progress, go_module::cache_directory};
+use concord_quota_api::auth::providers_file::{Kind, ProviderConfig};
 use ring::digest::{Context, SHA256};
 
-/// A user that the provider knows by itself.
-pub const USER: (&str, &str) = ("test-user@localhost", "verysecure");
-/// The subject of that user.
-pub const SUBJECT: &str = "id1";
-/// A client that the provider knows by itself.
-pub const CLIENT: (&str, &str) = ("web", "secret");
+/// Whom both providers know: user name and password. The user name is also the subject.
+pub const USER: (&str, &str) = ("applicant-academic", "demo-applicant-academic");
+/// Another one, who has fewer rights.
+pub const OTHER: (&str, &str) = ("applicant-ngo", "demo-applicant-ngo");
+/// The only one at the provider of guests.
+pub const GUEST: (&str, &str) = ("guest", "demo-guest");
 
 /// A running provider; stopped when dropped.
 pub struct OpenIdProvider {
     child: Child,
+    /// The portal's short name for it.
+    pub name: &'static str,
     /// Issuer.
     pub issuer: String,
+    kind: Kind,
 }
 
 impl OpenIdProvider {
-    /// Starts one that lets browsers go back to `redirect_uri`.
-    pub fn start(redirect_uri: &str) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = Command::new(program())
-            .env("PORT", port.to_string())
-            .env("REDIRECT_URI", redirect_uri)
+    /// The Go provider `demo`, for the portal at that origin.
+    pub fn start(portal: &str) -> Self {
+        Self::go(portal, "demo", "people.json", Kind::Federation)
+    }
+
+    /// The Go provider `guests`, which anybody can join.
+    pub fn guests(portal: &str) -> Self {
+        Self::go(portal, "guests", "guests.json", Kind::Guest)
+    }
+
+    fn go(portal: &str, name: &'static str, people: &str, kind: Kind) -> Self {
+        let port = free_port();
+        let people = openid_provider::folder().join(people);
+        let settings = Settings { port, people, portal: portal.to_owned(), name };
+        let launch = settings.launch(program());
+        let child = Command::new(&launch.program)
+            .args(&launch.arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let started = Self { child, issuer: format!("http://localhost:{port}/") };
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while TcpStream::connect(("localhost", port)).is_err() {
-            assert!(Instant::now() < deadline, "the provider did not start");
-            std::thread::sleep(Duration::from_millis(20));
+        wait_for(port);
+        Self { child, name, issuer: settings.issuer(), kind }
+    }
+
+    /// The Node provider `node`.
+    pub fn node(portal: &str) -> Self {
+        let port = free_port();
+        let child = Command::new("node")
+            .arg(node_modules().join("server.mjs"))
+            .args([&port.to_string(), portal, "node", SECRET])
+            .arg(openid_provider::folder().join("people.json"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("this test needs Node.js, to run an OpenID provider; install: sudo apt-get install nodejs npm");
+        wait_for(port);
+        Self { child, name: "node", issuer: format!("http://localhost:{port}"), kind: Kind::Federation }
+    }
+
+    /// What the portal is told of it.
+    pub fn config(&self) -> ProviderConfig {
+        ProviderConfig {
+            name: self.name.to_owned(),
+            title: format!("The provider {}", self.name),
+            issuer: self.issuer.clone(),
+            client_id: openid_provider::CLIENT.to_owned(),
+            client_secret: SECRET.to_owned(),
+            scopes: vec!["profile".to_owned(), "email".to_owned()],
+            groups_claim: "groups".to_owned(),
+            ca_pem: None,
+            kind: self.kind,
+            vouched: Vec::new(),
         }
-        started
+    }
+
+    /// What an administrator of the provider does: `rotate` its keys, or `logout?subject=…`.
+    pub async fn operate(&self, operation: &str) {
+        let url = format!("{}/operations/{operation}", self.issuer.trim_end_matches('/'));
+        let answer = reqwest::Client::new().post(url).send().await.unwrap();
+        assert!(answer.status().is_success(), "{operation}: {}", answer.text().await.unwrap());
     }
 }
 
@@ -53,66 +104,52 @@ impl Drop for OpenIdProvider {
     }
 }
 
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn wait_for(port: u16) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(Instant::now() < deadline, "the provider did not start");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(build)
+    PROGRAM.get_or_init(|| openid_provider::program(&Progress::default()).unwrap())
 }
 
-/// Half a minute the first time, then cached by everything that decides the bytes.
-fn build() -> PathBuf {
-    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dev/openid-provider");
+/// The provider's program beside the packages that it needs: installed once, outside the tree, by what the lock file says.
+fn node_modules() -> PathBuf {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/providers/node");
+    let files = ["package.json", "package-lock.json", "server.mjs"];
     let mut digest = Context::new(&SHA256);
-    for file in ["go.mod", "go.sum"] {
-        digest.update(&fs::read(module.join(file)).unwrap());
+    for file in files {
+        digest.update(&fs::read(source.join(file)).unwrap());
     }
-    digest.update(&go(&module, &["version"]));
     let key: String = digest.finish().as_ref().iter().take(8).map(|b| format!("{b:02x}")).collect();
-    let folder = cache().join("openid-provider").join(key);
-    let program = folder.join("openid-provider");
-    if !program.is_file() {
-        fs::create_dir_all(&folder).unwrap();
-        // A name of its own until it is whole: two test runs may build at once.
-        let unfinished = folder.join(format!("unfinished-{}", std::process::id()));
-        let output = unfinished.to_str().unwrap();
-        let package = "github.com/zitadel/oidc/v3/example/server";
-        go(
-            &module,
-            &[
-                "build",
-                "-mod=readonly",
-                "-buildvcs=false",
-                "-trimpath",
-                "-ldflags",
-                "-s -w",
-                "-o",
-                output,
-                package,
-            ],
-        );
-        fs::rename(&unfinished, &program).unwrap();
+    let folder = cache_directory().unwrap().join("node-openid-provider").join(key);
+    if !folder.is_dir() {
+        // A name of its own until it is whole: two test runs may install at once.
+        let unfinished = folder.with_extension(std::process::id().to_string());
+        fs::create_dir_all(&unfinished).unwrap();
+        for file in files {
+            fs::copy(source.join(file), unfinished.join(file)).unwrap();
+        }
+        let installed = Command::new("npm")
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+            .current_dir(&unfinished)
+            .output()
+            .expect("this test needs npm; install: sudo apt-get install nodejs npm");
+        assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
+        if fs::rename(&unfinished, &folder).is_err() {
+            fs::remove_dir_all(&unfinished).unwrap();
+        }
     }
-    program
-}
-
-/// Go with an environment of its own: flags or a workspace of the user's must not change what is built.
-fn go(module: &Path, arguments: &[&str]) -> Vec<u8> {
-    let mut command = Command::new("go");
-    command
-        .current_dir(module)
-        .args(arguments)
-        .env("CGO_ENABLED", "0")
-        .env("GOWORK", "off")
-        .env("GOFLAGS", "");
-    let output = command.output().expect("this test needs Go, to build an OpenID provider");
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "`go {}` failed: {error}", arguments.join(" "));
-    output.stdout
-}
-
-fn cache() -> PathBuf {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    set("CONCORD_CACHE").unwrap_or_else(|| {
-        let parent = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
-        parent.expect("one of CONCORD_CACHE, XDG_CACHE_HOME and HOME must be set").join("concord")
-    })
+    folder
 }

@@ -1,0 +1,65 @@
+//! How a paper names the GPU-hours that it used: a sentence, BibTeX, and the Citation File Format. Pure.
+
+use jiff::Timestamp;
+
+use super::moment::gpu_hours;
+use super::picture::Version;
+use super::view::JobView;
+
+/// A citation in three forms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Citation {
+    /// A sentence.
+    pub text: String,
+    /// BibTeX.
+    pub bibtex: String,
+    /// Citation File Format 1.2.0.
+    pub cff: String,
+}
+
+/// The citation of a job under the treaty that rules at that time; `link` leads to its page.
+#[must_use]
+pub fn citation(view: &JobView, treaty: Option<&Version>, link: &str, now: Timestamp) -> Citation {
+    let title = treaty.map_or("a shared pool of GPUs", |treaty| &treaty.title);
+    let version =
+        treaty.map_or_else(String::new, |treaty| format!("{}, version {}", treaty.name, treaty.generation));
+    let hours = gpu_hours(view.account.used_gpu_seconds);
+    let energy = view
+        .account
+        .joules
+        .map_or_else(|| "energy not measured".to_owned(), |joules| format!("{joules:.0} J"));
+    let day = view.account.finished_at.unwrap_or(now).strftime("%Y-%m-%d").to_string();
+    let (year, _) = day.split_once('-').unwrap_or((&day, ""));
+    let (project, name) = (&view.project, &view.name);
+    let subject = format!("Computing job {name} of project {project}");
+    let measured = format!("{hours} GPU-hours, {energy}");
+    let under = if version.is_empty() { title.to_owned() } else { format!("{title} ({version})") };
+    let text = format!("{subject}: {measured}, until {day}. Under: {under}. {link}");
+    let bibtex = format!(
+        "@misc{{{project}-{name}-{year},\n  title = {{{}}},\n  howpublished = {{{}}},\n  note = {{{}}},\n  year = {{{year}}},\n  url = {{{link}}}\n}}\n",
+        braces(&subject),
+        braces(&under),
+        braces(&measured),
+    );
+    let cff = format!(
+        "cff-version: 1.2.0\nmessage: {}\ntype: dataset\ntitle: {}\nauthors:\n  - name: {}\ndate-released: {day}\nversion: {}\nabstract: {}\nurl: {}\n",
+        quoted("If you use these results, please name the computing time behind them."),
+        quoted(&subject),
+        quoted(&format!("project {project}")),
+        quoted(&version),
+        quoted(&format!("{measured}. Under: {under}.")),
+        quoted(link),
+    );
+    Citation { text, bibtex, cff }
+}
+
+/// A title is anybody's text: what BibTeX reads as a command is taken out of it.
+fn braces(text: &str) -> String {
+    let special = |c: char| "{}\\%#$&_~^".contains(c);
+    text.chars().map(|c| if special(c) { ' ' } else { c }).collect()
+}
+
+/// A JSON string is a YAML string.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
