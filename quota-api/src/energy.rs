@@ -195,7 +195,7 @@ impl Spent {
             Series::Booked(_) => self.all_millijoules += millijoules,
             Series::Unallocated(_) => self.idle_millijoules += millijoules,
             Series::Claim(namespace, _) => {
-                if let Some(member) = members.get(namespace) {
+                if let Some(member) = members.get(namespace).filter(|_| millijoules != 0) {
                     *self.members.entry(member.clone()).or_default() += millijoules;
                 }
             }

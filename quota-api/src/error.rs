@@ -227,19 +227,13 @@ pub struct FieldProblem {
     pub detail: String,
 }
 
-/// What any route of the API may answer instead.
+/// What a route with parameters may answer instead; what any route may answer is added to the document as a whole.
 #[derive(IntoResponses)]
 #[allow(dead_code, reason = "for the OpenAPI document")]
 pub enum Refusals {
     /// A parameter cannot be used.
     #[response(status = 400, content_type = "application/problem+json")]
     BadRequest(ProblemDocument),
-    /// Too many requests of one client; `Retry-After` says how many seconds to wait.
-    #[response(status = 429, content_type = "application/problem+json")]
-    TooManyRequests(ProblemDocument),
-    /// The data is not there yet, or the server is busy; try again in a few seconds.
-    #[response(status = 503, content_type = "application/problem+json")]
-    NotReady(ProblemDocument),
 }
 
 /// A problem document as an answer.

@@ -206,13 +206,13 @@ pub async fn page(State(app): State<Shared>, frame: Frame) -> Result<impl IntoRe
 }
 
 /// What was granted, and how long answers took.
-#[utoipa::path(get, path = "/api/v1/awards", tag = "public", responses((status = 200, body = Awards)))]
+#[utoipa::path(get, path = "/api/v1/awards", tag = "public", operation_id = "awards", responses((status = 200, body = Awards)))]
 pub async fn json(State(app): State<Shared>) -> impl IntoResponse {
     ([(header::CACHE_CONTROL, A_WHILE)], Json(current(&app)))
 }
 
 /// What was granted, for spreadsheets.
-#[utoipa::path(get, path = "/api/v1/awards.csv", tag = "public", responses((status = 200, content_type = "text/csv", body = String)))]
+#[utoipa::path(get, path = "/api/v1/awards.csv", tag = "public", operation_id = "awards_csv", responses((status = 200, content_type = "text/csv", body = String)))]
 pub async fn csv(State(app): State<Shared>) -> Result<impl IntoResponse, Problem> {
     let written = || {
         let mut writer = csv::Writer::from_writer(Vec::new());

@@ -50,12 +50,12 @@ impl Scope {
     #[must_use]
     pub const fn key(self) -> &'static str {
         match self {
-            Self::Pool => "together",
-            Self::Member => "column-member",
-            Self::Class => "column-class",
-            Self::Purpose => "column-purpose",
-            Self::Organisation => "column-organisation",
-            Self::Country => "column-country",
+            Self::Pool => "public-together",
+            Self::Member => "public-column-member",
+            Self::Class => "public-column-class",
+            Self::Purpose => "public-column-purpose",
+            Self::Organisation => "public-column-organisation",
+            Self::Country => "public-column-country",
         }
     }
 }

@@ -43,11 +43,11 @@ impl Span {
     #[must_use]
     pub const fn key(self) -> &'static str {
         match self {
-            Self::Hour => "span-hour",
-            Self::Day => "span-day",
-            Self::Week => "span-week",
-            Self::Month => "span-month",
-            Self::Year => "span-year",
+            Self::Hour => "public-span-hour",
+            Self::Day => "public-span-day",
+            Self::Week => "public-span-week",
+            Self::Month => "public-span-month",
+            Self::Year => "public-span-year",
         }
     }
 

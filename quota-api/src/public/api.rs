@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -33,6 +33,7 @@ pub fn routes() -> OpenApiRouter<Shared> {
     tags(
         (name = "use", description = "Use of the pool. Never persons."),
         (name = "treaty", description = "The treaty in force, what it promised and what was delivered."),
+        (name = "public", description = "What was granted to whom."),
     )
 )]
 pub struct Head;
@@ -57,10 +58,30 @@ pub fn describe(document: &utoipa::openapi::OpenApi) {
 /// The document as it is served and committed.
 #[must_use]
 pub fn text(document: &utoipa::openapi::OpenApi) -> String {
-    let mut text = document.to_pretty_json().unwrap_or_default();
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    complete(&mut document);
+    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
     text.push('\n');
     text
 }
+
+/// Every operation may be refused to protect the others; the limits stand before all routes, so it is said here once.
+fn complete(document: &mut Value) {
+    let refusal = |description: &str| json!({"description": description, "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}});
+    for methods in document["paths"].as_object_mut().into_iter().flat_map(Map::values_mut) {
+        for operation in methods.as_object_mut().into_iter().flat_map(Map::values_mut) {
+            let Some(answers) = operation["responses"].as_object_mut() else { continue };
+            for (status, description) in REFUSALS {
+                answers.entry(status).or_insert_with(|| refusal(description));
+            }
+        }
+    }
+}
+
+const REFUSALS: [(&str, &str); 2] = [
+    ("429", "Too many requests of one client; `Retry-After` says how many seconds to wait."),
+    ("503", "The data is not there yet, or the server is busy; try again in a few seconds."),
+];
 
 async fn document(headers: HeaderMap) -> Result<Response, Error> {
     let described = DOCUMENT.get().ok_or(Error::Internal)?;

@@ -122,9 +122,10 @@ pub async fn page(
     let now = Timestamp::now();
     let window = asked.window(now)?;
     let history = History::read(&app, window, Scope::Member, now).await?;
-    let chart = chart(&history, ["energy", "energy-chart-title"], false, &frame, str::to_owned, |sums| {
-        sums.mean(sums.millijoules) / 1_000.0 / real(SAMPLE_SECONDS)
-    });
+    let chart =
+        chart(&history, ["energy", "public-energy-chart-title"], false, &frame, str::to_owned, |sums| {
+            sums.mean(sums.millijoules) / 1_000.0 / real(SAMPLE_SECONDS)
+        });
     let page = Page {
         times: Times::of(&history, Links::new("/use/energy", window, None), &asked, now),
         chart,

@@ -75,7 +75,8 @@ pub async fn page(State(app): State<Shared>, headers: HeaderMap, frame: Frame) -
             mark: member.ceiling_gpus,
         })
         .collect();
-    let chart = Bars::of("members", words.get("use-by-member"), words.get("use-chart-text"), &rows);
+    let chart =
+        Bars::of("members", words.get("public-use-by-member"), words.get("public-use-chart-text"), &rows);
     let front = Front {
         pool,
         chart,
@@ -112,11 +113,11 @@ fn shown_groups<'a>(groups: &'a Groups, frame: &Frame) -> Vec<Group<'a>> {
                 mark: None,
             };
             let rows: Vec<Row> = named.iter().map(row).collect();
-            let heading = words.get(&format!("use-by-{id}"));
+            let heading = words.get(&format!("public-use-by-{id}"));
             Group {
                 id,
-                column: words.get(&format!("column-{id}")),
-                chart: Bars::of(id, heading.clone(), words.get("use-chart-text"), &rows),
+                column: words.get(&format!("public-column-{id}")),
+                chart: Bars::of(id, heading.clone(), words.get("public-use-chart-text"), &rows),
                 heading,
                 has_capacity: lines.iter().any(|line| line.capacity_gpus.is_some()),
                 lines: named,
@@ -128,10 +129,10 @@ fn shown_groups<'a>(groups: &'a Groups, frame: &Frame) -> Vec<Group<'a>> {
 /// What a group is called: purposes and kinds of organisation are words of the treaty language with translations.
 pub fn name(frame: &Frame, scope: &str, name: &str) -> String {
     match (scope, name) {
-        (_, "") => frame.words.get("not-stated"),
+        (_, "") => frame.words.get("public-not-stated"),
         ("purpose", "civil" | "dualUse" | "military")
         | ("organisation", "academic" | "ngo" | "publicBody" | "sme" | "industry") => {
-            frame.words.get(&format!("{scope}-{}", name.to_ascii_lowercase()))
+            frame.words.get(&format!("public-{scope}-{}", name.to_ascii_lowercase()))
         }
         _ => name.to_owned(),
     }

@@ -216,7 +216,7 @@ pub async fn page(
     let history = History::read(&app, window, asked.by, now).await?;
     let links = Links::new("/use/history", window, Some(asked.by));
     let name = |name: &str| super::front::name(&frame, asked.by.word(), name);
-    let chart = chart(&history, ["history", "history-chart-title"], true, &frame, name, |sums| {
+    let chart = chart(&history, ["history", "public-history-chart-title"], true, &frame, name, |sums| {
         sums.mean(sums.used.used_gpus())
     });
     let pool = history.total(None);
@@ -225,7 +225,7 @@ pub async fn page(
         times: Times::of(&history, links, &asked, now),
         by: asked.by,
         totals: history.names.iter().map(|of| total(name(of), &history.total(Some(of)), &pool)).collect(),
-        all: total(frame.words.get("together"), &pool, &pool),
+        all: total(frame.words.get("public-together"), &pool, &pool),
         rows: rows(&history),
         columns,
         chart,
@@ -266,17 +266,17 @@ pub fn chart(
     let mut keys: Vec<Key> =
         shown.iter().zip(1..).map(|(of, pattern)| Key { pattern, name: name(of) }).collect();
     if history.names.len() > shown.len() {
-        keys.push(Key { pattern: SERIES_MAX, name: words.get("others") });
+        keys.push(Key { pattern: SERIES_MAX, name: words.get("public-others") });
     }
     let mut columns = columns(history, value);
     if !has_level {
         columns.iter_mut().for_each(|column| column.level = None);
     }
-    let description = words.with("history-chart-text", &[("n", history.names.len().into())]);
+    let description = words.with("public-history-chart-text", &[("n", history.names.len().into())]);
     Columns::of(
         id,
         [words.get(title), description],
-        [Some(words.get("capacity")), Some(words.get("no-sample"))],
+        [Some(words.get("public-capacity")), Some(words.get("public-no-sample"))],
         Figures { window: history.window, keys, columns: &columns },
     )
 }

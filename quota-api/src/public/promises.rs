@@ -116,7 +116,9 @@ fn accounts(history: &History) -> Vec<MemberAccount> {
             sampled_minutes: minutes(total.samples),
         }
     };
-    history.names.iter().map(account).collect()
+    let mut accounts: Vec<MemberAccount> = history.names.iter().map(account).collect();
+    accounts.sort_by(|one, other| one.member.cmp(&other.member));
+    accounts
 }
 
 /// The page.
@@ -145,8 +147,8 @@ pub async fn page(
         times: Times::of(&history, Links::new("/use/promises", window, None), &asked, now),
         chart: Bars::of(
             "promises",
-            words.get("promises-chart-title"),
-            words.get("promises-chart-text"),
+            words.get("public-promises-chart-title"),
+            words.get("public-promises-chart-text"),
             &rows,
         ),
         missed: accounts.iter().map(|account| account.missed_minutes).max().unwrap_or(0),

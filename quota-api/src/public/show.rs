@@ -78,7 +78,12 @@ fn grouped(digits: &str) -> String {
 /// A length of time in the two largest units, such as `2 h 5 min`; the units' signs are those of the page's language.
 #[must_use]
 pub fn duration(seconds: i64, words: &Words) -> String {
-    let units = [("unit-day", 86_400), ("unit-hour", 3_600), ("unit-minute", 60), ("unit-second", 1)];
+    let units = [
+        ("public-unit-day", 86_400),
+        ("public-unit-hour", 3_600),
+        ("public-unit-minute", 60),
+        ("public-unit-second", 1),
+    ];
     let mut rest = seconds.max(0);
     let mut parts = Vec::new();
     for (unit, length) in units {
@@ -92,7 +97,7 @@ pub fn duration(seconds: i64, words: &Words) -> String {
             break;
         }
     }
-    if parts.is_empty() { format!("0\u{a0}{}", words.get("unit-second")) } else { parts.join(" ") }
+    if parts.is_empty() { format!("0\u{a0}{}", words.get("public-unit-second")) } else { parts.join(" ") }
 }
 
 #[cfg(test)]

@@ -128,6 +128,12 @@ struct MemberShown {
     has_lending: bool,
 }
 
+impl Shown {
+    fn has_countries(&self) -> bool {
+        self.members.iter().any(|member| !member.country.is_empty())
+    }
+}
+
 struct ReserveShown {
     name: String,
     size: String,
@@ -185,11 +191,12 @@ fn member_shown(member: &MemberDocument, now: &[MemberUse], frame: &Frame) -> Me
     let words = frame.words;
     let use_now = now.iter().find(|line| line.name == member.name);
     let keeps = match &member.lending {
-        Some(lending) if lending.never => words.get("treaty-lends-nothing"),
-        Some(lending) => lending
-            .keep_gpus
-            .map_or_else(|| words.get("treaty-by-class"), |keeps| words.count("treaty-keeps", &keeps)),
-        None => words.get("treaty-lends-all"),
+        Some(lending) if lending.never => words.get("public-treaty-lends-nothing"),
+        Some(lending) => lending.keep_gpus.map_or_else(
+            || words.get("public-treaty-by-class"),
+            |keeps| words.count("public-treaty-keeps", &keeps),
+        ),
+        None => words.get("public-treaty-lends-all"),
     };
     MemberShown {
         name: member.name.clone(),
@@ -201,8 +208,8 @@ fn member_shown(member: &MemberDocument, now: &[MemberUse], frame: &Frame) -> Me
             .map_or_else(|| show::UNKNOWN.to_owned(), show::whole),
         ceiling: match use_now.and_then(|line| line.ceiling_gpus) {
             Some(ceiling) => show::whole(ceiling),
-            None if member.ceiling.is_some() => words.get("treaty-by-class"),
-            None => words.get("whole-pool"),
+            None if member.ceiling.is_some() => words.get("public-treaty-by-class"),
+            None => words.get("public-whole-pool"),
         },
         keeps,
         suspended: member.suspended.as_ref().map(|suspension| suspension.from.clone()),
@@ -215,12 +222,12 @@ fn member_shown(member: &MemberDocument, now: &[MemberUse], frame: &Frame) -> Me
 fn stated(share: &concord_treaty::document::ShareDocument, by_class: bool, frame: &Frame) -> String {
     let words = frame.words;
     match share {
-        _ if by_class => words.get("treaty-by-class"),
-        share if share.residual => words.get("treaty-residual"),
-        share if share.proportional => words.get("treaty-proportional"),
+        _ if by_class => words.get("public-treaty-by-class"),
+        share if share.residual => words.get("public-treaty-residual"),
+        share if share.proportional => words.get("public-treaty-proportional"),
         share => match (&share.gpus, &share.percent) {
-            (Some(gpus), _) => words.count("treaty-gpus", gpus),
-            (_, Some(percent)) => words.named("treaty-percent", percent),
+            (Some(gpus), _) => words.count("public-treaty-gpus", gpus),
+            (_, Some(percent)) => words.named("public-treaty-percent", percent),
             _ => show::UNKNOWN.to_owned(),
         },
     }

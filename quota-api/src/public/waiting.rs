@@ -68,7 +68,7 @@ impl Page<'_> {
     }
 
     fn member(&self, name: &str) -> String {
-        if name.is_empty() { self.frame.words.get("together") } else { name.to_owned() }
+        if name.is_empty() { self.frame.words.get("public-together") } else { name.to_owned() }
     }
 }
 

@@ -71,6 +71,10 @@ fn every_text_that_is_asked_for_exists() {
         for call in ["words.get(\"", "words.count(\"", "words.named(\"", "words.with(\"", "words.pair(\""] {
             for rest in text.split(call).skip(1) {
                 let key = rest.split('"').next().unwrap();
+                // A key that is put together cannot be looked up from here.
+                if key.contains('{') {
+                    continue;
+                }
                 asked += 1;
                 assert!(english.contains_key(key), "{} asks for {key}", path.display());
             }

@@ -9,4 +9,5 @@ mod browser;
 mod common;
 mod history;
 mod languages;
+mod load;
 mod openapi;

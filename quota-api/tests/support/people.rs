@@ -2,7 +2,9 @@
 
 use concord_pool::{Identity, setup};
 use concord_quota_api::app::App;
-use concord_quota_api::auth::{Login, Principal, Provider, ProviderConfig};
+use concord_quota_api::auth::providers_file::{Kind, ProviderConfig};
+use concord_quota_api::auth::{Login, Principal, Provider, PublicUrl};
+use concord_quota_api::store::sessions::{self, NewSession};
 use jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use reqwest::header::{COOKIE, HeaderMap};
@@ -49,24 +51,36 @@ pub async fn let_portal_act(admin: &Client) {
 /// A login whose provider nobody asks.
 pub fn login(origin: &str) -> Login {
     let config = ProviderConfig {
+        name: "demo".to_owned(),
+        title: "Demo".to_owned(),
         issuer: "https://id.example".to_owned(),
         client_id: "concord".to_owned(),
         client_secret: "unused".to_owned(),
-        public_url: origin.to_owned(),
-        extra_scopes: Vec::new(),
+        scopes: Vec::new(),
         groups_claim: "groups".to_owned(),
         ca_pem: None,
+        kind: Kind::Federation,
+        vouched: Vec::new(),
     };
-    Login::new(Provider::new(config).unwrap(), SignedDuration::from_hours(1))
+    let public = PublicUrl::parse(origin).unwrap();
+    let provider = Provider::new(config, &public).unwrap();
+    Login::new(vec![provider], public, super::site::LIFETIMES)
 }
 
 /// The cookie of a session that a login would have opened.
 pub async fn session(app: &App, person: &Principal) -> String {
     let secret = format!("{:064x}", u128::from_ne_bytes(unique()));
     let hash = ring::digest::digest(&ring::digest::SHA256, secret.as_bytes());
-    let login = app.login.as_ref().unwrap();
-    let lifetime = SignedDuration::from_hours(1);
-    login.sessions.insert(hash.as_ref().try_into().unwrap(), person.clone(), Timestamp::now(), lifetime);
+    let created = Timestamp::now();
+    let session = NewSession {
+        id: hash.as_ref().try_into().unwrap(),
+        kind: sessions::Kind::Browser,
+        principal: person,
+        sid: None,
+        created,
+        expires: created + SignedDuration::from_hours(1),
+    };
+    app.store.sessions().open(&session).await.unwrap();
     format!("concord-session={secret}")
 }
 

@@ -105,13 +105,10 @@ impl Layout {
         #[allow(clippy::cast_precision_loss, reason = "at most 366 columns")]
         let x = |place: usize| LEFT + width * place as f64;
         let mut parts = vec![String::new(); keys.len()];
-        let (mut gaps, mut level) = (String::new(), String::new());
+        let (gaps, mut level) = (gaps(columns, bottom, width), String::new());
         for (place, column) in columns.iter().enumerate() {
             let left = x(place);
-            let Some(values) = &column.parts else {
-                let _ = write!(gaps, "M{left:.1},{TOP}h{width:.2}V{bottom}h-{width:.2}z");
-                continue;
-            };
+            let Some(values) = &column.parts else { continue };
             let mut base = 0.0;
             for (path, value) in parts.iter_mut().zip(values) {
                 if *value > 0.0 {
@@ -168,6 +165,21 @@ impl Layout {
         };
         marked.step_by(self.every).map(middle).collect()
     }
+}
+
+/// One area for periods without a sample that follow each other.
+fn gaps(columns: &[Column], bottom: f64, width: f64) -> String {
+    let mut path = String::new();
+    let mut place = 0;
+    for run in columns.chunk_by(|one, next| one.parts.is_none() == next.parts.is_none()) {
+        if run[0].parts.is_none() {
+            #[allow(clippy::cast_precision_loss, reason = "at most 366 columns")]
+            let (left, wide) = (LEFT + width * place as f64, width * run.len() as f64);
+            let _ = write!(path, "M{left:.1},{TOP}h{wide:.2}V{bottom}h-{wide:.2}z");
+        }
+        place += run.len();
+    }
+    path
 }
 
 /// What is written below a period, if anything.
