@@ -14,8 +14,10 @@ use super::login::{NEVER, configured};
 use crate::app::Shared;
 use crate::auth::Principal;
 use crate::auth::assurance::Assurance;
+use crate::auth::providers_file::Kind;
 use crate::error::Error;
 use crate::frame::{Frame, Person, Visit};
+use crate::may::Deed;
 use crate::pages::render;
 use crate::store::guests::State as GuestState;
 use crate::store::sessions::Listed;
@@ -42,6 +44,8 @@ struct Me<'a> {
     provider_title: &'a str,
     /// Of a guest whom nobody has let in yet: the key of what to say.
     guest: Option<&'static str>,
+    /// Whether the person may let guests in, and there can be some.
+    lets_guests_in: bool,
     sessions: Vec<Line>,
     has_kubeconfig: bool,
     frame: Frame,
@@ -73,12 +77,16 @@ pub async fn me(
         None
     };
     let sessions = app.store.sessions().list(principal, Timestamp::now()).await?;
+    let takes_guests = login.providers().iter().any(|provider| provider.kind == Kind::Guest);
+    let lets_guests_in =
+        takes_guests && guest.is_none() && app.rights.may(&app.acting, principal, Deed::Review).await;
     let line = |listed: Listed| Line { is_this: listed.handle == session.handle, listed };
     let page = Me {
         principal,
         assurance: Assurance::of(principal),
         provider_title: login.provider(&principal.provider).map_or("", |provider| &provider.title),
         guest,
+        lets_guests_in,
         sessions: sessions.into_iter().map(line).collect(),
         has_kubeconfig: guest.is_none() && login.cluster.is_some(),
         frame,
