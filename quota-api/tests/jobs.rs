@@ -31,8 +31,9 @@ async fn start() -> Real {
     let beta = project("beta", &[json!({"kind": "User", "name": "demo:stranger"})]);
     let real = Real::start(2, &treaty(&[("alpha", 8), ("beta", 8)], 2), &[alpha, beta]).await;
     let visitor = real.visitor(&researcher()).await;
-    // The portal's watches and the API server's policies come a moment after the objects.
-    real.eventually("the portal knows the projects, and Jobs are held", async || {
+    real.wait_held_back(&researcher(), "alpha-lab").await;
+    // The portal's watches come a moment after the objects.
+    real.eventually("the portal knows the projects", async || {
         let trial = visitor.post_json("/api/v1/projects/alpha-lab/jobs?dryRun=true", &request("trial")).await;
         let ready = trial.status == StatusCode::OK && trial.json()["refused"].is_null();
         (ready && !trial.json()["preview"].is_null()).then_some(())

@@ -22,6 +22,7 @@ const PAGES_MOST: usize = 1_000;
 /// Which jobs are wanted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = JobFilter)]
 pub enum Wanted {
     /// All.
     #[default]
@@ -73,6 +74,7 @@ pub struct Query {
 /// One row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = JobRow)]
 pub struct Row {
     /// Project.
     pub project: String,
@@ -99,6 +101,7 @@ pub struct Row {
 /// One page of rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = JobList)]
 pub struct Page {
     /// The newest first.
     pub jobs: Vec<Row>,
