@@ -113,6 +113,11 @@ test-prerequisites: prerequisites
 	@python3 -c 'import ensurepip, venv' 2>/dev/null \
 		|| $$([ "$$(id -u)" = 0 ] || echo sudo) apt-get install --yes --no-install-recommends python3-venv \
 		|| { echo "tests read the NVML simulator with Python clients; install: sudo apt-get install python3-venv" >&2; exit 1; }
+	@missing=""; \
+	for pair in chromium:chromium node:nodejs npm:npm java:default-jre-headless; do \
+		command -v "$${pair%%:*}" >/dev/null 2>&1 || missing="$$missing $${pair##*:}"; done; \
+	[ -z "$$missing" ] || $$([ "$$(id -u)" = 0 ] || echo sudo) apt-get install --yes --no-install-recommends $$missing \
+		|| { echo "tests open the pages in a browser and check them; install: sudo apt-get install$$missing" >&2; exit 1; }
 
 test: test-prerequisites lint ## Format, lints, unit, property and integration tests; the last ones start real control planes
 	@# Some tests run programs of other packages, and load the simulated driver.

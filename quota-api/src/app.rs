@@ -5,9 +5,11 @@ use std::sync::Arc;
 use crate::acting::Acting;
 use crate::auth::Login;
 use crate::jobs::Jobs;
+use crate::limits::Limits;
 use crate::may::Rights;
 use crate::metrics::Metrics;
 use crate::pool::Pool;
+use crate::public::Public;
 use crate::store::Store;
 
 /// One server.
@@ -24,6 +26,10 @@ pub struct App {
     pub store: Store,
     /// What requests about jobs share.
     pub jobs: Jobs,
+    /// What only public pages need.
+    pub public: Public,
+    /// What keeps one client from taking the server away from the others.
+    pub limits: Limits,
     /// Counters.
     pub metrics: Metrics,
 }

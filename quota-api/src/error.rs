@@ -2,6 +2,8 @@
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::{IntoResponses, ToSchema};
 
 /// Why a request was not answered as asked. The text is for the person who asked; causes that only an engineer can
 /// mend are logged where they happen.
@@ -30,6 +32,21 @@ pub enum Error {
     /// A request from a page of another site.
     #[error("This request came from another site and was refused. Use the form on this server's own page.")]
     OtherSite,
+    /// A parameter of the address that cannot be used; the text says what it must be.
+    #[error("{0}")]
+    BadParameter(&'static str),
+    /// One client asks too much.
+    #[error("You ask faster than this server answers a single client. Wait a moment and try again.")]
+    TooManyRequests,
+    /// All clients together ask too much.
+    #[error("This server is busy. Try again in a second.")]
+    Busy,
+    /// Nothing of ours has so long an address.
+    #[error("The address is too long; at most 4096 characters are read.")]
+    AddressTooLong,
+    /// No treaty rules the pool.
+    #[error("No treaty is in force, so there is no text of it.")]
+    NoTreaty,
     /// No such page.
     #[error("There is no such page. The front page is /.")]
     NotFound,
@@ -88,10 +105,12 @@ impl Error {
             Self::KeyUnknown => StatusCode::UNAUTHORIZED,
             Self::KeyTooNarrow(_) => StatusCode::FORBIDDEN,
             Self::TooManyAtOnce(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::NotReady(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::LoginNotConfigured | Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotReady(_) | Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::LoginNotConfigured | Self::NotFound | Self::NoTreaty => StatusCode::NOT_FOUND,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+            Self::AddressTooLong => StatusCode::URI_TOO_LONG,
             Self::NotLoggedIn => StatusCode::UNAUTHORIZED,
-            Self::LoginRefused(_) | Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::LoginRefused(_) | Self::BadRequest(_) | Self::BadParameter(_) => StatusCode::BAD_REQUEST,
             Self::ProviderSaidNo | Self::OtherSite | Self::NotAllowed(_) => StatusCode::FORBIDDEN,
             Self::Changed(_) => StatusCode::CONFLICT,
             Self::ClusterUnavailable | Self::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -170,24 +189,63 @@ impl IntoResponse for Problem {
     }
 }
 
-/// A problem document.
+/// Why a request was not answered as asked: RFC 9457.
+#[derive(Serialize, ToSchema)]
+pub struct ProblemDocument {
+    /// Always `about:blank`: the status says the kind.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// The status in words.
+    pub title: Option<&'static str>,
+    /// The status.
+    pub status: u16,
+    /// What is wrong and what to do, in English.
+    pub detail: String,
+    /// What is wrong in single fields; absent when that is not the case.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldProblem>,
+}
+
+/// What is wrong in one field.
+#[derive(Serialize, ToSchema)]
+pub struct FieldProblem {
+    /// JSON pointer to the field in the document that was sent.
+    pub pointer: &'static str,
+    /// What is wrong and what to do.
+    pub detail: String,
+}
+
+/// What any route of the API may answer instead.
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "for the OpenAPI document")]
+pub enum Refusals {
+    /// A parameter cannot be used.
+    #[response(status = 400, content_type = "application/problem+json")]
+    BadRequest(ProblemDocument),
+    /// Too many requests of one client; `Retry-After` says how many seconds to wait.
+    #[response(status = 429, content_type = "application/problem+json")]
+    TooManyRequests(ProblemDocument),
+    /// The data is not there yet, or the server is busy; try again in a few seconds.
+    #[response(status = 503, content_type = "application/problem+json")]
+    NotReady(ProblemDocument),
+}
+
+/// A problem document as an answer.
 #[must_use]
 pub fn problem(status: StatusCode, detail: &str) -> Response {
     problem_with(status, detail, &[])
 }
 
-/// The same with what is wrong in single fields: JSON pointer and sentence.
+/// The same with what is wrong in single fields.
 fn problem_with(status: StatusCode, detail: &str, faults: &[(&'static str, String)]) -> Response {
-    let mut body = serde_json::json!({
-        "type": "about:blank",
-        "title": status.canonical_reason(),
-        "status": status.as_u16(),
-        "detail": detail,
-    });
-    if !faults.is_empty() {
-        let fault = |(pointer, detail): &(&str, String)| serde_json::json!({"pointer": pointer, "detail": detail});
-        body["errors"] = faults.iter().map(fault).collect();
-    }
+    let fault = |(pointer, detail): &(&'static str, String)| FieldProblem { pointer, detail: detail.clone() };
+    let document = ProblemDocument {
+        kind: "about:blank",
+        title: status.canonical_reason(),
+        status: status.as_u16(),
+        detail: detail.to_owned(),
+        errors: faults.iter().map(fault).collect(),
+    };
     let headers = [(header::CONTENT_TYPE, "application/problem+json"), (header::CACHE_CONTROL, "no-store")];
-    (status, headers, body.to_string()).into_response()
+    (status, headers, serde_json::to_string(&document).unwrap_or_default()).into_response()
 }

@@ -140,6 +140,12 @@ impl Words {
         self.with(key, &[("n", FluentValue::from(*n))])
     }
 
+    /// A text with two numbers, `$n` of `$of`.
+    #[must_use]
+    pub fn pair(&self, key: &str, pair: &(i64, i64)) -> String {
+        self.with(key, &[("n", FluentValue::from(pair.0)), ("of", FluentValue::from(pair.1))])
+    }
+
     /// A text with one variable, `$name`.
     #[must_use]
     pub fn named(&self, key: &str, name: &str) -> String {

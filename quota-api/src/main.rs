@@ -12,20 +12,25 @@ use concord_quota_api::acting::Acting;
 use concord_quota_api::app::App;
 use concord_quota_api::auth::{Login, Provider, ProviderConfig};
 use concord_quota_api::jobs::Jobs;
+use concord_quota_api::energy::Energy;
+use concord_quota_api::history::sampler;
+use concord_quota_api::limits::{Limits, Network, Rates};
 use concord_quota_api::may::Rights;
 use concord_quota_api::metrics::Metrics;
 use concord_quota_api::notices::{self, Mailer, Ways, Webhook};
 use concord_quota_api::pool::Pool;
+use concord_quota_api::public::Public;
 use concord_quota_api::router::router;
 use concord_quota_api::store::Store;
 use jiff::SignedDuration;
+use openidconnect::url::Url;
 
 /// Shows everybody who uses a pool's GPUs, and logs in those who work in it.
 #[derive(Parser)]
 #[command(
     version,
     about,
-    after_help = "The cluster is found as kubectl finds it: KUBECONFIG, ~/.kube/config, or the pod's service account. It needs get, list and watch of treaties and gpuclaims in concord.dev.\n\nWithout --issuer there is no login; the public pages need none.\n\nExample:\n  concord-quota-api --issuer https://id.example.org --client-id concord --client-secret-file secret --public-url https://quota.example.org"
+    after_help = "The cluster is found as kubectl finds it: KUBECONFIG, ~/.kube/config, or the pod's service account. It needs get, list and watch of treaties and gpuclaims in concord.dev, and for all that the public pages can show of projects and gpunodes there and of nodes.\n\nWithout --issuer there is no login; the public pages need none.\n\nExample:\n  concord-quota-api --issuer https://id.example.org --client-id concord --client-secret-file secret --public-url https://quota.example.org"
 )]
 struct Arguments {
     /// Address to listen on; TLS is the ingress's work.
@@ -43,6 +48,8 @@ struct Arguments {
         hide_env_values = true
     )]
     database: String,
+    #[command(flatten)]
+    public: PublicArguments,
     #[command(flatten)]
     login: LoginArguments,
     #[command(flatten)]
@@ -66,6 +73,26 @@ struct NoticeArguments {
     /// File with the secret of that signature (HMAC-SHA-256 in X-Concord-Signature-256).
     #[arg(long, value_name = "FILE", requires = "webhook")]
     webhook_secret_file: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Public pages")]
+struct PublicArguments {
+    /// Metrics of node agents, for the page on energy, such as <http://10.0.0.5:9400/metrics>. Absent: nothing is measured.
+    #[arg(long, value_name = "URL", value_delimiter = ',', env = "CONCORD_AGENTS")]
+    agents: Vec<Url>,
+    /// Say on the page on energy that the GPUs are simulated.
+    #[arg(long, requires = "agents")]
+    agents_simulated: bool,
+    /// Networks of proxies whose X-Forwarded-For names the client; without it each proxy counts as one client.
+    #[arg(long, value_name = "NETWORK", value_delimiter = ',', env = "CONCORD_TRUSTED_PROXIES")]
+    trusted_proxies: Vec<Network>,
+    /// Requests that one client may make by second in the long run.
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    requests_by_second: u32,
+    /// Requests that one client may make at once before that counts.
+    #[arg(long, value_name = "NUMBER", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    requests_at_once: u32,
 }
 
 #[derive(Args)]
@@ -99,7 +126,7 @@ struct LoginArguments {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Arguments { listen, log_json, database, login, notices } = Arguments::parse();
+    let Arguments { listen, log_json, database, public, login, notices } = Arguments::parse();
     start_log(log_json);
     let ways = configure_notices(notices, login.public_url.as_deref())?;
     let login = configure_login(login)?;
@@ -108,6 +135,7 @@ async fn main() -> anyhow::Result<()> {
     let client = kube::Client::try_from(config).context("the cluster's configuration cannot be used")?;
     let store = Store::open(&database).await.context("the database of --database cannot be used")?;
     let (pool, follow) = Pool::follow(&client);
+    let (public, limits) = configure_public(public);
     let app = Arc::new(App {
         pool,
         login,
@@ -115,18 +143,30 @@ async fn main() -> anyhow::Result<()> {
         rights: Rights::default(),
         store,
         jobs: Jobs::default(),
+        public,
+        limits,
         metrics: Metrics::new()?,
     });
     let listener = tokio::net::TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}: is another server there? choose --listen"))?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, login = app.login.is_some(), "concord-quota-api starts");
+    let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
     tokio::select! {
         () = follow => bail!("the watches ended"),
+        () = sampler::run(app.clone()) => bail!("the sampler ended"),
         () = notices::run(app.clone(), ways) => bail!("the notices ended"),
-        served = axum::serve(listener, router(app)).into_future() => served.context("cannot serve"),
+        served = axum::serve(listener, service).into_future() => served.context("cannot serve"),
         told = stop_signal() => told.context("cannot wait for signals"),
     }
+}
+
+fn configure_public(arguments: PublicArguments) -> (Public, Limits) {
+    let PublicArguments { agents, agents_simulated, trusted_proxies, requests_by_second, requests_at_once } =
+        arguments;
+    let rates =
+        Rates { by_second: requests_by_second.into(), burst: requests_at_once.into(), trusted_proxies };
+    (Public::new(Energy::new(agents, agents_simulated)), Limits::new(rates))
 }
 
 fn configure_notices(arguments: NoticeArguments, public_url: Option<&str>) -> anyhow::Result<Ways> {

@@ -11,6 +11,10 @@ pub struct Metrics {
     pub requests: IntCounterVec,
     /// Logins by outcome.
     pub logins: IntCounterVec,
+    /// Samples for the history by outcome.
+    pub samples: IntCounterVec,
+    /// Requests that were refused to protect the others, by limit.
+    pub refused: IntCounterVec,
     sessions: IntGauge,
     watch_live: IntGaugeVec,
     objects: IntGaugeVec,
@@ -36,6 +40,8 @@ impl Metrics {
         Ok(Self {
             requests: counters("http_requests_total", "Requests answered.", &["route", "method", "status"])?,
             logins: counters("logins_total", "Logins that came back from the provider.", &["outcome"])?,
+            samples: counters("samples_total", "Samples of the pool for the history.", &["outcome"])?,
+            refused: counters("http_refused_total", "Requests refused by a limit.", &["limit"])?,
             sessions,
             watch_live: gauges("watch_live", "1 while the watch of this kind is connected and complete.")?,
             objects: gauges("watched_objects", "Objects in the store.")?,

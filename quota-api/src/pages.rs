@@ -3,31 +3,14 @@
 use askama::Template;
 
 use crate::auth::Principal;
-use crate::chart::Chart;
 use crate::error::Error;
 use crate::frame::Frame;
-use crate::pool_use::PoolUse;
-
-#[derive(Template)]
-#[template(path = "front.html")]
-struct Front<'a> {
-    pool: &'a PoolUse,
-    chart: Chart,
-    as_of: String,
-    frame: Frame,
-}
 
 #[derive(Template)]
 #[template(path = "me.html")]
 struct Me<'a> {
     principal: &'a Principal,
     frame: Frame,
-}
-
-/// Use of the pool.
-pub fn front(pool: &PoolUse, frame: Frame) -> Result<String, Error> {
-    let as_of = pool.freshness.as_of.strftime("%Y-%m-%d %H:%M:%S UTC").to_string();
-    render(&Front { pool, chart: Chart::of(pool), as_of, frame })
 }
 
 /// Who am I.

@@ -17,10 +17,15 @@ use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
+use crate::overview::{Overview, Seen};
 use crate::pool_use::{Freshness, PoolUse};
 
 /// Sums are kept this long: 100,000 claims take tens of milliseconds to sum, which readers must not multiply.
 const SUM_LIFETIME: Duration = Duration::from_secs(1);
+/// So old a sum may still be shown while one request makes the next: nobody waits for a sum but the very first.
+const SUM_STALE_MAX: Duration = Duration::from_secs(10);
+/// Without these there is no page; without the other kinds pages say less.
+const NEEDED: [&str; 2] = ["treaties", "gpuclaims"];
 /// A watch is asked anew after this long, so that a connection that died in silence is noticed within about a minute.
 const WATCH_SECONDS: u32 = 60;
 /// Shortest and longest wait before a broken watch is opened again.
@@ -52,7 +57,14 @@ pub struct Pool {
     /// Nodes.
     pub nodes: Store<Node>,
     links: Vec<(&'static str, watch::Receiver<Link>)>,
-    sum: Mutex<Option<(Instant, Arc<PoolUse>)>>,
+    sum: Mutex<Sum>,
+}
+
+#[derive(Default)]
+struct Sum {
+    known: Option<(Instant, Arc<Overview>)>,
+    /// Somebody is making the next one.
+    in_work: bool,
 }
 
 impl Pool {
@@ -68,7 +80,7 @@ impl Pool {
             gpu_nodes: feeds.add("gpunodes", |_| {}),
             nodes: feeds.add("nodes", prune_node),
             links: feeds.links,
-            sum: Mutex::new(None),
+            sum: Mutex::default(),
         };
         let work = futures::future::join_all(feeds.work);
         (pool, async move {
@@ -82,28 +94,55 @@ impl Pool {
     /// # Errors
     /// Before the first lists are complete.
     pub fn current(&self, now: Timestamp) -> Result<Arc<PoolUse>, String> {
+        Ok(self.overview(now)?.pool.clone())
+    }
+
+    /// Everything that public pages say of this moment.
+    ///
+    /// # Errors
+    /// Before the first lists are complete.
+    pub fn overview(&self, now: Timestamp) -> Result<Arc<Overview>, String> {
         let unsynced: Vec<String> = self.unsynced().map(|(kind, _)| first_list(kind)).collect();
         if !unsynced.is_empty() {
             return Err(unsynced.join(" and "));
         }
-        let mut sum = self.sum.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, known)) = &*sum
-            && at.elapsed() < SUM_LIFETIME
+        let mut sum = self.sum();
+        if let Some((at, known)) = &sum.known
+            && (at.elapsed() < SUM_LIFETIME || (sum.in_work && at.elapsed() < SUM_STALE_MAX))
         {
             return Ok(known.clone());
         }
-        let (treaties, claims) = (self.treaties.state(), self.claims.state());
-        let fresh = Arc::new(PoolUse::of(
-            treaties.iter().map(AsRef::as_ref),
-            claims.iter().map(AsRef::as_ref),
-            self.freshness(now),
-        ));
-        *sum = Some((Instant::now(), fresh.clone()));
+        sum.in_work = true;
+        drop(sum);
+        let fresh = Arc::new(self.sum_up(now));
+        *self.sum() = Sum { known: Some((Instant::now(), fresh.clone())), in_work: false };
         Ok(fresh)
     }
 
+    fn sum(&self) -> std::sync::MutexGuard<'_, Sum> {
+        self.sum.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sum_up(&self, now: Timestamp) -> Overview {
+        // What is not known is not the same as nothing.
+        let known = |kind: &str| self.links.iter().any(|(of, link)| *of == kind && link.borrow().synced);
+        Overview::of(&Seen {
+            treaties: self.treaties.state(),
+            claims: self.claims.state(),
+            projects: known("projects").then(|| self.projects.state()),
+            nodes: known("nodes").then(|| self.nodes.state()),
+            gpu_nodes: known("gpunodes").then(|| self.gpu_nodes.state()),
+            freshness: self.freshness(now),
+        })
+    }
+
+    fn needed(&self) -> impl Iterator<Item = (&'static str, Link)> {
+        let needed = self.links.iter().filter(|(kind, _)| NEEDED.contains(kind));
+        needed.map(|(kind, link)| (*kind, link.borrow().clone()))
+    }
+
     fn freshness(&self, now: Timestamp) -> Freshness {
-        let broken = self.links.iter().filter_map(|(_, link)| Some(link.borrow().broken.as_ref()?.0)).min();
+        let broken = self.needed().filter_map(|(_, link)| Some(link.broken?.0)).min();
         let as_of = broken.unwrap_or(now);
         // Nobody needs more than milliseconds.
         Freshness { as_of: as_of.round(jiff::Unit::Millisecond).unwrap_or(as_of), live: broken.is_none() }
@@ -121,7 +160,7 @@ impl Pool {
     }
 
     fn unsynced(&self) -> impl Iterator<Item = (&'static str, Link)> {
-        self.links.iter().map(|(kind, link)| (*kind, link.borrow().clone())).filter(|(_, link)| !link.synced)
+        self.needed().filter(|(_, link)| !link.synced)
     }
 
     /// Kind, whether its watch is live, and number of objects.

@@ -8,9 +8,10 @@ use std::collections::BTreeMap;
 use concord_api::{ClaimBasis, ClaimPhase, GpuClaim, Treaty, TreatySpec, TreatyStatus};
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// The moment that the data describes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Freshness {
     /// Time of the data.
     pub as_of: Timestamp,
@@ -19,7 +20,7 @@ pub struct Freshness {
 }
 
 /// Use of the pool at one moment.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct PoolUse {
     /// When.
     #[serde(flatten)]
@@ -37,7 +38,7 @@ pub struct PoolUse {
 }
 
 /// Which treaty rules the pool.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TreatyInForce {
     /// Name of the object.
     pub name: String,
@@ -48,7 +49,7 @@ pub struct TreatyInForce {
 }
 
 /// What is used and wanted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Use {
     /// GPUs in use inside guarantees.
     pub guaranteed_gpus: i64,
@@ -61,7 +62,7 @@ pub struct Use {
 }
 
 /// One member's part.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct MemberUse {
     /// Name.
     pub name: String,
@@ -77,7 +78,7 @@ pub struct MemberUse {
 }
 
 /// The operator's sum in the treaty's status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub struct OperatorReport {
     /// GPUs in use.
     pub used_gpus: i64,
@@ -94,7 +95,13 @@ impl Use {
         self.guaranteed_gpus.saturating_add(self.borrowed_gpus)
     }
 
-    fn add(&mut self, other: Self) {
+    /// Neither uses nor wants anything.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
         // No `..`: a new figure must be summed too.
         let Self { guaranteed_gpus, borrowed_gpus, queued_claims, queued_gpus } = other;
         self.guaranteed_gpus = self.guaranteed_gpus.saturating_add(guaranteed_gpus);
@@ -104,7 +111,7 @@ impl Use {
     }
 
     /// What one claim adds.
-    fn of(claim: &GpuClaim) -> Self {
+    pub(crate) fn of(claim: &GpuClaim) -> Self {
         let status = claim.status.as_ref();
         let held = |s: &concord_api::GpuClaimStatus| {
             s.placement.iter().fold(0_i64, |sum, p| sum.saturating_add(p.gpus))

@@ -6,40 +6,63 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 use axum::{Router, body::Body, middleware};
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, Predicate};
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 use tower_http::timeout::TimeoutLayer;
+use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::Shared;
 use crate::applications;
 use crate::error::Error;
-use crate::error_page;
-use crate::handlers::{language, login, operations, public};
-use crate::{jobs, security};
+use crate::handlers::{language, login, operations};
+use crate::{error_page, jobs, limits, public, security};
 
 /// No form here is longer than a few words.
 const BODY_BYTES_MAX: usize = 16 * 1024;
 /// A login asks the provider at most four times, ten seconds each at worst.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(45);
 
-/// The whole server. Each area lists its own routes.
-pub fn router(app: Shared) -> Router {
-    let (routes, _description) = OpenApiRouter::<Shared>::new()
+/// Each area lists its own routes.
+fn areas() -> OpenApiRouter<Shared> {
+    OpenApiRouter::with_openapi(public::api::Head::openapi())
         .merge(public::routes())
         .merge(applications::routes())
         .merge(language::routes())
         .merge(login::routes())
         .merge(operations::routes())
         .merge(jobs::routes())
-        .split_for_parts();
+}
+
+/// The OpenAPI document, from the same declarations as the routes.
+#[must_use]
+pub fn description() -> String {
+    public::api::text(&areas().to_openapi())
+}
+
+/// The whole server.
+pub fn router(app: Shared) -> Router {
+    let (routes, description) = areas().split_for_parts();
+    public::api::describe(&description);
     routes
         .fallback(|| async { Error::NotFound })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIMEOUT))
         .layer(same_site(&app))
+        .layer(middleware::from_fn_with_state(app.clone(), limits::guard))
         .layer(middleware::from_fn(error_page::show))
+        .layer(compression())
         .layer(middleware::from_fn_with_state(app.clone(), security::guard))
         .with_state(app)
+}
+
+/// Pages of a person are not compressed: the length of a compressed page can tell of a secret in it.
+fn compression() -> CompressionLayer<impl Predicate> {
+    let public = |_: StatusCode, _: http::Version, headers: &http::HeaderMap, _: &http::Extensions| {
+        headers.get(http::header::CACHE_CONTROL).is_none_or(|cache| cache != "no-store")
+    };
+    CompressionLayer::new().gzip(true).compress_when(DefaultPredicate::new().and(public))
 }
 
 type Refusal = fn(ProtectionError) -> Response<Body>;

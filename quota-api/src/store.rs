@@ -6,6 +6,7 @@
 
 pub mod api_keys;
 pub mod drafts;
+pub mod history;
 pub mod notices;
 pub mod submissions;
 

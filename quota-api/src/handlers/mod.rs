@@ -3,4 +3,3 @@
 pub mod language;
 pub mod login;
 pub mod operations;
-pub mod public;

@@ -1,5 +1,6 @@
 //! The two list and watch calls of an API server, as a service behind a real `kube::Client`; it can be cut off.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ use tokio::sync::watch;
 pub struct Cluster {
     treaties: Arc<Value>,
     claims: Arc<Value>,
+    /// Lists of other kinds, by plural name.
+    others: HashMap<&'static str, Value>,
     up: Arc<watch::Sender<bool>>,
 }
 
@@ -24,8 +27,15 @@ impl Cluster {
         Self {
             treaties: Arc::new(list("TreatyList", json!(treaties))),
             claims: Arc::new(list("GpuClaimList", json!(claims))),
+            others: HashMap::new(),
             up: Arc::new(watch::channel(true).0),
         }
+    }
+
+    /// And with these objects of another kind.
+    pub fn holding<K: serde::Serialize>(mut self, plural: &'static str, objects: &[K]) -> Self {
+        self.others.insert(plural, json!(objects));
+        self
     }
 
     /// Answers nothing but errors from now on, and breaks open watches; or works again.
@@ -71,7 +81,9 @@ impl Cluster {
                     _ => panic!("nobody should ask for {path}"),
                 };
                 let version = if kind == "NodeList" { "v1" } else { "concord.dev/v1alpha1" };
-                let empty = json!({"apiVersion": version, "kind": kind, "metadata": {"resourceVersion": "100"}, "items": []});
+                let plural = path.rsplit('/').next().unwrap_or_default();
+                let items = self.others.get(plural).cloned().unwrap_or(json!([]));
+                let empty = json!({"apiVersion": version, "kind": kind, "metadata": {"resourceVersion": "100"}, "items": items});
                 return Response::new(Body::from(empty.to_string()));
             }
         };

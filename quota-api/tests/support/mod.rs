@@ -7,9 +7,11 @@ pub mod objects;
 pub mod people;
 pub mod provider;
 pub mod real;
+pub mod scene;
 
 use concord_quota_api::{
-    acting::Acting, app::App, auth::Login, jobs::Jobs, may::Rights, metrics::Metrics, pool::Pool, store::Store,
+    acting::Acting, app::App, auth::Login, jobs::Jobs, limits::Limits, may::Rights, metrics::Metrics,
+    pool::Pool, public::Public, store::Store,
 };
 
 /// A server's state with a database of its own; the file is forgotten with the machine's temporary files.
@@ -23,6 +25,8 @@ pub async fn app(pool: Pool, login: Option<Login>, client: kube::Client) -> App 
         rights: Rights::default(),
         store,
         jobs: Jobs::default(),
+        public: Public::default(),
+        limits: Limits::default(),
         metrics: Metrics::new().unwrap(),
     }
 }

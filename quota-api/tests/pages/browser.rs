@@ -1,0 +1,85 @@
+//! Every public page in a real Chromium, checked by rule sets and validators that we did not write; see
+//! `browser/check.mjs`. Needs Node, Java and Debian's chromium: `make test-prerequisites`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use concord_quota_api::history::sampler;
+use concord_quota_api::{pool::Pool, router::router};
+use jiff::Timestamp;
+use crate::support::scene;
+
+const PAGES: [&str; 14] = [
+    "/",
+    "/use/history",
+    "/use/history?span=week&by=purpose",
+    "/use/promises",
+    "/use/waiting",
+    "/use/energy",
+    "/use/incidents",
+    "/treaty",
+    "/treaty/history",
+    "/treaty/history/5b0e4c7e-6a51-4c53-9f0a-000000000001/4",
+    "/accessibility",
+    "/privacy",
+    "/api",
+    "/no/such/page",
+];
+
+/// The checkers, installed as `package-lock.json` says, outside the tree and once for each lock file.
+fn checkers() -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
+    let home = std::env::var("HOME").unwrap();
+    let cache = std::env::var("CONCORD_CACHE").unwrap_or_else(|_| format!("{home}/.cache/concord"));
+    let folder = Path::new(&cache).join("browser");
+    std::fs::create_dir_all(&folder).unwrap();
+    let lock = std::fs::read(source.join("package-lock.json")).unwrap();
+    let is_there = std::fs::read(folder.join("package-lock.json")).is_ok_and(|known| known == lock)
+        && folder.join("node_modules/vnu-jar").exists();
+    if !is_there {
+        std::fs::copy(source.join("package.json"), folder.join("package.json")).unwrap();
+        std::fs::write(folder.join("package-lock.json"), lock).unwrap();
+        let installed = Command::new("npm")
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+            .current_dir(&folder)
+            .status()
+            .unwrap();
+        assert!(installed.success(), "npm ci in {}", folder.display());
+    }
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_checker_finds_anything_on_any_page() {
+    let now = Timestamp::now();
+    let cluster = scene::cluster(now);
+    let (pool, follow) = Pool::follow(&cluster.client());
+    tokio::spawn(follow);
+    let app = Arc::new(crate::support::app(pool, None, cluster.client()).await);
+    scene::remember(&app.store, now).await;
+    while !app.pool.waits_for().is_empty() || !app.pool.is_live() {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert!(sampler::take(&app, now).await.unwrap());
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, service).await });
+
+    let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("browser");
+    let checked = Command::new("node")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/check.mjs"))
+        .arg("--modules")
+        .arg(checkers())
+        .arg("--out")
+        .arg(&pictures)
+        .args(PAGES.map(|page| format!("{origin}{page}")))
+        .output();
+    let checked = checked.unwrap();
+    let told = String::from_utf8_lossy(&checked.stdout);
+    let trouble = String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success(), "{told}\n{trouble}\npictures: {}", pictures.display());
+}

@@ -1,0 +1,12 @@
+//! The public pages as a whole: what holds for all of them, their history, their texts, their description for programs, and
+//! what checkers in a real browser find.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod browser;
+mod common;
+mod history;
+mod languages;
+mod openapi;
