@@ -43,7 +43,11 @@ fn claim(member: &str, name: &str, gpus: i64, run_seconds: i64) -> GpuClaim {
             gpus,
             node_selector: BTreeMap::new(),
             run_limit_seconds: Some(run_seconds),
-            workload: WorkloadReference { kind: WorkloadKind::Job, name: name.to_owned(), uid: name.to_owned() },
+            workload: WorkloadReference {
+                kind: WorkloadKind::Job,
+                name: name.to_owned(),
+                uid: name.to_owned(),
+            },
             submitted_at: MicroTime(at(-100)),
         },
     );
@@ -63,7 +67,12 @@ fn runs(mut claim: GpuClaim, node: &str, basis: ClaimBasis) -> GpuClaim {
 }
 
 fn picture(rules: Rules, claims: &[GpuClaim]) -> Picture {
-    let node = |name: &str| Node { name: NodeName::from(name), gpus: 8, schedulable: true, labels: Default::default() };
+    let node = |name: &str| Node {
+        name: NodeName::from(name),
+        gpus: 8,
+        schedulable: true,
+        labels: Default::default(),
+    };
     let nodes = ["n1", "n2"].map(node);
     let snapshot = snapshot(&rules, nodes, claims.iter().map(SeenClaim::from), Vec::new(), at(0));
     let treaty = Version { name: "test".to_owned(), title: "t".to_owned(), generation: 1 };
@@ -136,7 +145,9 @@ fn it_says_what_the_engine_says_of_the_same_claim_once_it_is_there() {
         runs(claim("south", "theirs", 6, 2 * HOUR), "n2", ClaimBasis::Guaranteed),
         claim("north", "earlier", 4, HOUR),
     ];
-    for (pods, gpus, limit) in [(1, 2, HOUR), (1, 4, HOUR), (1, 8, 60), (2, 8, HOUR), (3, 4, HOUR), (1, 9, HOUR)] {
+    for (pods, gpus, limit) in
+        [(1, 2, HOUR), (1, 4, HOUR), (1, 8, 60), (2, 8, HOUR), (3, 4, HOUR), (1, 9, HOUR)]
+    {
         let foreseen = picture(rules(&json!({})), &claims);
         let kind = if pods > 1 { JobKind::Distributed } else { JobKind::Training };
         let foreseen = preview(&foreseen, &ask(kind, pods, gpus, Some(limit))).outlook;
@@ -144,10 +155,15 @@ fn it_says_what_the_engine_says_of_the_same_claim_once_it_is_there() {
         (made.spec.pods, made.spec.gpus) = (pods, pods * gpus);
         made.spec.submitted_at = MicroTime(at(0));
         let after = picture(rules(&json!({})), &[claims.as_slice(), &[made]].concat());
-        let said = explain(&after.rules, &after.snapshot, &ClaimId::from("north-lab/new"), after.now).unwrap();
+        let said =
+            explain(&after.rules, &after.snapshot, &ClaimId::from("north-lab/new"), after.now).unwrap();
         let reason = said.reason.map(|reason| (reason.code, reason.clause));
         assert_eq!(foreseen.reason.map(|reason| (reason.code, reason.clause)), reason, "{pods} x {gpus}");
-        assert_eq!(matches!(said.state, State::Refused), foreseen.verdict == Verdict::Refused, "{pods} x {gpus}");
+        assert_eq!(
+            matches!(said.state, State::Refused),
+            foreseen.verdict == Verdict::Refused,
+            "{pods} x {gpus}"
+        );
         let latest = said.start.and_then(|start| start.range.latest.time()).map(|at| at.0);
         assert_eq!(foreseen.latest.map(|at| at.as_millisecond()), latest, "{pods} x {gpus}");
     }
@@ -167,7 +183,10 @@ fn who_is_not_eligible_is_told_the_clause() {
     let picture = picture(rules(&json!({"eligibility": {"organisationKinds": ["university"]}})), &[]);
     let seen = preview(&picture, &ask(JobKind::Training, 1, 1, Some(HOUR))).outlook;
     let reason = seen.reason.unwrap();
-    assert_eq!((seen.verdict, reason.code.as_str(), reason.clause.as_str()), (Verdict::Refused, "NotEligible", "eligibility"));
+    assert_eq!(
+        (seen.verdict, reason.code.as_str(), reason.clause.as_str()),
+        (Verdict::Refused, "NotEligible", "eligibility")
+    );
 }
 
 #[test]

@@ -37,7 +37,8 @@ type Change = fn(&mut JobForm);
 /// What is typed, and the one fault that it must lead to.
 fn bad_inputs() -> Vec<(Field, &'static str, Change)> {
     use Field::{
-        Arguments, Checkpoint, Class, Command, Environment, GpusPerPod, Image, Kind, Name, Pods, Port, RunLimit, Tasks,
+        Arguments, Checkpoint, Class, Command, Environment, GpusPerPod, Image, Kind, Name, Pods, Port,
+        RunLimit, Tasks,
     };
     vec![
         (Kind, "kind", |f| f.kind = "other".to_owned()),
@@ -138,7 +139,9 @@ fn every_field_that_can_be_wrong_is_in_the_table() {
 fn of_several_classes_one_is_chosen_and_the_only_one_is_taken() {
     let chosen = |typed: &str, names: &[&str]| {
         let (request, _) = JobForm { class: typed.to_owned(), ..sound() }.read();
-        validate(&request, &classes(names)).map(|ask| ask.class.map(|class| class.name)).map_err(|f| f[0].code)
+        validate(&request, &classes(names))
+            .map(|ask| ask.class.map(|class| class.name))
+            .map_err(|f| f[0].code)
     };
     assert_eq!(chosen("", &[]), Ok(None));
     assert_eq!(chosen("", &["a100"]), Ok(Some("a100".to_owned())));
@@ -151,17 +154,17 @@ fn of_several_classes_one_is_chosen_and_the_only_one_is_taken() {
 fn what_a_kind_has_no_use_for_is_left_out_of_the_form_and_refused_from_programs() {
     let form = JobForm { kind: "inference".to_owned(), tasks: "9".to_owned(), ..sound() };
     assert_eq!(faults_of(&form, &[]), [], "the run limit and the tasks are left where they are");
-    let request = JobRequest {
-        kind: JobKind::Inference,
-        port: None,
-        tasks: Some(9),
-        ..TEMPLATES[0].request()
-    };
+    let request =
+        JobRequest { kind: JobKind::Inference, port: None, tasks: Some(9), ..TEMPLATES[0].request() };
     let faults = validate(&request, &[]).unwrap_err();
     let fields: Vec<(Field, &str)> = faults.iter().map(|fault| (fault.field, fault.code)).collect();
     assert_eq!(
         fields,
-        [(Field::Tasks, "not-for-kind"), (Field::RunLimit, "not-for-kind"), (Field::Checkpoint, "not-for-kind")]
+        [
+            (Field::Tasks, "not-for-kind"),
+            (Field::RunLimit, "not-for-kind"),
+            (Field::Checkpoint, "not-for-kind")
+        ]
     );
 }
 
@@ -190,10 +193,8 @@ fn manifests_of_the_templates() {
 #[test]
 fn what_was_made_can_be_submitted_again() {
     for template in &TEMPLATES {
-        let request = JobRequest {
-            environment: [("A".to_owned(), "1".to_owned())].into(),
-            ..template.request()
-        };
+        let request =
+            JobRequest { environment: [("A".to_owned(), "1".to_owned())].into(), ..template.request() };
         let ask = validate(&request, &[]).unwrap();
         let object = manifest::objects(&ask, "lab", "TOKEN").remove(0);
         let again = if request.kind == JobKind::Inference {

@@ -36,7 +36,9 @@ fn asked() -> BTreeSet<String> {
             found.extend(keys.filter(is_key).filter(|key| key.contains('-')).map(str::to_owned));
         }
     }
-    found.extend(Field::ALL.iter().flat_map(|f| ["field", "hint"].map(|part| format!("job-{part}-{}", f.name()))));
+    found.extend(
+        Field::ALL.iter().flat_map(|f| ["field", "hint"].map(|part| format!("job-{part}-{}", f.name()))),
+    );
     found.extend(JobKind::ALL.iter().map(|kind| format!("job-kind-{}", kind.name())));
     found.extend(TEMPLATES.iter().map(concord_quota_api::jobs::catalogue::Template::title));
     found.extend(Wanted::ALL.iter().map(|wanted| format!("jobs-{}", wanted.name())));

@@ -90,7 +90,8 @@ impl Typed {
 
 /// The value of the hidden field of that name.
 fn hidden<'a>(html: &'a str, name: &str) -> &'a str {
-    let start = html.find(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("no {name} in {html}"));
+    let start =
+        html.find(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("no {name} in {html}"));
     html[start..].split('"').nth(3).unwrap()
 }
 
@@ -107,7 +108,12 @@ async fn from_the_form_to_the_citation() {
     // First step: nothing is made, and everything is said.
     let checked = typed.send(&visitor, "check").await;
     assert_eq!(checked.status, StatusCode::OK);
-    for wanted in ["It would start at once, inside the guarantee.", "8.00 GPU-hours", "nvidia.com/gpu", "activeDeadlineSeconds: 3600"] {
+    for wanted in [
+        "It would start at once, inside the guarantee.",
+        "8.00 GPU-hours",
+        "nvidia.com/gpu",
+        "activeDeadlineSeconds: 3600",
+    ] {
         assert!(checked.text.contains(wanted), "{wanted}: {}", checked.text);
     }
     assert!(real.claim("alpha-lab", "train").await.is_none());
@@ -116,11 +122,17 @@ async fn from_the_form_to_the_citation() {
     // Second step, with a double click.
     let (first, second) = tokio::join!(typed.send(&visitor, "submit"), typed.send(&visitor, "submit"));
     for answer in [first, second, typed.send(&visitor, "submit").await] {
-        assert_eq!((answer.status, answer.location()), (StatusCode::SEE_OTHER, "/projects/alpha-lab/jobs/train"), "{}", answer.text);
+        assert_eq!(
+            (answer.status, answer.location()),
+            (StatusCode::SEE_OTHER, "/projects/alpha-lab/jobs/train"),
+            "{}",
+            answer.text
+        );
     }
     let listed = real.kubectl(&["get", "jobs", "-n", "alpha-lab", "-o", "name"], None);
     assert_eq!(listed.trim(), "job.batch/train");
-    let who = real.kubectl(&["get", "job", "train", "-n", "alpha-lab", "-o", "yaml", "--show-managed-fields"], None);
+    let who = real
+        .kubectl(&["get", "job", "train", "-n", "alpha-lab", "-o", "yaml", "--show-managed-fields"], None);
     assert!(who.contains("manager: concord-quota-api"), "{who}");
 
     let path = "/projects/alpha-lab/jobs/train";
@@ -130,14 +142,19 @@ async fn from_the_form_to_the_citation() {
             page.text.contains("<strong class=\"pill busy\">Running</strong>").then_some(page)
         })
         .await;
-    assert!(running.text.contains("Inside the guarantee") && running.text.contains("8 GPUs on node-00"), "{}", running.text);
+    assert!(
+        running.text.contains("Inside the guarantee") && running.text.contains("8 GPUs on node-00"),
+        "{}",
+        running.text
+    );
     let policy = running.headers["content-security-policy"].to_str().unwrap();
     assert!(policy.contains("script-src 'self'") && !policy.contains("unsafe"), "{policy}");
     assert_eq!(running.headers["cache-control"], "no-store");
     assert!(visitor.get("/jobs").await.text.contains("/projects/alpha-lab/jobs/train"));
 
     // A simulated pod has no logs; the page says so with the cluster's own words.
-    let pods = real.kubectl(&["get", "pods", "-n", "alpha-lab", "-o", "jsonpath={.items[0].metadata.name}"], None);
+    let pods =
+        real.kubectl(&["get", "pods", "-n", "alpha-lab", "-o", "jsonpath={.items[0].metadata.name}"], None);
     let logs = visitor.get(&format!("{path}/logs/{pods}")).await;
     assert_eq!(logs.status, StatusCode::OK, "{}", logs.text);
     assert!(logs.text.contains("No logs are available."), "{}", logs.text);
@@ -152,12 +169,20 @@ async fn from_the_form_to_the_citation() {
     let done = visitor.get(path).await;
     assert!(done.text.contains("Completed") && done.text.contains("not measured"), "{}", done.text);
     let citation = visitor.get(&format!("{path}/cite")).await;
-    assert!(citation.text.contains("Treaty of a test (test, version 1)") && citation.text.contains("@misc{"), "{}", citation.text);
+    assert!(
+        citation.text.contains("Treaty of a test (test, version 1)") && citation.text.contains("@misc{"),
+        "{}",
+        citation.text
+    );
     assert!(citation.text.contains("GPU-hours, energy not measured"), "{}", citation.text);
 
     // Again, as it was.
     let again = visitor.get("/jobs/new?project=alpha-lab&again=train").await;
-    assert!(again.text.contains("value=\"train-2\"") && again.text.contains("value=\"10m\""), "{}", again.text);
+    assert!(
+        again.text.contains("value=\"train-2\"") && again.text.contains("value=\"10m\""),
+        "{}",
+        again.text
+    );
     real.stop().await;
 }
 
@@ -180,7 +205,7 @@ async fn a_full_pool_is_explained_a_borrower_is_told_and_what_is_cancelled_is_go
     for name in ["own", "borrower"] {
         let made = visitor.post_json("/api/v1/projects/alpha-lab/jobs", &request(name)).await;
         assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
-        assert_eq!(made.json()["state"], "held", "{}", made.text);
+        assert_eq!((&made.json()["name"], &made.json()["gpus"]), (&name.into(), &8.into()), "{}", made.text);
     }
     let borrows = real
         .eventually("the second one borrows", async || {
@@ -191,9 +216,16 @@ async fn a_full_pool_is_explained_a_borrower_is_told_and_what_is_cancelled_is_go
     assert_eq!(borrows["gpus"], 8);
     // A third one waits, and its preview says why before it is there.
     let checked = Typed::new("third").send(&visitor, "check").await;
-    assert!(checked.text.contains("It would wait.") && checked.text.contains("NoIdleGpus"), "{}", checked.text);
+    assert!(
+        checked.text.contains("It would wait.") && checked.text.contains("NoIdleGpus"),
+        "{}",
+        checked.text
+    );
     assert!(checked.text.contains("href=\"/treaty#guarantee/alpha\""), "{}", checked.text);
-    assert_eq!(visitor.post_json("/api/v1/projects/alpha-lab/jobs", &request("third")).await.status, StatusCode::CREATED);
+    assert_eq!(
+        visitor.post_json("/api/v1/projects/alpha-lab/jobs", &request("third")).await.status,
+        StatusCode::CREATED
+    );
     real.eventually("the third one waits with a reason, a place and an expected start", async || {
         let page = visitor.get("/projects/alpha-lab/jobs/third").await.text;
         let all = ["Place in line", "NoIdleGpus", "Expected start", "guarantee/alpha"];
@@ -237,17 +269,22 @@ async fn a_full_pool_is_explained_a_borrower_is_told_and_what_is_cancelled_is_go
 async fn a_cluster_that_does_not_answer_loses_nothing() {
     let real = start().await;
     let visitor = real.visitor(&researcher()).await;
-    assert_eq!(visitor.post_json("/api/v1/projects/alpha-lab/jobs", &request("before")).await.status, StatusCode::CREATED);
-    real.eventually("it runs", async || {
-        visitor.get("/jobs").await.text.contains("Running").then_some(())
-    })
-    .await;
+    assert_eq!(
+        visitor.post_json("/api/v1/projects/alpha-lab/jobs", &request("before")).await.status,
+        StatusCode::CREATED
+    );
+    real.eventually("it runs", async || visitor.get("/jobs").await.text.contains("Running").then_some(()))
+        .await;
     real.set_up(false);
     // The check says what it cannot say; the form is whole.
     let typed = Typed::new("kept").with("token", &"a".repeat(64)).with("arguments", "--one\n--two");
     let checked = typed.send(&visitor, "check").await;
     assert_eq!(checked.status, StatusCode::OK);
-    assert!(checked.text.contains("The cluster did not answer") && checked.text.contains("--one\n--two"), "{}", checked.text);
+    assert!(
+        checked.text.contains("The cluster did not answer") && checked.text.contains("--one\n--two"),
+        "{}",
+        checked.text
+    );
     let kept = typed.send(&visitor, "submit").await;
     let path = format!("/jobs/kept/{}", "a".repeat(64));
     assert_eq!((kept.status, kept.location()), (StatusCode::SEE_OTHER, path.as_str()), "{}", kept.text);
@@ -262,9 +299,16 @@ async fn a_cluster_that_does_not_answer_loses_nothing() {
     assert!(edit.text.contains("value=\"kept\"") && edit.text.contains("--one\n--two"), "{}", edit.text);
     // A job that is known is shown as it was last seen; a program is told plainly.
     let known = visitor.get("/projects/alpha-lab/jobs/before").await;
-    assert!(known.status.is_success() && known.text.contains("This is what was last known."), "{}", known.text);
+    assert!(
+        known.status.is_success() && known.text.contains("This is what was last known."),
+        "{}",
+        known.text
+    );
     let program = visitor.post_json("/api/v1/projects/alpha-lab/jobs", &request("program")).await;
-    assert_eq!((program.status, program.headers["content-type"].to_str().unwrap()), (StatusCode::SERVICE_UNAVAILABLE, "application/problem+json"));
+    assert_eq!(
+        (program.status, program.headers["content-type"].to_str().unwrap()),
+        (StatusCode::SERVICE_UNAVAILABLE, "application/problem+json")
+    );
     // Nobody else sees it.
     let other = real.visitor(&stranger()).await;
     assert_eq!(other.get(&path).await.status, StatusCode::NOT_FOUND);
@@ -273,7 +317,12 @@ async fn a_cluster_that_does_not_answer_loses_nothing() {
 
     real.set_up(true);
     let sent = visitor.post(&format!("{path}/send"), &[]).await;
-    assert_eq!((sent.status, sent.location()), (StatusCode::SEE_OTHER, "/projects/alpha-lab/jobs/kept"), "{}", sent.text);
+    assert_eq!(
+        (sent.status, sent.location()),
+        (StatusCode::SEE_OTHER, "/projects/alpha-lab/jobs/kept"),
+        "{}",
+        sent.text
+    );
     assert_eq!(visitor.get(&path).await.status, StatusCode::NOT_FOUND, "it waits no longer");
     let made = real.kubectl(&["get", "job", "kept", "-n", "alpha-lab", "-o", "yaml"], None);
     assert!(made.contains("- --one"), "{made}");
@@ -285,11 +334,29 @@ async fn what_people_type_is_never_markup_and_never_lost() {
     let real = start().await;
     let visitor = real.visitor(&researcher()).await;
     let nasty = "\"><script>alert(1)</script>";
-    for field in ["name", "image", "command", "arguments", "environment", "gpus-per-pod", "pods", "kind", "run-limit", "checkpoint", "project", "token"] {
+    for field in [
+        "name",
+        "image",
+        "command",
+        "arguments",
+        "environment",
+        "gpus-per-pod",
+        "pods",
+        "kind",
+        "run-limit",
+        "checkpoint",
+        "project",
+        "token",
+    ] {
         let typed = Typed::new("train").with(field, nasty);
         for action in ["check", "submit"] {
             let answer = typed.send(&visitor, action).await;
-            let ends = [StatusCode::UNPROCESSABLE_ENTITY, StatusCode::OK, StatusCode::SEE_OTHER, StatusCode::CONFLICT];
+            let ends = [
+                StatusCode::UNPROCESSABLE_ENTITY,
+                StatusCode::OK,
+                StatusCode::SEE_OTHER,
+                StatusCode::CONFLICT,
+            ];
             assert!(ends.contains(&answer.status), "{field} {action}: {}", answer.status);
             assert!(!answer.text.contains("<script>alert"), "{field}: {}", answer.text);
             let is_choice = ["kind", "project", "token"].contains(&field);
@@ -313,7 +380,11 @@ async fn what_people_type_is_never_markup_and_never_lost() {
     assert!(taken.text.contains("exists already in this project"), "{}", taken.text);
     // Names that are none do not become a part of an address.
     for name in ["..%2F..%2Fsecrets", "a%3Fb", "%2e%2e", "A"] {
-        assert_eq!(visitor.get(&format!("/projects/alpha-lab/jobs/{name}")).await.status, StatusCode::NOT_FOUND, "{name}");
+        assert_eq!(
+            visitor.get(&format!("/projects/alpha-lab/jobs/{name}")).await.status,
+            StatusCode::NOT_FOUND,
+            "{name}"
+        );
     }
     // A form of another site is refused.
     let request = visitor.request(reqwest::Method::POST, "/jobs/new").header("sec-fetch-site", "cross-site");
@@ -325,7 +396,8 @@ async fn what_people_type_is_never_markup_and_never_lost() {
 async fn services_and_gangs_are_made_with_what_they_need() {
     let real = start().await;
     let visitor = real.visitor(&person("colleague", &["team"])).await;
-    let serve = json!({"name": "serve", "kind": "inference", "image": "x", "gpusPerPod": 2, "pods": 2, "port": 8080});
+    let serve =
+        json!({"name": "serve", "kind": "inference", "image": "x", "gpusPerPod": 2, "pods": 2, "port": 8080});
     let made = visitor.post_json("/api/v1/projects/alpha-lab/jobs", &serve).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
     let services = real.kubectl(&["get", "services,deployments", "-n", "alpha-lab", "-o", "name"], None);
@@ -337,7 +409,11 @@ async fn services_and_gangs_are_made_with_what_they_need() {
     })
     .await;
     let list = visitor.get("/api/v1/projects/alpha-lab/jobs?state=running").await.json();
-    assert_eq!((&list["jobs"][0]["name"], &list["jobs"][0]["gpus"], &list["total"]), (&"serve".into(), &4.into(), &1.into()), "{list}");
+    assert_eq!(
+        (&list["jobs"][0]["name"], &list["jobs"][0]["gpus"], &list["total"]),
+        (&"serve".into(), &4.into(), &1.into()),
+        "{list}"
+    );
     assert!(visitor.get("/projects/alpha-lab/jobs/serve").await.text.contains("Replicas"));
     // Whoever deletes the service deletes what belongs to it.
     assert_eq!(visitor.delete("/api/v1/projects/alpha-lab/jobs/serve").await.status, StatusCode::NO_CONTENT);
@@ -349,7 +425,18 @@ async fn services_and_gangs_are_made_with_what_they_need() {
 
     let gang = json!({"name": "gang", "kind": "distributed", "image": "x", "gpusPerPod": 4, "pods": 2, "runLimitSeconds": 60});
     assert_eq!(visitor.post_json("/api/v1/projects/alpha-lab/jobs", &gang).await.status, StatusCode::CREATED);
-    let service = real.kubectl(&["get", "service", "gang", "-n", "alpha-lab", "-o", "jsonpath={.spec.clusterIP} {.metadata.ownerReferences[0].kind}"], None);
+    let service = real.kubectl(
+        &[
+            "get",
+            "service",
+            "gang",
+            "-n",
+            "alpha-lab",
+            "-o",
+            "jsonpath={.spec.clusterIP} {.metadata.ownerReferences[0].kind}",
+        ],
+        None,
+    );
     assert_eq!(service.trim(), "None Job");
     real.eventually("its pods run together", async || {
         let job = visitor.get("/api/v1/projects/alpha-lab/jobs/gang").await.json();

@@ -56,10 +56,7 @@ pub struct MemberQuotaStatus {
 }
 
 /// The quotas that claims are decided by.
-pub fn in_force<'a>(
-    quotas: impl IntoIterator<Item = &'a MemberQuota>,
-    rules: &Rules,
-) -> Vec<QuotaInForce> {
+pub fn in_force<'a>(quotas: impl IntoIterator<Item = &'a MemberQuota>, rules: &Rules) -> Vec<QuotaInForce> {
     let counts = |quota: &MemberQuota| {
         let since = quota.status.as_ref().filter(|_| quota.is_in_force())?.in_force_since.as_ref()?;
         let (member, shares) = (rules.member_id(&quota.name_any())?, quota.under(rules).ok()?);

@@ -309,7 +309,8 @@ fn tasks(request: &JobRequest, pods: u32, faults: &mut Vec<Fault>) -> u32 {
 }
 
 fn class(wanted: Option<&str>, classes: &[GpuClass], faults: &mut Vec<Fault>) -> Option<AskedClass> {
-    let asked = |class: &GpuClass| AskedClass { name: class.name.clone(), node_labels: class.node_labels.clone() };
+    let asked =
+        |class: &GpuClass| AskedClass { name: class.name.clone(), node_labels: class.node_labels.clone() };
     match (wanted.filter(|name| !name.is_empty()), classes) {
         (None, []) => None,
         // There is nothing to choose.
@@ -341,7 +342,9 @@ fn seconds(
     } else if !range.contains(&value) {
         let show = super::duration::show;
         faults.push(
-            Fault::new(field, "duration-range").with("least", show(*range.start())).with("most", show(*range.end())),
+            Fault::new(field, "duration-range")
+                .with("least", show(*range.start()))
+                .with("most", show(*range.end())),
         );
     }
     Some(value)

@@ -26,7 +26,9 @@ pub struct Estimate {
 pub fn estimate(gang: Gang, runs: DurationMillis, class: Option<&GpuClass>, nodes: &[Node]) -> Estimate {
     let whole_nodes = class.is_some_and(|class| class.charge_whole_nodes);
     let asked = gang.gpus();
-    let gpus = class.filter(|class| class.charge_whole_nodes).map_or(asked, |class| on_whole_nodes(asked, class, nodes));
+    let gpus = class
+        .filter(|class| class.charge_whole_nodes)
+        .map_or(asked, |class| on_whole_nodes(asked, class, nodes));
     let used = GpuMillis::of(gpus, runs);
     Estimate {
         gpu_seconds: used.0 / 1_000,

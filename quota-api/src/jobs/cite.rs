@@ -21,9 +21,13 @@ pub struct Citation {
 #[must_use]
 pub fn citation(view: &JobView, treaty: Option<&Version>, link: &str, now: Timestamp) -> Citation {
     let title = treaty.map_or("a shared pool of GPUs", |treaty| &treaty.title);
-    let version = treaty.map_or_else(String::new, |treaty| format!("{}, version {}", treaty.name, treaty.generation));
+    let version =
+        treaty.map_or_else(String::new, |treaty| format!("{}, version {}", treaty.name, treaty.generation));
     let hours = gpu_hours(view.account.used_gpu_seconds);
-    let energy = view.account.joules.map_or_else(|| "energy not measured".to_owned(), |joules| format!("{joules:.0} J"));
+    let energy = view
+        .account
+        .joules
+        .map_or_else(|| "energy not measured".to_owned(), |joules| format!("{joules:.0} J"));
     let day = view.account.finished_at.unwrap_or(now).strftime("%Y-%m-%d").to_string();
     let (year, _) = day.split_once('-').unwrap_or((&day, ""));
     let (project, name) = (&view.project, &view.name);

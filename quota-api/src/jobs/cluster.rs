@@ -118,7 +118,11 @@ impl AsPerson {
         dry_run: bool,
     ) -> Result<Option<OwnerReference>, CallError>
     where
-        K: Resource<Scope = k8s_openapi::NamespaceResourceScope> + Serialize + DeserializeOwned + Clone + std::fmt::Debug,
+        K: Resource<Scope = k8s_openapi::NamespaceResourceScope>
+            + Serialize
+            + DeserializeOwned
+            + Clone
+            + std::fmt::Debug,
         <K as Resource>::DynamicType: Default,
     {
         let mut wanted: K = serde_json::from_value(object.clone()).map_err(|error| {
@@ -176,7 +180,8 @@ impl AsPerson {
     async fn claims_of(&self, pods: &[Pod]) -> Result<Vec<GpuClaim>, CallError> {
         let list = ListParams::default().limit(CLAIMS_MOST);
         let mut claims = call(self.api::<GpuClaim>().list(&list)).await?.items;
-        let named: BTreeSet<&String> = pods.iter().filter_map(|pod| pod.annotations().get(ANNOTATION_CLAIM)).collect();
+        let named: BTreeSet<&String> =
+            pods.iter().filter_map(|pod| pod.annotations().get(ANNOTATION_CLAIM)).collect();
         let names: BTreeSet<String> = pods.iter().map(ResourceExt::name_any).collect();
         claims.retain(|claim| names.contains(&claim.spec.workload.name) || named.contains(&claim.name_any()));
         Ok(claims)
@@ -240,7 +245,9 @@ impl AsPerson {
             Ok(Ok(text)) => Ok(text),
             Ok(Err(kube::Error::Api(status))) if status.code == 403 => Err(CallError::NotFound),
             // A node that cannot be reached is an error of the server here, and no reason to say that the cluster is down.
-            Ok(Err(kube::Error::Api(status))) if status.code != 404 => Err(CallError::Refused(status.message)),
+            Ok(Err(kube::Error::Api(status))) if status.code != 404 => {
+                Err(CallError::Refused(status.message))
+            }
             Ok(Err(error)) => Err(told(error)),
             Err(_) => Err(CallError::Unreachable),
         }
@@ -291,7 +298,9 @@ impl AsPerson {
 #[must_use]
 pub fn is_name(name: &str) -> bool {
     let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
-    (1..=253).contains(&name.len()) && name.chars().all(inside) && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+    (1..=253).contains(&name.len())
+        && name.chars().all(inside)
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
 }
 
 async fn call<T>(work: impl Future<Output = Result<T, kube::Error>>) -> Result<T, CallError> {

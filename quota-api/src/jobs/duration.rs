@@ -54,8 +54,13 @@ mod tests {
 
     #[test]
     fn units_are_needed_and_each_stands_once() {
-        assert_eq!((parse("1h30m"), parse(" 2D 3h "), parse("90m")), (Some(5_400), Some(183_600), Some(5_400)));
-        for odd in ["", " ", "12", "h", "1h 2h", "1m 1h", "-1h", "1.5h", "1y", "99999999999999999999d", "1h 30"] {
+        assert_eq!(
+            (parse("1h30m"), parse(" 2D 3h "), parse("90m")),
+            (Some(5_400), Some(183_600), Some(5_400))
+        );
+        for odd in
+            ["", " ", "12", "h", "1h 2h", "1m 1h", "-1h", "1.5h", "1y", "99999999999999999999d", "1h 30"]
+        {
             assert_eq!(parse(odd), None, "{odd:?}");
         }
     }

@@ -66,10 +66,22 @@ impl JobForm {
             arguments: lines(&self.arguments),
             environment: environment(&self.environment, &mut faults),
             gpus_per_pod: number(Field::GpusPerPod, &self.gpus_per_pod, &mut faults).unwrap_or(1),
-            pods: number(Field::Pods, pods, &mut faults).unwrap_or(if kind == JobKind::Distributed { 2 } else { 1 }),
-            tasks: if kind == JobKind::Sweep { optional(Field::Tasks, &self.tasks, &mut faults) } else { None },
+            pods: number(Field::Pods, pods, &mut faults).unwrap_or(if kind == JobKind::Distributed {
+                2
+            } else {
+                1
+            }),
+            tasks: if kind == JobKind::Sweep {
+                optional(Field::Tasks, &self.tasks, &mut faults)
+            } else {
+                None
+            },
             class: Some(self.class.trim().to_owned()).filter(|class| !class.is_empty()),
-            run_limit_seconds: if is_service { None } else { length(Field::RunLimit, &self.run_limit, &mut faults) },
+            run_limit_seconds: if is_service {
+                None
+            } else {
+                length(Field::RunLimit, &self.run_limit, &mut faults)
+            },
             checkpoint_seconds: if is_service {
                 None
             } else {
@@ -101,7 +113,8 @@ impl JobForm {
         } = request;
         let number = |value: &Option<i64>| value.map(|value| value.to_string()).unwrap_or_default();
         let time = |value: &Option<i64>| value.map(duration::show).unwrap_or_default();
-        let variables: Vec<String> = environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let variables: Vec<String> =
+            environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
         Self {
             kind: kind.name().to_owned(),
             name: name.clone(),

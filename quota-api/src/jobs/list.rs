@@ -132,16 +132,18 @@ fn rows(claims: &[Arc<GpuClaim>]) -> Vec<Row> {
         match service_of(claim) {
             Some(name) => {
                 let key = (row.project.clone(), name.to_owned());
-                services
-                    .entry(key)
-                    .and_modify(|known| merge(known, &row))
-                    .or_insert_with(|| Row { name: name.to_owned(), has_page: true, ..row });
+                services.entry(key).and_modify(|known| merge(known, &row)).or_insert_with(|| Row {
+                    name: name.to_owned(),
+                    has_page: true,
+                    ..row
+                });
             }
             None => rows.push(row),
         }
     }
     // A service is shown once, by the Job of its name if there is one: both cannot be meant.
-    let known: BTreeSet<(String, String)> = rows.iter().map(|row| (row.project.clone(), row.name.clone())).collect();
+    let known: BTreeSet<(String, String)> =
+        rows.iter().map(|row| (row.project.clone(), row.name.clone())).collect();
     rows.extend(services.into_iter().filter(|(key, _)| !known.contains(key)).map(|(_, row)| row));
     rows
 }

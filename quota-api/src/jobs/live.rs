@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::response::sse::Event;
+use concord_api::GpuClaim;
 use futures::Stream;
 use futures::stream;
-use concord_api::GpuClaim;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;

@@ -142,11 +142,12 @@ pub fn request_of_job(job: &Job) -> Option<JobRequest> {
     let parallelism = i64::from(spec.parallelism.unwrap_or(1));
     let completions = i64::from(spec.completions.unwrap_or(1));
     let said = kind_of(job.metadata.annotations.as_ref());
-    let kind = said.unwrap_or(match (spec.completion_mode.as_deref(), completions > parallelism, parallelism > 1) {
-        (_, true, _) => JobKind::Sweep,
-        (_, false, true) => JobKind::Distributed,
-        _ => JobKind::Training,
-    });
+    let kind =
+        said.unwrap_or(match (spec.completion_mode.as_deref(), completions > parallelism, parallelism > 1) {
+            (_, true, _) => JobKind::Sweep,
+            (_, false, true) => JobKind::Distributed,
+            _ => JobKind::Training,
+        });
     let annotations = job.metadata.annotations.as_ref();
     let checkpoint = annotations.and_then(|a| a.get(ANNOTATION_CHECKPOINT_SECONDS)?.parse().ok());
     Some(JobRequest {
@@ -176,7 +177,9 @@ fn kind_of(annotations: Option<&BTreeMap<String, String>>) -> Option<JobKind> {
 
 fn request_of_template(template: &PodTemplateSpec, kind: JobKind) -> Option<JobRequest> {
     let container = template.spec.as_ref()?.containers.first()?;
-    let made_by_us = |name: &str| kind == JobKind::Distributed && ["MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE"].contains(&name);
+    let made_by_us = |name: &str| {
+        kind == JobKind::Distributed && ["MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE"].contains(&name)
+    };
     let variables = container.env.iter().flatten().filter(|variable| !made_by_us(&variable.name));
     let port = container.ports.iter().flatten().next().map(|port| i64::from(port.container_port));
     Some(JobRequest {

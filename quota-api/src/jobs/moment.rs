@@ -38,7 +38,13 @@ mod tests {
     #[test]
     fn a_time_is_shown_to_the_second_and_amounts_are_cut_not_rounded_up() {
         let moment = Moment::from("2027-01-02T03:04:05.4Z".parse::<Timestamp>().unwrap());
-        assert_eq!((moment.iso.as_str(), moment.shown.as_str()), ("2027-01-02T03:04:05Z", "2027-01-02 03:04:05 UTC"));
-        assert_eq!((gpu_hours(3_599), gpu_hours(9_000), charge_units(12_345)), ("0.99".into(), "2.50".into(), "12.345".into()));
+        assert_eq!(
+            (moment.iso.as_str(), moment.shown.as_str()),
+            ("2027-01-02T03:04:05Z", "2027-01-02 03:04:05 UTC")
+        );
+        assert_eq!(
+            (gpu_hours(3_599), gpu_hours(9_000), charge_units(12_345)),
+            ("0.99".into(), "2.50".into(), "12.345".into())
+        );
     }
 }

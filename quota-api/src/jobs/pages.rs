@@ -112,7 +112,9 @@ impl Say {
     /// Energy.
     pub fn joules(&self, joules: &Option<f64>) -> String {
         match joules {
-            Some(joules) => self.0.with("job-joules", &[("amount", FluentValue::from(format!("{joules:.0}")))]),
+            Some(joules) => {
+                self.0.with("job-joules", &[("amount", FluentValue::from(format!("{joules:.0}")))])
+            }
             None => self.0.get("job-not-measured"),
         }
     }
@@ -142,9 +144,9 @@ impl Say {
     pub fn range(&self, earliest: Option<&Timestamp>, latest: Option<&Timestamp>) -> String {
         let shown = |at: &Timestamp| FluentValue::from(Moment::from(*at).shown);
         match (earliest, latest) {
-            (Some(earliest), Some(latest)) => {
-                self.0.with("job-expected-between", &[("earliest", shown(earliest)), ("latest", shown(latest))])
-            }
+            (Some(earliest), Some(latest)) => self
+                .0
+                .with("job-expected-between", &[("earliest", shown(earliest)), ("latest", shown(latest))]),
             (Some(earliest), None) => self.0.with("job-expected-from", &[("earliest", shown(earliest))]),
             (None, _) => self.0.get("job-expected-never"),
         }
@@ -213,9 +215,14 @@ pub fn fields(
     let field = |field: Field| {
         let choice = |value: &str, text: String| (value.to_owned(), text, form.typed(field) == value);
         let control = match field {
-            Field::Project => Control::Choice(projects.iter().map(|name| choice(name, name.clone())).collect()),
+            Field::Project => {
+                Control::Choice(projects.iter().map(|name| choice(name, name.clone())).collect())
+            }
             Field::Kind => Control::Choice(
-                JobKind::ALL.iter().map(|k| choice(k.name(), words.get(&format!("job-kind-{}", k.name())))).collect(),
+                JobKind::ALL
+                    .iter()
+                    .map(|k| choice(k.name(), words.get(&format!("job-kind-{}", k.name()))))
+                    .collect(),
             ),
             Field::Class => {
                 let none = std::iter::once(choice("", words.get("job-class-any")));

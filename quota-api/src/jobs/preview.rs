@@ -185,7 +185,13 @@ impl Picture {
         for replica in 0..count {
             // No object has a name with this letter, so that it cannot be one that exists.
             let id = ClaimId::from(format!("{project}/{}~{replica:02}", ask.name).as_str());
-            let seen = SeenClaim { id: id.clone(), spec: &claim, status: None, deleting: false, project: Some(spec) };
+            let seen = SeenClaim {
+                id: id.clone(),
+                spec: &claim,
+                status: None,
+                deleting: false,
+                project: Some(spec),
+            };
             let Meaning::Claim(meant) = meaning_of(&self.rules, &self.quotas, &seen) else { return None };
             claims.push(*meant);
             last = Some(id);
@@ -207,7 +213,11 @@ fn outlook(explanation: Explanation) -> Outlook {
     let (earliest, latest) = start.map_or((None, None), |start| times(&start.range));
     Outlook {
         verdict,
-        reason: reason.map(|reason| Reason { code: reason.code, sentence: reason.sentence, clause: reason.clause }),
+        reason: reason.map(|reason| Reason {
+            code: reason.code,
+            sentence: reason.sentence,
+            clause: reason.clause,
+        }),
         place: line.map(|line| line.place).filter(|place| *place > 0),
         earliest,
         latest,
@@ -241,4 +251,3 @@ fn times(range: &Range) -> (Option<Timestamp>, Option<Timestamp>) {
 fn time(at: TimestampMillis) -> Option<Timestamp> {
     Timestamp::from_millisecond(at.0).ok()
 }
-

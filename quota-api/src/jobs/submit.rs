@@ -118,7 +118,8 @@ pub async fn submit(
     let (owner, now_ms) = (person.user_name(), now.as_millisecond());
     let objects = manifest::objects(ask, project, &form.token);
     let known = app.store.submission(&owner, &form.token).await?;
-    if known.is_some_and(|known| known.state == "sent" && known.name == ask.name && known.project == project) {
+    if known.is_some_and(|known| known.state == "sent" && known.name == ask.name && known.project == project)
+    {
         return Ok(Outcome::Made);
     }
     if app.store.pending_submissions(&owner).await?.len() >= KEPT_MOST {

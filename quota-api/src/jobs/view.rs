@@ -385,7 +385,8 @@ fn account(claims: &[GpuClaim], submitted_at: Option<Timestamp>, now: Timestamp)
         let Some(status) = &claim.status else { continue };
         let admitted_at = status.admitted_at.as_ref().map(|time| time.0);
         let has_gpus = !status.placement.is_empty();
-        let running = admitted_at.filter(|_| has_gpus).map_or(0, |since| now.duration_since(since).as_millis());
+        let running =
+            admitted_at.filter(|_| has_gpus).map_or(0, |since| now.duration_since(since).as_millis());
         let running = i64::try_from(running).unwrap_or(0).max(0);
         used += status.used_gpu_milliseconds + running * claim.spec.gpus;
         lost += status.lost_gpu_milliseconds;

@@ -120,8 +120,9 @@ impl Store {
     /// # Errors
     /// When the database did not answer.
     pub async fn revoke_key(&self, owner: &str, id: &str, now_ms: i64) -> Result<bool, StoreError> {
-        let update =
-            sqlx::query("UPDATE api_keys SET revoked_ms = $3 WHERE owner = $1 AND id = $2 AND revoked_ms IS NULL");
+        let update = sqlx::query(
+            "UPDATE api_keys SET revoked_ms = $3 WHERE owner = $1 AND id = $2 AND revoked_ms IS NULL",
+        );
         let done = update.bind(owner).bind(id).bind(now_ms).execute(self.pool()).await?;
         Ok(done.rows_affected() > 0)
     }

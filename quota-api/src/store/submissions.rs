@@ -118,8 +118,9 @@ impl Store {
         message: Option<&str>,
         now_ms: i64,
     ) -> Result<(), StoreError> {
-        let update =
-            sqlx::query("UPDATE submissions SET state = $2, message = $3, changed_ms = $4 WHERE token = $1 AND owner = $5");
+        let update = sqlx::query(
+            "UPDATE submissions SET state = $2, message = $3, changed_ms = $4 WHERE token = $1 AND owner = $5",
+        );
         update.bind(token).bind(state).bind(message).bind(now_ms).bind(owner).execute(self.pool()).await?;
         Ok(())
     }

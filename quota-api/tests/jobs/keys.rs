@@ -14,13 +14,18 @@ const JOBS: &str = "/api/v1/projects/alpha-lab/jobs";
 async fn a_key_is_shown_once_and_does_what_it_says_until_it_ends() {
     let real = start().await;
     let visitor = real.visitor(&person("colleague", &["team"])).await;
-    let faulty = [("label", "<script>alert(1)</script>"), ("scope", "all"), ("project", "beta-lab"), ("days", "366")];
+    let faulty =
+        [("label", "<script>alert(1)</script>"), ("scope", "all"), ("project", "beta-lab"), ("days", "366")];
     let answer = visitor.post("/me/keys", &faulty).await;
     assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
     for field in ["scope", "project", "days"] {
         assert!(answer.text.contains(&format!("href=\"#{field}\"")), "{field}: {}", answer.text);
     }
-    assert!(!answer.text.contains("<script>alert") && answer.text.contains("&#60;script&#62;"), "{}", answer.text);
+    assert!(
+        !answer.text.contains("<script>alert") && answer.text.contains("&#60;script&#62;"),
+        "{}",
+        answer.text
+    );
 
     let key = made_key(&visitor, "submit", "").await;
     let page = visitor.get("/me/keys").await;
@@ -34,16 +39,30 @@ async fn a_key_is_shown_once_and_does_what_it_says_until_it_ends() {
     assert!(real.app.store.keys_of("demo:colleague", 0).await.unwrap()[0].used_ms.is_some());
     // Sent again with the same Idempotency-Key it is one job, without it the name is taken.
     let again = program.post_json(JOBS, &request("by-key")).await;
-    assert_eq!((again.status, &again.json()["status"]), (StatusCode::CONFLICT, &409.into()), "{}", again.text);
+    assert_eq!(
+        (again.status, &again.json()["status"]),
+        (StatusCode::CONFLICT, &409.into()),
+        "{}",
+        again.text
+    );
     for _ in 0..2 {
         let sent = program.request(reqwest::Method::POST, JOBS).header("content-type", "application/json");
         let sent = sent.header("idempotency-key", "run-17").body(request("once").to_string());
         assert_eq!(program.send(sent).await.status, StatusCode::CREATED);
     }
-    let faults = program.post_json(JOBS, &json!({"name": "A", "kind": "training", "image": "", "gpusPerPod": 0})).await;
-    let pointers: Vec<&str> =
-        faults.json()["errors"].as_array().unwrap().iter().map(|e| e["pointer"].as_str().unwrap().to_owned().leak() as &str).collect();
-    assert_eq!((faults.status, pointers), (StatusCode::UNPROCESSABLE_ENTITY, vec!["/name", "/image", "/gpusPerPod"]));
+    let faults = program
+        .post_json(JOBS, &json!({"name": "A", "kind": "training", "image": "", "gpusPerPod": 0}))
+        .await;
+    let pointers: Vec<&str> = faults.json()["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["pointer"].as_str().unwrap().to_owned().leak() as &str)
+        .collect();
+    assert_eq!(
+        (faults.status, pointers),
+        (StatusCode::UNPROCESSABLE_ENTITY, vec!["/name", "/image", "/gpusPerPod"])
+    );
     for odd in ["not json", "[]", "{\"name\": 1}", "{\"surprise\": true}"] {
         let sent = program.request(reqwest::Method::POST, JOBS).header("content-type", "application/json");
         let answer = program.send(sent.body(odd)).await;
@@ -64,7 +83,8 @@ async fn a_key_is_shown_once_and_does_what_it_says_until_it_ends() {
     }
 
     // One that has ended by itself.
-    let ended = KeyRow { id: "ended".to_owned(), hash: hash("concord_ended"), expires_ms: 1, ..rows[0].clone() };
+    let ended =
+        KeyRow { id: "ended".to_owned(), hash: hash("concord_ended"), expires_ms: 1, ..rows[0].clone() };
     real.app.store.insert_key(&ended).await.unwrap();
     assert_eq!(visitor.with_key("concord_ended").get(JOBS).await.status, StatusCode::UNAUTHORIZED);
     real.stop().await;

@@ -46,7 +46,11 @@ fn programs() -> Vec<Row> {
         (post, "/api/v1/projects/nowhere/jobs", [401, 404, 404, 404, 404, 404]),
         (get.clone(), "/api/v1/projects/alpha-lab/jobs/known", [401, 404, 200, 200, 200, 404]),
         (get.clone(), "/api/v1/projects/alpha-lab/jobs/unknown", [401, 404, 404, 404, 404, 404]),
-        (get.clone(), "/api/v1/projects/alpha-lab/jobs/known/logs?pod=unknown", [401, 404, 404, 404, 404, 404]),
+        (
+            get.clone(),
+            "/api/v1/projects/alpha-lab/jobs/known/logs?pod=unknown",
+            [401, 404, 404, 404, 404, 404],
+        ),
         (get, "/api/v1/projects/alpha-lab/jobs/known/events", [401, 404, 200, 200, 200, 404]),
         (delete.clone(), "/api/v1/projects/alpha-lab/jobs/unknown", [401, 404, 404, 403, 404, 404]),
         (delete, "/api/v1/projects/nowhere/jobs/known", [401, 404, 404, 404, 404, 404]),
@@ -62,9 +66,14 @@ async fn ask(visitor: &Visitor, method: &Method, path: &str) -> StatusCode {
             let body = json!({"name": "", "kind": "training", "image": "x", "gpusPerPod": 1});
             request.header("content-type", "application/json").body(body.to_string())
         }
-        (true, false) if path == "/jobs/new" => {
-            request.form(&[("project", "alpha-lab"), ("kind", "training"), ("name", "new"), ("image", "x"), ("gpus-per-pod", "1"), ("action", "check")])
-        }
+        (true, false) if path == "/jobs/new" => request.form(&[
+            ("project", "alpha-lab"),
+            ("kind", "training"),
+            ("name", "new"),
+            ("image", "x"),
+            ("gpus-per-pod", "1"),
+            ("action", "check"),
+        ]),
         (true, false) => request.form(&[("uid", "another")]),
     };
     // Only the head: some answers are streams.
@@ -116,7 +125,8 @@ async fn every_route_by_everybody() {
         ("/projects/alpha-lab/jobs/known", "/projects/nowhere/jobs/known"),
     ] {
         let (theirs, nothing) = (stranger.get(theirs).await, stranger.get(nothing).await);
-        let without_address = |text: &str| text.replace("alpha-lab", "P").replace("nowhere", "P").replace("unknown", "known");
+        let without_address =
+            |text: &str| text.replace("alpha-lab", "P").replace("nowhere", "P").replace("unknown", "known");
         assert_eq!(without_address(&theirs.text), without_address(&nothing.text));
     }
     real.stop().await;

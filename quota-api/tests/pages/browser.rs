@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use crate::support::scene;
 use concord_quota_api::history::sampler;
 use concord_quota_api::{pool::Pool, router::router};
 use jiff::Timestamp;
-use crate::support::scene;
 
 const PAGES: [&str; 14] = [
     "/",

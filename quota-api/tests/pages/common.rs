@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crate::support::scene;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
 use concord_quota_api::{pool::Pool, router::router};
 use http::{HeaderMap, Method, Request, StatusCode};
 use jiff::Timestamp;
-use crate::support::scene;
 use tower::ServiceExt;
 
 const PAGES: [&str; 11] = [

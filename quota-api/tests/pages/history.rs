@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::support::scene;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use concord_quota_api::app::App;
@@ -13,7 +14,6 @@ use concord_quota_api::{pool::Pool, router::router};
 use http::{Request, StatusCode};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use crate::support::scene;
 use tower::ServiceExt;
 
 async fn app(now: Timestamp) -> Arc<App> {

@@ -135,7 +135,8 @@ impl Real {
                 return answer;
             }
             if start.elapsed() > PATIENCE {
-                let log = std::fs::read_to_string(self.folder.path().join("operator.log")).unwrap_or_default();
+                let log =
+                    std::fs::read_to_string(self.folder.path().join("operator.log")).unwrap_or_default();
                 let claims = self.kubectl(&["get", "gpuclaims,jobs,pods", "-A", "-o", "wide"], None);
                 panic!("not in {PATIENCE:?}: {what}\n{claims}\n{log}");
             }

@@ -164,7 +164,9 @@ fn unreadable(rejection: JsonRejection) -> Error {
 fn token(headers: &HeaderMap, caller: &Caller) -> Result<String, Error> {
     let Some(key) = headers.get("idempotency-key") else { return random() };
     let key = key.to_str().ok().filter(|key| key.len() <= IDEMPOTENCY_CHARS_MOST);
-    let key = key.ok_or_else(|| Error::BadRequest("Idempotency-Key is no text of at most 200 characters".to_owned()))?;
+    let key = key.ok_or_else(|| {
+        Error::BadRequest("Idempotency-Key is no text of at most 200 characters".to_owned())
+    })?;
     Ok(hash(&format!("{}\n{key}", caller.person.user_name())))
 }
 

@@ -23,10 +23,10 @@ use crate::jobs::fault::{Fault, Field};
 use crate::jobs::form::JobForm;
 use crate::jobs::keys::random;
 use crate::jobs::list::{self, Wanted};
+use crate::jobs::manifest;
 use crate::jobs::pages::{KeptPage, ListPage, NewPage, PreviewView, STARTING_POINTS, Say, fields};
 use crate::jobs::projects::{names_of, project_of};
 use crate::jobs::submit::{self, Checked, Outcome};
-use crate::jobs::manifest;
 use crate::pages::render;
 use crate::store::submissions::Submission;
 
@@ -49,7 +49,8 @@ pub async fn list(
     let projects: Vec<String> = names_of(&app.pool, &person)?;
     let wanted = Wanted::ALL.into_iter().find(|wanted| wanted.name() == query.state).unwrap_or_default();
     let project = Some(query.project).filter(|name| projects.contains(name)).unwrap_or_default();
-    let shown: Vec<&String> = projects.iter().filter(|name| project.is_empty() || **name == project).collect();
+    let shown: Vec<&String> =
+        projects.iter().filter(|name| project.is_empty() || **name == project).collect();
     let claims = app.pool.claims.state_filter(|claim| {
         claim.metadata.namespace.as_ref().is_some_and(|namespace| shown.contains(&namespace))
     });
@@ -58,7 +59,8 @@ pub async fn list(
     let kept = app.store.pending_submissions(&person.user_name()).await?;
     let is_live = app.pool.is_live();
     let say = Say(frame.words);
-    Ok(page(render(&ListPage { frame, say, page: found, projects, project, wanted, kept, is_live })?).into_response())
+    Ok(page(render(&ListPage { frame, say, page: found, projects, project, wanted, kept, is_live })?)
+        .into_response())
 }
 
 /// What the form is opened with.
@@ -275,4 +277,3 @@ pub async fn discard(
     app.store.discard_submission(&person.user_name(), &kept.token).await?;
     Ok(Redirect::to("/jobs").into_response())
 }
-

@@ -12,7 +12,6 @@ use kube::runtime::reflector::ObjectRef;
 use serde::Deserialize;
 use serde_json::Value;
 
-
 use crate::app::Shared;
 use crate::auth::Principal;
 use crate::error::Error;
@@ -31,7 +30,7 @@ use crate::pages::render;
 const LOG_LINES: i64 = 500;
 const LOG_BYTES: i64 = 256 * 1024;
 /// The page of a job runs our own script, which opens one connection to us; nothing else does.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// The project is the person's, and what is asked there is asked as the person.
 fn as_person(app: &Shared, person: &Principal, project: &str) -> Result<AsPerson, Error> {
@@ -142,7 +141,9 @@ pub async fn cancel(
     let as_person = as_person(&app, &person, &project)?;
     match as_person.work(&name).await {
         Ok(work) if uid(&work).as_ref() == Some(&meant.uid) => as_person.delete(&work).await?,
-        Ok(_) => return Err(Error::ClusterRefused("another job has this name now; look at it first".to_owned())),
+        Ok(_) => {
+            return Err(Error::ClusterRefused("another job has this name now; look at it first".to_owned()));
+        }
         // A second click finds nothing, and that is what was wanted.
         Err(CallError::NotFound) => {}
         Err(error) => return Err(error.into()),
