@@ -80,6 +80,12 @@ impl Real {
         Visitor::new(&self.origin, Some(people::session(&self.app, person).await))
     }
 
+    /// Until the API server's policies hold the person's Jobs: it reads them some time after they were stored.
+    pub async fn wait_held_back(&self, person: &Principal, project: &str) {
+        let client = self.app.acting.as_person(person).unwrap();
+        setup::wait_held_back(&client, project).await.unwrap();
+    }
+
     /// Somebody without.
     pub fn nobody(&self) -> Visitor {
         Visitor::new(&self.origin, None)
