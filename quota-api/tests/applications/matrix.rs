@@ -48,7 +48,10 @@ async fn every_route_for_everybody() {
     // A draft of somebody else is not thrown away, nor an application withdrawn, whatever is answered.
     scene.stranger.post(&format!("{draft}/delete"), &[]).await;
     assert_eq!(scene.applicant.get(&draft).await.status, StatusCode::OK);
-    assert_eq!(scene.stranger.post(&format!("/apply/{name}/withdraw"), &[]).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        scene.stranger.post(&format!("/apply/{name}/withdraw"), &[]).await.status,
+        StatusCode::NOT_FOUND
+    );
 
     // Another site's page cannot submit with our visitor's cookie.
     let forged = scene.applicant.request(Method::POST, &draft).header("sec-fetch-site", "cross-site");
@@ -62,7 +65,8 @@ async fn every_route_for_everybody() {
     for content in [vec![0_u8; 6 * 1024 * 1024], b"MZ\x90\x00".to_vec()] {
         let part = reqwest::multipart::Part::bytes(content).file_name("a.exe");
         let upload = scene.applicant.request(Method::POST, &format!("{draft}/files"));
-        let refused = scene.applicant.send(upload.multipart(reqwest::multipart::Form::new().part("file", part))).await;
+        let refused =
+            scene.applicant.send(upload.multipart(reqwest::multipart::Form::new().part("file", part))).await;
         assert!(refused.status.is_client_error(), "{}", refused.status);
     }
     scene.real.stop().await;
