@@ -52,7 +52,7 @@ const browser = await chromium.launch({
     '--disable-component-update', '--disable-sync'],
 });
 
-const slug = (address) => new URL(address).pathname.replaceAll(/[^a-z0-9]+/gi, '-').replaceAll(/^-|-$/g, '') || 'front';
+const slug = (address) => (new URL(address).pathname + new URL(address).search).replaceAll(/[^a-z0-9]+/gi, '-').replaceAll(/^-|-$/g, '') || 'front';
 const withLanguage = (address, language) => {
   const url = new URL(address);
   url.searchParams.set('lang', language);

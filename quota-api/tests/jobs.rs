@@ -31,8 +31,9 @@ async fn start() -> Real {
     let beta = project("beta", &[json!({"kind": "User", "name": "demo:stranger"})]);
     let real = Real::start(2, &treaty(&[("alpha", 8), ("beta", 8)], 2), &[alpha, beta]).await;
     let visitor = real.visitor(&researcher()).await;
-    // The portal's watches and the API server's policies come a moment after the objects.
-    real.eventually("the portal knows the projects, and Jobs are held", async || {
+    real.wait_held_back(&researcher(), "alpha-lab").await;
+    // The portal's watches come a moment after the objects.
+    real.eventually("the portal knows the projects", async || {
         let trial = visitor.post_json("/api/v1/projects/alpha-lab/jobs?dryRun=true", &request("trial")).await;
         let ready = trial.status == StatusCode::OK && trial.json()["refused"].is_null();
         (ready && !trial.json()["preview"].is_null()).then_some(())
@@ -204,7 +205,7 @@ async fn a_full_pool_is_explained_a_borrower_is_told_and_what_is_cancelled_is_go
     for name in ["own", "borrower"] {
         let made = visitor.post_json("/api/v1/projects/alpha-lab/jobs", &request(name)).await;
         assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
-        assert_eq!(made.json()["state"], "held", "{}", made.text);
+        assert_eq!((&made.json()["name"], &made.json()["gpus"]), (&name.into(), &8.into()), "{}", made.text);
     }
     let borrows = real
         .eventually("the second one borrows", async || {

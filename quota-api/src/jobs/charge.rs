@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 /// The most that a job can cost, if it runs to its limit and is not stopped on the way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = JobEstimate)]
 pub struct Estimate {
     /// GPU-seconds that are booked.
     pub gpu_seconds: u64,

@@ -63,3 +63,38 @@ fn braces(text: &str) -> String {
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::view::{Account, JobState};
+    use super::*;
+
+    #[test]
+    fn a_citation_says_what_is_known_and_titles_cannot_break_it() {
+        let at = "2027-03-04T05:06:07Z".parse().unwrap();
+        let view = JobView {
+            project: "lab".to_owned(),
+            name: "train".to_owned(),
+            is_service: false,
+            state: JobState::Succeeded,
+            gpus: 8,
+            pods: 1,
+            gpus_per_pod: 8,
+            submitted_at: None,
+            claims: Vec::new(),
+            pods_now: Vec::new(),
+            timeline: Vec::new(),
+            account: Account { used_gpu_seconds: 9_000, finished_at: Some(at), ..Account::default() },
+        };
+        let treaty =
+            Version { name: "pool".to_owned(), title: "Of {all} & \"some\"".to_owned(), generation: 3 };
+        let cited = citation(&view, Some(&treaty), "https://x/projects/lab/jobs/train", at);
+        assert_eq!(
+            cited.text,
+            "Computing job train of project lab: 2.50 GPU-hours, energy not measured, until 2027-03-04. Under: Of {all} & \"some\" (pool, version 3). https://x/projects/lab/jobs/train"
+        );
+        assert_eq!(cited.bibtex.matches(['{', '}']).count(), 12, "{}", cited.bibtex);
+        let read: serde_json::Value = serde_yaml::from_str(&cited.cff).unwrap();
+        assert_eq!((&read["cff-version"], &read["version"]), (&"1.2.0".into(), &"pool, version 3".into()));
+    }
+}

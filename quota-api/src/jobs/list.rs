@@ -22,6 +22,7 @@ const PAGES_MOST: usize = 1_000;
 /// Which jobs are wanted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = JobFilter)]
 pub enum Wanted {
     /// All.
     #[default]
@@ -73,6 +74,7 @@ pub struct Query {
 /// One row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = JobRow)]
 pub struct Row {
     /// Project.
     pub project: String,
@@ -99,6 +101,7 @@ pub struct Row {
 /// One page of rows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = JobList)]
 pub struct Page {
     /// The newest first.
     pub jobs: Vec<Row>,
@@ -192,4 +195,80 @@ fn merge(known: &mut Row, other: &Row) {
     }
     known.gpus = gpus;
     known.submitted_at = submitted_at;
+}
+
+#[cfg(test)]
+mod tests {
+    use concord_api::{ClaimPhase, GpuClaimStatus};
+    use serde_json::json;
+
+    use super::*;
+
+    fn claim(kind: &str, name: &str, second: i64, state: ClaimPhase) -> Arc<GpuClaim> {
+        let at = Timestamp::from_second(second).unwrap().to_string();
+        let object = json!({"metadata": {"name": name, "namespace": "lab"},
+            "spec": {"member": "a", "project": "lab", "pods": 1, "gpusPerPod": 2, "gpus": 2,
+                "workload": {"kind": kind, "name": name, "uid": "u"}, "submittedAt": at}});
+        let mut claim: GpuClaim = serde_json::from_value(object).unwrap();
+        claim.status = Some(GpuClaimStatus { state, ..GpuClaimStatus::default() });
+        Arc::new(claim)
+    }
+
+    fn names(found: &Page) -> Vec<(&str, JobState, i64, bool)> {
+        found.jobs.iter().map(|row| (row.name.as_str(), row.state, row.gpus, row.has_page)).collect()
+    }
+
+    #[test]
+    fn replicas_are_one_row_and_tell_of_what_matters_most() {
+        let claims = [
+            claim("PodGroup", "serve-6b7d9c8f5-x2k4z", 10, ClaimPhase::Queued),
+            claim("PodGroup", "serve-6b7d9c8f5-b7n9q", 20, ClaimPhase::Admitted),
+            claim("PodGroup", "store-0", 30, ClaimPhase::Admitted),
+            claim("Job", "train", 40, ClaimPhase::Succeeded),
+        ];
+        let all = page(&claims, &Query::default());
+        assert_eq!(
+            names(&all),
+            [
+                ("train", JobState::Succeeded, 2, true),
+                ("store-0", JobState::Running, 2, false),
+                ("serve", JobState::Running, 4, true)
+            ]
+        );
+        assert_eq!(all.jobs[2].submitted_at.as_second(), 10);
+    }
+
+    #[test]
+    fn each_job_is_on_one_page_of_the_filter_that_takes_it() {
+        let claims: Vec<Arc<GpuClaim>> = (0..120)
+            .map(|n| {
+                let state = if n % 2 == 0 { ClaimPhase::Queued } else { ClaimPhase::Failed };
+                claim("Job", &format!("job-{n:03}"), n, state)
+            })
+            .collect();
+        let of = |state, number| page(&claims, &Query { state, page: number });
+        let (first, second) = (of(Wanted::Waiting, 1), of(Wanted::Waiting, 2));
+        assert_eq!(
+            (first.jobs.len(), first.next_page, second.jobs.len(), second.next_page),
+            (50, Some(2), 10, None)
+        );
+        assert_eq!((first.total, first.jobs[0].name.as_str()), (60, "job-118"));
+        assert_eq!(of(Wanted::Ended, 0).page, 1, "there is no page 0");
+        assert_eq!((of(Wanted::Running, 1).total, of(Wanted::All, 9).jobs.len()), (0, 0));
+        let states = [
+            JobState::Held,
+            JobState::Queued,
+            JobState::Starting,
+            JobState::Running,
+            JobState::Reclaiming,
+            JobState::Stopping,
+            JobState::Succeeded,
+            JobState::Failed,
+            JobState::Deleting,
+        ];
+        for state in states {
+            let takes = Wanted::ALL.iter().filter(|w| **w != Wanted::All && w.takes(state)).count();
+            assert_eq!(takes, 1, "{state:?}");
+        }
+    }
 }

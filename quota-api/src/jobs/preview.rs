@@ -23,6 +23,7 @@ const REPLICAS_MOST: u32 = 32;
 /// What will happen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = JobPreview)]
 pub struct Preview {
     /// Name of the treaty in force.
     pub treaty: String,
@@ -43,6 +44,7 @@ pub struct Preview {
 /// GPU-hours of a project with a grant on a reserve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = JobBalance)]
 pub struct Balance {
     /// Granted.
     pub granted_gpu_seconds: u64,
@@ -55,6 +57,7 @@ pub struct Balance {
 /// Where the ask would stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = JobVerdict)]
 pub enum Verdict {
     /// It would start at once, inside the guarantee.
     StartsGuaranteed,
@@ -69,6 +72,7 @@ pub enum Verdict {
 /// When an ask would start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = JobOutlook)]
 pub struct Outlook {
     /// Where it would stand.
     pub verdict: Verdict,
@@ -90,6 +94,7 @@ pub struct Outlook {
 
 /// Why something stands where it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = JobReason)]
 pub struct Reason {
     /// CamelCase code.
     pub code: String,
@@ -102,6 +107,7 @@ pub struct Reason {
 /// What would make it start earlier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = JobChange)]
 pub struct Change {
     /// CamelCase code.
     pub code: String,

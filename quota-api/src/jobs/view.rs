@@ -121,6 +121,7 @@ pub struct JobView {
 /// One claim of a job.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = JobClaim)]
 pub struct ClaimView {
     /// Name of the GpuClaim.
     pub name: String,
@@ -148,6 +149,7 @@ pub struct ClaimView {
 
 /// GPUs on one node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = JobPlace)]
 pub struct Place {
     /// Node.
     pub node: String,
@@ -157,6 +159,7 @@ pub struct Place {
 
 /// One pod.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = JobPod)]
 pub struct PodView {
     /// Name.
     pub name: String,
@@ -170,6 +173,7 @@ pub struct PodView {
 
 /// One entry of a timeline.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[schema(as = JobEvent)]
 pub struct Happening {
     /// When.
     pub at: Timestamp,
@@ -184,6 +188,7 @@ pub struct Happening {
 /// What a job used.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = JobAccount)]
 pub struct Account {
     /// Seconds from submission to the last admission.
     pub waited_seconds: Option<i64>,

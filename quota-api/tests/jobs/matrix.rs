@@ -88,7 +88,9 @@ async fn every_route_by_everybody() {
         project("beta", &[both, json!({"kind": "User", "name": "demo:stranger"})]),
     ];
     let real = Real::start(1, &treaty(&[("alpha", 4), ("beta", 4)], 2), &projects).await;
-    let member = real.visitor(&person("member", &["both"])).await;
+    let member = person("member", &["both"]);
+    real.wait_held_back(&member, "alpha-lab").await;
+    let member = real.visitor(&member).await;
     real.eventually("the job is there", async || {
         let made = member.post_json("/api/v1/projects/alpha-lab/jobs", &request("known")).await;
         (made.status == StatusCode::CREATED).then_some(())

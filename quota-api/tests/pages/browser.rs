@@ -2,11 +2,11 @@
 //! `browser/check.mjs`. Needs Node, Java and Debian's chromium: `make test-prerequisites`.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use crate::support::scene;
+use crate::support::{checkers, scene};
 use concord_quota_api::history::sampler;
 use concord_quota_api::{pool::Pool, router::router};
 use jiff::Timestamp;
@@ -27,29 +27,6 @@ const PAGES: [&str; 14] = [
     "/api",
     "/no/such/page",
 ];
-
-/// The checkers, installed as `package-lock.json` says, outside the tree and once for each lock file.
-fn checkers() -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("browser");
-    let home = std::env::var("HOME").unwrap();
-    let cache = std::env::var("CONCORD_CACHE").unwrap_or_else(|_| format!("{home}/.cache/concord"));
-    let folder = Path::new(&cache).join("browser");
-    std::fs::create_dir_all(&folder).unwrap();
-    let lock = std::fs::read(source.join("package-lock.json")).unwrap();
-    let is_there = std::fs::read(folder.join("package-lock.json")).is_ok_and(|known| known == lock)
-        && folder.join("node_modules/vnu-jar").exists();
-    if !is_there {
-        std::fs::copy(source.join("package.json"), folder.join("package.json")).unwrap();
-        std::fs::write(folder.join("package-lock.json"), lock).unwrap();
-        let installed = Command::new("npm")
-            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-            .current_dir(&folder)
-            .status()
-            .unwrap();
-        assert!(installed.success(), "npm ci in {}", folder.display());
-    }
-    folder
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_checker_finds_anything_on_any_page() {
@@ -72,9 +49,9 @@ async fn no_checker_finds_anything_on_any_page() {
     let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("browser");
     // It tells each finding as it goes, also when the test is stopped.
     let checked = Command::new("node")
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("browser/check.mjs"))
+        .arg(checkers::programs().join("check.mjs"))
         .arg("--modules")
-        .arg(checkers())
+        .arg(checkers::modules())
         .arg("--out")
         .arg(&pictures)
         .args(PAGES.map(|page| format!("{origin}{page}")))

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::support::scene;
+use crate::support::{database, scene};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use concord_quota_api::app::App;
 use concord_quota_api::history::{Grain, Scope, sampler};
 use concord_quota_api::overview::Trouble;
 use concord_quota_api::overview::troubles::Kind;
+use concord_quota_api::store::Store;
 use concord_quota_api::store::history::WaitRow;
 use concord_quota_api::{pool::Pool, router::router};
 use http::{Request, StatusCode};
@@ -16,15 +17,28 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tower::ServiceExt;
 
-async fn app(now: Timestamp) -> Arc<App> {
+async fn on(store: Store, now: Timestamp) -> Arc<App> {
     let cluster = scene::cluster(now);
     let (pool, follow) = Pool::follow(&cluster.client());
     tokio::spawn(follow);
-    let app = Arc::new(crate::support::app(pool, None, cluster.client()).await);
+    let app = Arc::new(crate::support::app_on(pool, None, cluster.client(), store));
     while !app.pool.is_live() {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     app
+}
+
+async fn app(now: Timestamp) -> Arc<App> {
+    on(database::sqlite().await, now).await
+}
+
+/// A server on each database.
+async fn apps(now: Timestamp) -> Vec<(&'static str, Arc<App>)> {
+    let mut apps = Vec::new();
+    for (name, store) in database::stores().await {
+        apps.push((name, on(store, now).await));
+    }
+    apps
 }
 
 async fn get(server: &Router, path: &str) -> (StatusCode, String) {
@@ -44,26 +58,28 @@ async fn json(server: &Router, path: &str) -> Value {
 #[tokio::test]
 async fn a_sample_is_taken_once_a_minute_and_members_add_up_to_the_pool_at_every_grain() {
     let now: Timestamp = "2026-11-20T10:20:30Z".parse().unwrap();
-    let app = app(now).await;
-    assert!(sampler::take(&app, now).await.unwrap());
-    let same_minute = now + SignedDuration::from_secs(20);
-    assert!(!sampler::take(&app, same_minute).await.unwrap(), "another server took this minute");
-    assert!(sampler::take(&app, now + SignedDuration::from_secs(60)).await.unwrap());
-    for grain in Grain::ALL {
-        let start = grain.start_ms(now);
-        let until = start + 2 * grain.seconds() * 1_000;
-        let pool = app.store.periods(grain, Scope::Pool, start, until).await.unwrap();
-        let samples: i64 = pool.iter().map(|period| period.sums.samples).sum();
-        assert_eq!(samples, 2, "{grain:?}");
-        for scope in [Scope::Member, Scope::Purpose, Scope::Organisation, Scope::Country] {
-            let parts = app.store.periods(grain, scope, start, until).await.unwrap();
-            let sum = |periods: &[concord_quota_api::store::history::Period]| {
-                periods
-                    .iter()
-                    .map(|p| (p.sums.used.used_gpus(), p.sums.used.queued_gpus))
-                    .fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
-            };
-            assert_eq!(sum(&parts), sum(&pool), "{grain:?} {scope:?}");
+    for (database, app) in apps(now).await {
+        println!("{database}");
+        assert!(sampler::take(&app, now).await.unwrap());
+        let same_minute = now + SignedDuration::from_secs(20);
+        assert!(!sampler::take(&app, same_minute).await.unwrap(), "another server took this minute");
+        assert!(sampler::take(&app, now + SignedDuration::from_secs(60)).await.unwrap());
+        for grain in Grain::ALL {
+            let start = grain.start_ms(now);
+            let until = start + 2 * grain.seconds() * 1_000;
+            let pool = app.store.periods(grain, Scope::Pool, start, until).await.unwrap();
+            let samples: i64 = pool.iter().map(|period| period.sums.samples).sum();
+            assert_eq!(samples, 2, "{grain:?}");
+            for scope in [Scope::Member, Scope::Purpose, Scope::Organisation, Scope::Country] {
+                let parts = app.store.periods(grain, scope, start, until).await.unwrap();
+                let sum = |periods: &[concord_quota_api::store::history::Period]| {
+                    periods
+                        .iter()
+                        .map(|p| (p.sums.used.used_gpus(), p.sums.used.queued_gpus))
+                        .fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
+                };
+                assert_eq!(sum(&parts), sum(&pool), "{grain:?} {scope:?}");
+            }
         }
     }
 }
@@ -71,9 +87,11 @@ async fn a_sample_is_taken_once_a_minute_and_members_add_up_to_the_pool_at_every
 #[tokio::test]
 async fn two_servers_on_one_database_sample_a_minute_once() {
     let now: Timestamp = "2026-11-20T10:20:30Z".parse().unwrap();
-    let app = app(now).await;
-    let taken = futures::future::join_all((0..8).map(|_| sampler::take(&app, now))).await;
-    assert_eq!(taken.into_iter().filter(|taken| *taken.as_ref().unwrap()).count(), 1);
+    for (database, app) in apps(now).await {
+        println!("{database}");
+        let taken = futures::future::join_all((0..8).map(|_| sampler::take(&app, now))).await;
+        assert_eq!(taken.into_iter().filter(|taken| *taken.as_ref().unwrap()).count(), 1);
+    }
 }
 
 #[tokio::test]
@@ -144,18 +162,22 @@ async fn parameters_that_cannot_be_used_are_refused_and_say_what_they_must_be() 
 #[tokio::test]
 async fn incidents_begin_once_and_end() {
     let now: Timestamp = "2026-11-20T10:20:30Z".parse().unwrap();
-    let app = app(now).await;
-    let trouble = |kind, subject: &str| Trouble { kind, subject: subject.to_owned(), detail: String::new() };
-    let both = [trouble(Kind::NodeNotReady, "a"), trouble(Kind::NodeNotReady, "b")];
-    app.store.keep_incidents(1_000, &both).await.unwrap();
-    app.store.keep_incidents(2_000, &both).await.unwrap();
-    app.store.keep_incidents(3_000, &both[..1]).await.unwrap();
-    app.store.keep_incidents(4_000, &both).await.unwrap();
-    let rows = app.store.incidents(0).await.unwrap();
-    let told: Vec<_> = rows.iter().map(|row| (row.subject.as_str(), row.begun_ms, row.ended_ms)).collect();
-    assert_eq!(told, [("b", 4_000, None), ("a", 1_000, None), ("b", 1_000, Some(3_000))]);
-    assert_eq!(app.store.incidents_that_last().await.unwrap().len(), 2);
-    assert!(app.store.incidents(1).await.unwrap().is_empty());
+    for (database, app) in apps(now).await {
+        println!("{database}");
+        let trouble =
+            |kind, subject: &str| Trouble { kind, subject: subject.to_owned(), detail: String::new() };
+        let both = [trouble(Kind::NodeNotReady, "a"), trouble(Kind::NodeNotReady, "b")];
+        app.store.keep_incidents(1_000, &both).await.unwrap();
+        app.store.keep_incidents(2_000, &both).await.unwrap();
+        app.store.keep_incidents(3_000, &both[..1]).await.unwrap();
+        app.store.keep_incidents(4_000, &both).await.unwrap();
+        let rows = app.store.incidents(0).await.unwrap();
+        let told: Vec<_> =
+            rows.iter().map(|row| (row.subject.as_str(), row.begun_ms, row.ended_ms)).collect();
+        assert_eq!(told, [("b", 4_000, None), ("a", 1_000, None), ("b", 1_000, Some(3_000))]);
+        assert_eq!(app.store.incidents_that_last().await.unwrap().len(), 2);
+        assert!(app.store.incidents(1).await.unwrap().is_empty());
+    }
 }
 
 #[tokio::test]
@@ -183,28 +205,32 @@ async fn every_generation_of_the_treaty_has_a_page_with_what_changed() {
 #[tokio::test]
 async fn starts_are_counted_once_with_their_wait() {
     let now: Timestamp = "2026-11-20T10:20:30Z".parse().unwrap();
-    let app = app(now).await;
-    // The claims of the scene started at the fortieth second of something; sampling every minute since counts each once.
-    for minute in 0..400 {
-        sampler::take(&app, now - SignedDuration::from_mins(398 - minute)).await.unwrap();
+    for (database, app) in apps(now).await {
+        println!("{database}");
+        // The claims of the scene started at the fortieth second of something; sampling every minute since counts each once.
+        for minute in 0..400 {
+            sampler::take(&app, now - SignedDuration::from_mins(398 - minute)).await.unwrap();
+        }
+        let rows: Vec<WaitRow> = app.store.waits(0, i64::MAX).await.unwrap();
+        let counted: i64 = rows.iter().map(|row| row.claims).sum();
+        let started = scene::claims(now)
+            .into_iter()
+            .filter_map(|claim| claim.status?.admitted_at)
+            .filter(|at| at.0 > now - SignedDuration::from_mins(399) && at.0 < now);
+        assert_eq!(counted, i64::try_from(started.count()).unwrap());
+        assert!(rows.iter().any(|row| row.basis == "borrowed"), "{rows:?}");
     }
-    let rows: Vec<WaitRow> = app.store.waits(0, i64::MAX).await.unwrap();
-    let counted: i64 = rows.iter().map(|row| row.claims).sum();
-    let started = scene::claims(now)
-        .into_iter()
-        .filter_map(|claim| claim.status?.admitted_at)
-        .filter(|at| at.0 > now - SignedDuration::from_mins(399) && at.0 < now);
-    assert_eq!(counted, i64::try_from(started.count()).unwrap());
-    assert!(rows.iter().any(|row| row.basis == "borrowed"), "{rows:?}");
 }
 
 #[tokio::test]
 async fn old_history_is_forgotten_grain_by_grain() {
     let now: Timestamp = "2026-11-20T10:20:30Z".parse().unwrap();
-    let app = app(now).await;
-    assert!(sampler::take(&app, now).await.unwrap());
-    app.store.forget_history(now + SignedDuration::from_hours(24)).await.unwrap();
-    let left = |grain| app.store.periods(grain, Scope::Pool, 0, i64::MAX);
-    assert!(left(Grain::Minute).await.unwrap().is_empty());
-    assert_eq!(left(Grain::Hour).await.unwrap().len(), 1);
+    for (database, app) in apps(now).await {
+        println!("{database}");
+        assert!(sampler::take(&app, now).await.unwrap());
+        app.store.forget_history(now + SignedDuration::from_hours(24)).await.unwrap();
+        let left = |grain| app.store.periods(grain, Scope::Pool, 0, i64::MAX);
+        assert!(left(Grain::Minute).await.unwrap().is_empty());
+        assert_eq!(left(Grain::Hour).await.unwrap().len(), 1);
+    }
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 pub mod browser;
+pub mod checkers;
 pub mod cluster;
 pub mod database;
 pub mod objects;

@@ -16,7 +16,6 @@ use concord_quota_api::{pool::Pool, router::router};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tower::ServiceExt;
 
 use super::people::{self, Visitor};
 
@@ -78,6 +77,12 @@ impl Real {
     /// Somebody with a session.
     pub async fn visitor(&self, person: &Principal) -> Visitor {
         Visitor::new(&self.origin, Some(people::session(&self.app, person).await))
+    }
+
+    /// Until the API server's policies hold the person's Jobs: it reads them some time after they were stored.
+    pub async fn wait_held_back(&self, person: &Principal, project: &str) {
+        let client = self.app.acting.as_person(person).unwrap();
+        setup::wait_held_back(&client, project).await.unwrap();
     }
 
     /// Somebody without.
@@ -179,7 +184,7 @@ fn cuttable(client: Client, up: Arc<AtomicBool>) -> Client {
             if !up.load(Ordering::SeqCst) {
                 return Err(tower::BoxError::from("cut off"));
             }
-            client.oneshot(request).await
+            client.send(request).await.map_err(tower::BoxError::from)
         }
     });
     Client::new(service, namespace)

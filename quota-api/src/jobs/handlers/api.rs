@@ -75,6 +75,7 @@ pub struct SubmitQuery {
 /// What would be made, and what would happen.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = JobTrial)]
 pub struct Trial {
     /// Charge and start; `null` while no treaty is in force, or the server is too busy to say.
     pub preview: Option<Preview>,

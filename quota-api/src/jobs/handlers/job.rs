@@ -30,7 +30,7 @@ use crate::pages::render;
 const LOG_LINES: i64 = 500;
 const LOG_BYTES: i64 = 256 * 1024;
 /// The page of a job runs our own script, which opens one connection to us; nothing else does.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// The project is the person's, and what is asked there is asked as the person.
 fn as_person(app: &Shared, person: &Principal, project: &str) -> Result<AsPerson, Error> {
