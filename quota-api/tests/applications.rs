@@ -155,10 +155,7 @@ async fn from_a_draft_to_a_project_with_a_review_by_two() {
     assert_eq!(told.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(told.text.contains("reserve/public-interest/eligibility/purposes"), "{}", told.text);
     // A file goes along.
-    let part = reqwest::multipart::Part::bytes(b"%PDF-1.7 plan".to_vec()).file_name("../plan.pdf");
-    let upload = scene.applicant.request(reqwest::Method::POST, &format!("{draft}/files"));
-    let added =
-        scene.applicant.send(upload.multipart(reqwest::multipart::Form::new().part("file", part))).await;
+    let added = scene.applicant.upload(&format!("{draft}/files"), "../plan.pdf", b"%PDF-1.7 plan").await;
     assert_eq!(added.status, StatusCode::SEE_OTHER, "{}", added.text);
     let checked = scene.applicant.post(&draft, &form("river", "1000", "check")).await;
     assert!(

@@ -1,19 +1,10 @@
-//! Keys and kept jobs in the database: SQLite, and PostgreSQL where `CONCORD_TEST_POSTGRES` names one.
+//! Keys and kept jobs in the database, on SQLite and PostgreSQL alike.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
-use concord_quota_api::store::Store;
+mod support;
+
 use concord_quota_api::store::api_keys::KeyRow;
 use concord_quota_api::store::submissions::Submission;
-
-async fn stores() -> Vec<Store> {
-    let folder = tempfile::tempdir().unwrap().keep();
-    let mut stores =
-        vec![Store::open(&format!("sqlite://{}", folder.join("portal.db").display())).await.unwrap()];
-    if let Ok(url) = std::env::var("CONCORD_TEST_POSTGRES") {
-        stores.push(Store::open(&url).await.unwrap());
-    }
-    stores
-}
 
 /// Names of its own for each run: a database may be used twice.
 fn unique(name: &str) -> String {
@@ -38,7 +29,7 @@ fn key(owner: &str) -> KeyRow {
 
 #[tokio::test]
 async fn a_key_lives_from_its_making_to_its_end_or_its_revocation() {
-    for store in stores().await {
+    for (_, store) in support::database::stores().await {
         let owner = unique("owner");
         let (first, second) = (key(&owner), KeyRow { project: Some("lab".to_owned()), ..key(&owner) });
         store.insert_key(&first).await.unwrap();
@@ -78,7 +69,7 @@ fn submission(owner: &str, token: &str, name: &str) -> Submission {
 
 #[tokio::test]
 async fn a_kept_job_can_be_changed_until_it_was_sent_and_by_its_owner_alone() {
-    for store in stores().await {
+    for (_, store) in support::database::stores().await {
         let (owner, token) = (unique("owner"), unique("token"));
         store.keep_submission(&submission(&owner, &token, "a"), 1_000).await.unwrap();
         store.keep_submission(&submission(&owner, &token, "b"), 1_100).await.unwrap();
@@ -101,7 +92,7 @@ async fn a_kept_job_can_be_changed_until_it_was_sent_and_by_its_owner_alone() {
 #[tokio::test]
 async fn what_was_sent_is_forgotten_after_a_day_and_what_waits_after_a_month() {
     const DAY: i64 = 86_400_000;
-    for store in stores().await {
+    for (_, store) in support::database::stores().await {
         let owner = unique("owner");
         let (sent, waits, next) = (unique("sent"), unique("waits"), unique("next"));
         store.keep_submission(&submission(&owner, &sent, "a"), 0).await.unwrap();

@@ -11,7 +11,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::app::{App, Shared};
 use crate::auth::Principal;
 use crate::error::{Error, Problem};
-use crate::frame::Person;
+use crate::frame::{Person, admitted};
 
 /// How keys begin, so that a leaked one is recognised.
 pub const PREFIX: &str = "concord_";
@@ -111,6 +111,8 @@ async fn of_key(app: &App, key: &str, now: Timestamp) -> Result<Caller, Error> {
     if row.used_ms.is_none_or(|used| used + USED_APART_MS <= now_ms) {
         app.store.touch_key(&row.id, now_ms).await?;
     }
+    // A guest whom nobody lets in any more is nobody by key either.
+    let person = admitted(app, person).await?;
     let scope = Scope { may_submit: row.scope == "submit", project: row.project };
     Ok(Caller { person, scope: Some(scope) })
 }

@@ -11,9 +11,7 @@ async fn every_route_for_everybody() {
     let draft = scene.begin().await;
     let name = scene.submit("delta", "1000").await;
     scene.until(&scene.rita, &format!("/reviews/{name}"), "Flood forecasts").await;
-    let part = reqwest::multipart::Part::bytes(b"plain".to_vec()).file_name("a.txt");
-    let upload = scene.applicant.request(Method::POST, &format!("{draft}/files"));
-    scene.applicant.send(upload.multipart(reqwest::multipart::Form::new().part("file", part))).await;
+    scene.applicant.upload(&format!("{draft}/files"), "a.txt", b"plain").await;
     let page = scene.applicant.get(&draft).await.text;
     let at = page.find(&format!("{draft}/files/")).expect("the file is listed");
     let file = page[at..].split('"').next().unwrap().to_owned();
@@ -63,10 +61,7 @@ async fn every_route_for_everybody() {
     let huge = scene.applicant.post(&draft, &[("justification", long.as_str())]).await;
     assert_eq!(huge.status, StatusCode::PAYLOAD_TOO_LARGE);
     for content in [vec![0_u8; 6 * 1024 * 1024], b"MZ\x90\x00".to_vec()] {
-        let part = reqwest::multipart::Part::bytes(content).file_name("a.exe");
-        let upload = scene.applicant.request(Method::POST, &format!("{draft}/files"));
-        let refused =
-            scene.applicant.send(upload.multipart(reqwest::multipart::Form::new().part("file", part))).await;
+        let refused = scene.applicant.upload(&format!("{draft}/files"), "a.exe", &content).await;
         assert!(refused.status.is_client_error(), "{}", refused.status);
     }
     scene.real.stop().await;
