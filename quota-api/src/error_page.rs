@@ -78,11 +78,11 @@ async fn text(body: Body) -> String {
 fn page(status: StatusCode, detail: String, frame: Frame) -> Html<String> {
     let words = frame.words;
     let key = key(status);
-    let title = words.get(&format!("error-title-{key}"));
+    let title = words.get(format!("error-title-{key}"));
     // English detail says more than the general sentence; in other languages both stand there.
     let text = match frame.language() {
         Language::En if !detail.is_empty() => String::new(),
-        _ => words.get(&format!("error-text-{key}")),
+        _ => words.get(format!("error-text-{key}")),
     };
     let failure = Failure { title, text, detail, log_in: status == StatusCode::UNAUTHORIZED, frame };
     Html(failure.render().unwrap_or_else(|error| {

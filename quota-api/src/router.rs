@@ -39,7 +39,7 @@ fn areas() -> OpenApiRouter<Shared> {
         .merge(jobs::routes())
 }
 
-/// The OpenAPI document, from the same declarations as the routes.
+/// The `OpenAPI` document, from the same declarations as the routes.
 #[must_use]
 pub fn description() -> String {
     public::api::text(&areas().to_openapi())

@@ -29,7 +29,7 @@ pub async fn run(app: Shared) {
         ticks.tick().await;
         match take(&app, Timestamp::now()).await {
             Ok(taken) => {
-                app.metrics.samples.with_label_values(&[if taken { "taken" } else { "skipped" }]).inc()
+                app.metrics.samples.with_label_values(&[if taken { "taken" } else { "skipped" }]).inc();
             }
             Err(error) => {
                 app.metrics.samples.with_label_values(&["failed"]).inc();

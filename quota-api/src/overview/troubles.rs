@@ -54,7 +54,7 @@ pub fn all(ruling: Option<&Treaty>, seen: &Seen) -> Vec<Trouble> {
     let mut troubles = Vec::new();
     match ruling {
         None => {
-            troubles.push(Trouble { kind: Kind::NoTreaty, subject: String::new(), detail: String::new() })
+            troubles.push(Trouble { kind: Kind::NoTreaty, subject: String::new(), detail: String::new() });
         }
         Some(treaty) => troubles.extend(not_kept(treaty)),
     }

@@ -113,10 +113,10 @@ fn shown_groups<'a>(groups: &'a Groups, frame: &Frame) -> Vec<Group<'a>> {
                 mark: None,
             };
             let rows: Vec<Row> = named.iter().map(row).collect();
-            let heading = words.get(&format!("public-use-by-{id}"));
+            let heading = words.get(format!("public-use-by-{id}"));
             Group {
                 id,
-                column: words.get(&format!("public-column-{id}")),
+                column: words.get(format!("public-column-{id}")),
                 chart: Bars::of(id, heading.clone(), words.get("public-use-chart-text"), &rows),
                 heading,
                 has_capacity: lines.iter().any(|line| line.capacity_gpus.is_some()),
@@ -132,7 +132,7 @@ pub fn name(frame: &Frame, scope: &str, name: &str) -> String {
         (_, "") => frame.words.get("public-not-stated"),
         ("purpose", "civil" | "dualUse" | "military")
         | ("organisation", "academic" | "ngo" | "publicBody" | "sme" | "industry") => {
-            frame.words.get(&format!("public-{scope}-{}", name.to_ascii_lowercase()))
+            frame.words.get(format!("public-{scope}-{}", name.to_ascii_lowercase()))
         }
         _ => name.to_owned(),
     }

@@ -71,7 +71,7 @@ struct Shown {
 fn shown(row: &IncidentRow, frame: &Frame, now: Timestamp) -> Shown {
     let until = row.ended_ms.unwrap_or_else(|| now.as_millisecond());
     Shown {
-        kind: frame.words.get(&format!("public-incident-{}", row.kind)),
+        kind: frame.words.get(format!("public-incident-{}", row.kind)),
         subject: row.subject.clone(),
         detail: row.detail.clone(),
         begun: show::of_ms(row.begun_ms),

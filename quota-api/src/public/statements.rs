@@ -29,11 +29,11 @@ struct Statement {
 
 impl Statement {
     fn text(&self, part: &str) -> String {
-        self.frame.words.get(&format!("{}-{part}", self.key))
+        self.frame.words.get(format!("{}-{part}", self.key))
     }
 
     fn heading(&self, section: &str) -> String {
-        self.frame.words.get(&format!("{}-{section}-heading", self.key))
+        self.frame.words.get(format!("{}-{section}-heading", self.key))
     }
 }
 
