@@ -48,7 +48,9 @@ struct Scene {
 impl Scene {
     async fn open() -> Self {
         let real = Real::start(2, &treaty_with_reserve(), &[]).await;
-        setup::apply(&real.admin, &binding("applicants", "concord-applicant", "demo:everybody")).await.unwrap();
+        setup::apply(&real.admin, &binding("applicants", "concord-applicant", "demo:everybody"))
+            .await
+            .unwrap();
         setup::apply(&real.admin, &binding("reviewers", "concord-reviewer", "demo:reviewers")).await.unwrap();
         let mut ann = person("ann", &[]);
         ann.email = Some("ann@river-watch.example".to_owned());
@@ -97,7 +99,8 @@ impl Scene {
     }
 
     async fn review(&self, reviewer: &Visitor, name: &str) {
-        let typed = [("merit", "5"), ("feasibility", "4"), ("public_interest", "5"), ("comment", "Well planned.")];
+        let typed =
+            [("merit", "5"), ("feasibility", "4"), ("public_interest", "5"), ("comment", "Well planned.")];
         let done = reviewer.post(&format!("/reviews/{name}/review"), &typed).await;
         assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.text);
     }
@@ -138,7 +141,11 @@ async fn from_a_draft_to_a_project_with_a_review_by_two() {
     // What is wrong is told at its field, and nothing that was typed is lost.
     let wrong = scene.applicant.post(&draft, &[("title", "Half <written>"), ("step", "check")]).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(wrong.text.contains("href=\"#project\"") && wrong.text.contains("Half &#60;written&#62;"), "{}", wrong.text);
+    assert!(
+        wrong.text.contains("href=\"#project\"") && wrong.text.contains("Half &#60;written&#62;"),
+        "{}",
+        wrong.text
+    );
     let again = scene.applicant.get(&draft).await;
     assert!(again.text.contains("Half &#60;written&#62;"), "the draft is kept");
     // What the treaty does not admit is told before anybody is asked.
@@ -148,12 +155,14 @@ async fn from_a_draft_to_a_project_with_a_review_by_two() {
     assert_eq!(told.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(told.text.contains("reserve/public-interest/eligibility/purposes"), "{}", told.text);
     // A file goes along.
-    let part = reqwest::multipart::Part::bytes(b"%PDF-1.7 plan".to_vec()).file_name("../plan.pdf");
-    let upload = scene.applicant.request(reqwest::Method::POST, &format!("{draft}/files"));
-    let added = scene.applicant.send(upload.multipart(reqwest::multipart::Form::new().part("file", part))).await;
+    let added = scene.applicant.upload(&format!("{draft}/files"), "../plan.pdf", b"%PDF-1.7 plan").await;
     assert_eq!(added.status, StatusCode::SEE_OTHER, "{}", added.text);
     let checked = scene.applicant.post(&draft, &form("river", "1000", "check")).await;
-    assert!(checked.status == StatusCode::OK && checked.text.contains("Its tier would be project"), "{}", checked.text);
+    assert!(
+        checked.status == StatusCode::OK && checked.text.contains("Its tier would be project"),
+        "{}",
+        checked.text
+    );
 
     let sent = scene.applicant.post(&draft, &form("river", "1000", "submit")).await;
     assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.text);
@@ -176,10 +185,19 @@ async fn from_a_draft_to_a_project_with_a_review_by_two() {
     assert_eq!(decided.status, StatusCode::SEE_OTHER, "{}", decided.text);
 
     let ready = scene.until(&scene.applicant, &format!("/apply/{name}"), "/jobs/new?project=river").await;
-    assert!(ready.text.contains("Useful for the public and well planned."), "the reason is told word for word");
-    assert!(!ready.text.contains("Well planned.") || !ready.text.contains("demo:rob"), "reviews are not for applicants");
+    assert!(
+        ready.text.contains("Useful for the public and well planned."),
+        "the reason is told word for word"
+    );
+    assert!(
+        !ready.text.contains("Well planned.") || !ready.text.contains("demo:rob"),
+        "reviews are not for applicants"
+    );
     let awards = scene.nobody.get("/api/v1/awards").await.json();
-    assert_eq!((&awards["awards"][0]["gpu_hours"], &awards["awards"][0]["tier"]), (&json!(900), &json!("project")));
+    assert_eq!(
+        (&awards["awards"][0]["gpu_hours"], &awards["awards"][0]["tier"]),
+        (&json!(900), &json!("project"))
+    );
     assert!(!awards.to_string().contains("demo:"), "no person is published: {awards}");
     scene.real.stop().await;
 }
@@ -223,7 +241,11 @@ async fn without_the_cluster_a_submission_is_kept_and_sent_later() {
     scene.real.set_up(false);
     let failed = scene.applicant.post(&draft, &form("pond", "50", "submit")).await;
     assert_eq!(failed.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert!(failed.text.contains("was not sent") && failed.text.contains("Flood forecasts"), "{}", failed.text);
+    assert!(
+        failed.text.contains("was not sent") && failed.text.contains("Flood forecasts"),
+        "{}",
+        failed.text
+    );
     scene.real.set_up(true);
     let kept = scene.applicant.get(&draft).await;
     assert!(kept.text.contains("value=\"pond\""), "{}", kept.text);

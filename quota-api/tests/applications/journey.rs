@@ -51,13 +51,8 @@ async fn a_project_goes_its_whole_way_in_a_browser_and_every_page_of_it_is_sound
     let draft = scene.begin().await;
     let name = scene.submit("delta", "1000").await;
     scene.until(&scene.rita, &format!("/reviews/{name}"), "Flood forecasts").await;
-    let own = vec![
-        "/apply".to_owned(),
-        draft,
-        format!("/apply/{name}"),
-        "/awards".to_owned(),
-        "/me".to_owned(),
-    ];
+    let own =
+        vec!["/apply".to_owned(), draft, format!("/apply/{name}"), "/awards".to_owned(), "/me".to_owned()];
     let jobs = [
         "/jobs",
         "/jobs/new?project=river",

@@ -11,9 +11,7 @@ async fn every_route_for_everybody() {
     let draft = scene.begin().await;
     let name = scene.submit("delta", "1000").await;
     scene.until(&scene.rita, &format!("/reviews/{name}"), "Flood forecasts").await;
-    let part = reqwest::multipart::Part::bytes(b"plain".to_vec()).file_name("a.txt");
-    let upload = scene.applicant.request(Method::POST, &format!("{draft}/files"));
-    scene.applicant.send(upload.multipart(reqwest::multipart::Form::new().part("file", part))).await;
+    scene.applicant.upload(&format!("{draft}/files"), "a.txt", b"plain").await;
     let page = scene.applicant.get(&draft).await.text;
     let at = page.find(&format!("{draft}/files/")).expect("the file is listed");
     let file = page[at..].split('"').next().unwrap().to_owned();
@@ -48,7 +46,10 @@ async fn every_route_for_everybody() {
     // A draft of somebody else is not thrown away, nor an application withdrawn, whatever is answered.
     scene.stranger.post(&format!("{draft}/delete"), &[]).await;
     assert_eq!(scene.applicant.get(&draft).await.status, StatusCode::OK);
-    assert_eq!(scene.stranger.post(&format!("/apply/{name}/withdraw"), &[]).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        scene.stranger.post(&format!("/apply/{name}/withdraw"), &[]).await.status,
+        StatusCode::NOT_FOUND
+    );
 
     // Another site's page cannot submit with our visitor's cookie.
     let forged = scene.applicant.request(Method::POST, &draft).header("sec-fetch-site", "cross-site");
@@ -60,9 +61,7 @@ async fn every_route_for_everybody() {
     let huge = scene.applicant.post(&draft, &[("justification", long.as_str())]).await;
     assert_eq!(huge.status, StatusCode::PAYLOAD_TOO_LARGE);
     for content in [vec![0_u8; 6 * 1024 * 1024], b"MZ\x90\x00".to_vec()] {
-        let part = reqwest::multipart::Part::bytes(content).file_name("a.exe");
-        let upload = scene.applicant.request(Method::POST, &format!("{draft}/files"));
-        let refused = scene.applicant.send(upload.multipart(reqwest::multipart::Form::new().part("file", part))).await;
+        let refused = scene.applicant.upload(&format!("{draft}/files"), "a.exe", &content).await;
         assert!(refused.status.is_client_error(), "{}", refused.status);
     }
     scene.real.stop().await;

@@ -155,6 +155,18 @@ impl Visitor {
         self.send(self.request(Method::POST, path).form(form)).await
     }
 
+    /// Sends a file as a form of a page does.
+    pub async fn upload(&self, path: &str, name: &str, content: &[u8]) -> Answer {
+        let boundary = "a-line-that-no-file-holds";
+        let head = format!(
+            "--{boundary}\r\ncontent-disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n"
+        );
+        let body = [head.as_bytes(), content, format!("\r\n--{boundary}--\r\n").as_bytes()].concat();
+        let request = self.request(Method::POST, path);
+        let kind = format!("multipart/form-data; boundary={boundary}");
+        self.send(request.header("content-type", kind).body(body)).await
+    }
+
     pub async fn delete(&self, path: &str) -> Answer {
         self.send(self.request(Method::DELETE, path)).await
     }

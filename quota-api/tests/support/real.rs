@@ -16,7 +16,6 @@ use concord_quota_api::{pool::Pool, router::router};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tower::ServiceExt;
 
 use super::people::{self, Visitor};
 
@@ -185,7 +184,7 @@ fn cuttable(client: Client, up: Arc<AtomicBool>) -> Client {
             if !up.load(Ordering::SeqCst) {
                 return Err(tower::BoxError::from("cut off"));
             }
-            client.oneshot(request).await
+            client.send(request).await.map_err(tower::BoxError::from)
         }
     });
     Client::new(service, namespace)
