@@ -180,7 +180,7 @@ fn what_can_never_start_is_refused_with_what_would_help() {
 
 #[test]
 fn who_is_not_eligible_is_told_the_clause() {
-    let picture = picture(rules(&json!({"eligibility": {"organisationKinds": ["university"]}})), &[]);
+    let picture = picture(rules(&json!({"eligibility": {"organisationKinds": ["academic"]}})), &[]);
     let seen = preview(&picture, &ask(JobKind::Training, 1, 1, Some(HOUR))).outlook;
     let reason = seen.reason.unwrap();
     assert_eq!(
