@@ -439,6 +439,8 @@ impl ReviewPage {
             () if !second => "cannot-alone",
             () => "",
         };
+        // What somebody has written stays before them, also when it may not be sent now.
+        let written = !typed.reason.is_empty();
         fill(&mut typed, own, application);
         let view = |review: &Review| ReviewView {
             reviewer: review.reviewer.clone(),
@@ -457,7 +459,7 @@ impl ReviewPage {
             concerned,
             recused,
             can_review: open && !concerned,
-            can_decide: cannot.is_empty(),
+            can_decide: cannot.is_empty() || written,
             cannot,
             appealed: application.stage() == Stage::Appealed,
         }
