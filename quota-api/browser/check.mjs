@@ -74,7 +74,11 @@ async function open(address, { width, scheme = 'light', media, forcedColors, scr
   page.setDefaultTimeout(LOAD_MILLISECONDS);
   if (media) await page.emulateMedia({ media });
   const trouble = [];
-  page.on('console', (message) => message.type() === 'error' && trouble.push(`console: ${message.text()}`));
+  page.on('console', (message) => {
+    // That an error page is one is no trouble of the page.
+    const isAnswer = message.location().url === address && message.text().startsWith('Failed to load resource');
+    if (message.type() === 'error' && !isAnswer) trouble.push(`console: ${message.text()}`);
+  });
   page.on('pageerror', (error) => trouble.push(`script: ${error.message}`));
   page.on('request', (request) => {
     const host = new URL(request.url()).host;
