@@ -192,6 +192,7 @@ review-recused = متنحٍّ
 review-done = تمت
 review-none = –
 review-refused = لم يُسجَّل هذا:
+review-case = المبررات
 review-others = طلبات أخرى لهذه المنظمة
 review-reviews = المراجعات
 review-none-yet = لا مراجعات بعد.

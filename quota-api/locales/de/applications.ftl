@@ -179,6 +179,7 @@ review-recused = befangen
 review-done = fertig
 review-none = –
 review-refused = Das wurde nicht gespeichert:
+review-case = Die Begründung
 review-others = Andere Anträge dieser Organisation
 review-reviews = Gutachten
 review-none-yet = Noch keines.

@@ -179,6 +179,7 @@ review-recused = recused
 review-done = done
 review-none = –
 review-refused = This was not written:
+review-case = The case
 review-others = Other applications of this organisation
 review-reviews = Reviews
 review-none-yet = None yet.

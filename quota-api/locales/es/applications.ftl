@@ -179,6 +179,7 @@ review-recused = abstención
 review-done = hecha
 review-none = –
 review-refused = Esto no se guardó:
+review-case = Los motivos
 review-others = Otras solicitudes de esta organización
 review-reviews = Evaluaciones
 review-none-yet = Todavía ninguna.

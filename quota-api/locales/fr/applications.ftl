@@ -179,6 +179,7 @@ review-recused = récusé
 review-done = faite
 review-none = –
 review-refused = Ceci n’a pas été enregistré :
+review-case = L’exposé
 review-others = Autres demandes de cette organisation
 review-reviews = Évaluations
 review-none-yet = Aucune pour l’instant.

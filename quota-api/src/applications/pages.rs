@@ -172,7 +172,7 @@ impl DraftPage {
 
     /// Label of a field, for the summary of errors.
     fn label(&self, field: &str) -> String {
-        self.frame.words.get(&format!("field-{}", field.replace('_', "-")))
+        self.frame.words.get(format!("field-{}", field.replace('_', "-")))
     }
 
     fn promised(&self, said: &Assessment) -> String {

@@ -183,6 +183,10 @@ impl Login {
             expires: expiry(now, self.lifetimes.session),
         };
         store.sessions().open(&session).await?;
+        if let Ok(person) = serde_json::to_string(&arrival.principal) {
+            // A key never knows of a group longer than its person does.
+            store.refresh_keys(&arrival.principal.user_name(), &person).await?;
+        }
         let cookies = [self.cookies.set_session(&id, self.lifetimes.session)?, self.cookies.clear_login()];
         Ok(Welcome { cookies, return_to: attempt.return_to })
     }

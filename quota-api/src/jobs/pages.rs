@@ -221,7 +221,7 @@ pub fn fields(
             Field::Kind => Control::Choice(
                 JobKind::ALL
                     .iter()
-                    .map(|k| choice(k.name(), words.get(&format!("job-kind-{}", k.name()))))
+                    .map(|k| choice(k.name(), words.get(format!("job-kind-{}", k.name()))))
                     .collect(),
             ),
             Field::Class => {
@@ -235,8 +235,8 @@ pub fn fields(
         let needed = [Field::Project, Field::Kind, Field::Name, Field::Image, Field::GpusPerPod];
         FieldView {
             name: field.name(),
-            label: words.get(&format!("job-field-{}", field.name())),
-            hint: words.get(&format!("job-hint-{}", field.name())),
+            label: words.get(format!("job-field-{}", field.name())),
+            hint: words.get(format!("job-hint-{}", field.name())),
             value: form.typed(field).to_owned(),
             errors: faults.iter().filter(|f| f.field == field).map(|f| f.sentence(words)).collect(),
             control,
@@ -311,7 +311,7 @@ impl ListPage {
     /// Value, text, chosen.
     fn filters(&self) -> Vec<(&'static str, String, bool)> {
         let filter = |wanted: Wanted| {
-            (wanted.name(), self.frame.words.get(&format!("jobs-{}", wanted.name())), wanted == self.wanted)
+            (wanted.name(), self.frame.words.get(format!("jobs-{}", wanted.name())), wanted == self.wanted)
         };
         Wanted::ALL.into_iter().map(filter).collect()
     }

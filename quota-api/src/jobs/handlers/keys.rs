@@ -142,9 +142,9 @@ async fn shown(
 fn fields(form: &KeyForm, faults: &Faults, projects: &[String], words: Words) -> Vec<FieldView> {
     let field = |name: &'static str, value: &str, control| FieldView {
         name,
-        label: words.get(&format!("keys-{name}")),
+        label: words.get(format!("keys-{name}")),
         hint: match name {
-            "label" | "days" => words.get(&format!("keys-hint-{name}")),
+            "label" | "days" => words.get(format!("keys-hint-{name}")),
             _ => String::new(),
         },
         value: value.to_owned(),
@@ -153,7 +153,7 @@ fn fields(form: &KeyForm, faults: &Faults, projects: &[String], words: Words) ->
         optional: false,
     };
     let scope = ["read", "submit"]
-        .map(|scope| (scope.to_owned(), words.get(&format!("keys-scope-{scope}")), form.scope == scope));
+        .map(|scope| (scope.to_owned(), words.get(format!("keys-scope-{scope}")), form.scope == scope));
     let all = std::iter::once((String::new(), words.get("keys-all-projects"), form.project.is_empty()));
     let one = projects.iter().map(|name| (name.clone(), name.clone(), form.project == *name));
     vec![
