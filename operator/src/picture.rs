@@ -31,6 +31,15 @@ pub struct Picture {
     version: u64,
 }
 
+/// What holds inside members and reserves.
+#[derive(Debug)]
+pub struct Inside {
+    /// Quotas of members.
+    pub quotas: Vec<QuotaInForce>,
+    /// Grants of projects on reserves.
+    pub awards: Vec<Award>,
+}
+
 /// A picture and its number: another number, another picture.
 #[derive(Debug)]
 pub struct Seen {
@@ -56,8 +65,7 @@ impl Picture {
     pub fn refresh<'k>(
         &mut self,
         rules: &Arc<Rules>,
-        quotas: Vec<QuotaInForce>,
-        awards: Vec<Award>,
+        Inside { quotas, awards }: Inside,
         nodes: impl IntoIterator<Item = Node>,
         all: impl IntoIterator<Item = &'k Key>,
         look: impl Fn(&Key, &[QuotaInForce]) -> Meaning,

@@ -16,7 +16,7 @@ use kube::runtime::watcher::Event;
 
 use crate::hours;
 use crate::lease::Fence;
-use crate::picture::{Picture, Seen};
+use crate::picture::{Inside, Picture, Seen};
 use crate::pods::{PodView, Pods, reference};
 use crate::quotas;
 use crate::story::{self, Told};
@@ -318,7 +318,7 @@ impl World {
             };
             meaning_of(rules, quotas, &seen)
         };
-        picture.refresh(rules, quotas, awards, nodes, claims.keys(), look, now)
+        picture.refresh(rules, Inside { quotas, awards }, nodes, claims.keys(), look, now)
     }
 }
 

@@ -40,7 +40,7 @@ struct Arguments {
     /// Log lines as JSON.
     #[arg(long, env = "CONCORD_LOG_JSON")]
     log_json: bool,
-    /// Database of sessions, drafts and history: sqlite:///path/portal.db for one server, postgres://user@host/name for
+    /// Database of sessions, drafts and history: <sqlite:///path/portal.db> for one server, <postgres://user@host/name> for
     /// several. The address may hold a password, so give it as a variable.
     #[arg(
         long,
@@ -61,7 +61,7 @@ struct Arguments {
 #[derive(Args)]
 #[command(next_help_heading = "Notices")]
 struct NoticeArguments {
-    /// Mail server: smtps://user:password@host, or smtp://host:587?tls=required. It may hold a password, so give it as a
+    /// Mail server: <smtps://user:password@host>, or <smtp://host:587?tls=required>. It may hold a password, so give it as a
     /// variable.
     #[arg(long, env = "CONCORD_SMTP", value_name = "URL", hide_env_values = true, requires_all = ["mail_from", "public_url"])]
     smtp: Option<String>,
@@ -121,7 +121,7 @@ struct LoginArguments {
     /// PEM file of its key.
     #[arg(long, value_name = "FILE", requires = "token_listen")]
     token_key: Option<PathBuf>,
-    /// Issuer in our tokens, as the API server's AuthenticationConfiguration names it; by default the public URL.
+    /// Issuer in our tokens, as the API server's `AuthenticationConfiguration` names it; by default the public URL.
     #[arg(long, value_name = "URL", requires = "providers")]
     token_issuer: Option<String>,
     /// Address of the API server in the kubeconfig that people get; without it they get none.

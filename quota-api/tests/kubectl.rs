@@ -83,7 +83,7 @@ impl World {
         Self { plane, site: Site { origin, app }, provider, issuer, folder }
     }
 
-    /// Lets a group read and write the ConfigMaps of a namespace.
+    /// Lets a group read and write the `ConfigMap`s of a namespace.
     async fn allow_config_maps(&self, group: &str) {
         let admin = self.plane.client(Identity::ADMIN).await.unwrap();
         let role = json!({

@@ -62,12 +62,12 @@ pub struct Say(pub Words);
 impl Say {
     /// Where a job stands.
     pub fn state(&self, state: &JobState) -> String {
-        self.0.get(&format!("job-state-{}", state.name()))
+        self.0.get(format!("job-state-{}", state.name()))
     }
 
     /// A reason in the reader's language; `None` where only the engine's sentence says it.
     pub fn why(&self, code: &str) -> Option<String> {
-        REASONS.contains(&code).then(|| self.0.get(&format!("reason-{code}")))
+        REASONS.contains(&code).then(|| self.0.get(format!("reason-{code}")))
     }
 
     /// What will happen.

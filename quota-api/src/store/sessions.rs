@@ -90,7 +90,7 @@ impl Store {
     }
 }
 
-/// handle, principal, sid, expires_ms, misses, seen_ms
+/// `handle`, `principal`, `sid`, `expires_ms`, `misses`, `seen_ms`
 type Row = (String, String, Option<String>, i64, i64, i64);
 
 impl Sessions<'_> {

@@ -47,7 +47,7 @@ const FORGED: [(&str, Forge); 35] = [
     ("HS256 with the public key as secret", |s| s.signature = Signature::PublicKeyAsSecret),
     ("HS256 with the client's secret", |s| s.signature = Signature::ClientSecret),
     ("signed by a key that is not published, under the right key's name", |s| {
-        s.signature = Signature::Key(2)
+        s.signature = Signature::Key(2);
     }),
     ("signed by a key that is not published, under its own name", |s| {
         s.signature = Signature::Key(2);
@@ -83,7 +83,7 @@ const FORGED: [(&str, Forge); 35] = [
 /// Also what comes back with the browser.
 const CALLBACKS: [(&str, Forge); 5] = [
     ("answer that names another issuer (RFC 9207)", |s| {
-        s.callback = json!({"iss": "https://honest.example"})
+        s.callback = json!({"iss": "https://honest.example"});
     }),
     ("answer that names no issuer, of a provider that always does", |s| {
         s.description = json!({"authorization_response_iss_parameter_supported": true});

@@ -48,8 +48,8 @@ impl Log {
         let bytes = std::mem::take(&mut *self.0.lock().unwrap());
         let lines = String::from_utf8(bytes).unwrap();
         let values = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-        let reasons = values.filter_map(|value| Some(value["fields"]["error"].as_str()?.to_owned()));
-        reasons.last()
+        let mut reasons = values.filter_map(|value| Some(value["fields"]["error"].as_str()?.to_owned()));
+        reasons.next_back()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The committed OpenAPI document is what the program says of itself; `UPDATE_EXPECTED=1 cargo test` writes it.
+//! The committed `OpenAPI` document is what the program says of itself; `UPDATE_EXPECTED=1 cargo test` writes it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
