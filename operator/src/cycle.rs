@@ -81,6 +81,8 @@ pub struct Operator {
     /// Keys of which a write failed, to be tried again at the next tick.
     failed: BTreeSet<Key>,
     next_tick: Instant,
+    /// A write about applications failed; none is tried before.
+    applications_rest_until: Instant,
     /// There is no lawful next step before something changes or a tick passes.
     stalled: bool,
     /// The last situation for which nothing was left to do, and why its claims wait.
@@ -111,6 +113,7 @@ impl Operator {
             forecaster: Forecaster::default(),
             failed: BTreeSet::new(),
             next_tick: clock + TICK,
+            applications_rest_until: clock,
             stalled: false,
             quiet: None,
             waits: Vec::new(),

@@ -215,12 +215,12 @@ async fn a_full_pool_is_explained_a_borrower_is_told_and_what_is_cancelled_is_go
         .await;
     assert_eq!(borrows["gpus"], 8);
     // A third one waits, and its preview says why before it is there.
-    let checked = Typed::new("third").send(&visitor, "check").await;
-    assert!(
-        checked.text.contains("It would wait.") && checked.text.contains("NoIdleGpus"),
-        "{}",
-        checked.text
-    );
+    // Previews share a picture of the pool for two seconds.
+    real.eventually("the preview says that it waits, and why", async || {
+        let checked = Typed::new("third").send(&visitor, "check").await;
+        (checked.text.contains("It would wait.") && checked.text.contains("NoIdleGpus")).then_some(())
+    })
+    .await;
     assert!(checked.text.contains("href=\"/treaty#guarantee/alpha\""), "{}", checked.text);
     assert_eq!(
         visitor.post_json("/api/v1/projects/alpha-lab/jobs", &request("third")).await.status,

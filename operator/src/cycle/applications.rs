@@ -1,6 +1,7 @@
 //! Answers applications and makes the projects that were granted; the rules are in [`crate::applications`].
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use concord_api::Project;
 use k8s_openapi::jiff::Timestamp;
@@ -16,10 +17,15 @@ use crate::write::chain;
 
 /// An application takes at most: answer, project, and the note that the project was made. What is left is done next cycle.
 const ROUNDS_MAX: usize = 3;
+/// Pause after a write that failed.
+const REST: Duration = Duration::from_secs(5);
 
 impl Operator {
     /// Does what is to be done for each application; what fails is tried again with the next cycle.
     pub(super) async fn answer_applications(&mut self) {
+        if Instant::now() < self.applications_rest_until {
+            return;
+        }
         let now = Timestamp::now();
         let Some((treaty, rules)) = self.world.treaty_in_force(now).map(|(t, r)| (t.clone(), r)) else {
             return;
@@ -40,7 +46,13 @@ impl Operator {
                 return;
             }
             for (application, act) in acts {
-                self.do_act(&application.name_any(), &application.spec.project, act).await;
+                if !self.do_act(&application.name_any(), &application.spec.project, act).await {
+                    // One that is refused again and again must not fill the log and the API server.
+                    self.applications_rest_until = Instant::now() + REST;
+                }
+            }
+            if Instant::now() < self.applications_rest_until {
+                return;
             }
         }
     }
@@ -86,7 +98,8 @@ impl Operator {
         }
     }
 
-    async fn do_act(&mut self, name: &str, project: &str, act: Act) {
+    /// Whether it was written.
+    async fn do_act(&mut self, name: &str, project: &str, act: Act) -> bool {
         let outcome = match act {
             Act::Answer(status) => {
                 let api: Api<concord_api::Application> = Api::all(self.writer.client().clone());
@@ -109,6 +122,8 @@ impl Operator {
                 error = chain(&error),
                 "application not answered; trying again"
             );
+            return false;
         }
+        true
     }
 }

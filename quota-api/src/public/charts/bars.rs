@@ -159,7 +159,7 @@ mod tests {
     fn bars_share_one_scale_and_stay_inside() {
         let row = Row { solid: 4, hatched: 4, outline: Some(4), mark: Some(16), ..Row::default() };
         let bar = WIDE.bar(0, &row, 16);
-        assert_eq!((bar.solid_width, bar.hatched_width, bar.outline_width), (171, 171, 171));
+        assert_eq!((bar.solid_width, bar.hatched_width, bar.outline_width), (171, 172, 171));
         assert_eq!(bar.mark_x, Some(WIDE.bars_x + WIDE.room()));
     }
 
