@@ -109,21 +109,21 @@ bench-agent: load-programs ## The node agent on simulated GPUs: its cost amid 56
 	@$(LOAD_PROGRAM) agent
 	@$(LOAD_PROGRAM) joules
 
+# A fresh machine may not know the packages of its distribution yet.
+APT_INSTALL := sh -c 'run=$$([ "$$(id -u)" = 0 ] || echo sudo); $$run apt-get install --yes --no-install-recommends "$$@" || { $$run apt-get update && $$run apt-get install --yes --no-install-recommends "$$@"; }' install
+
 test-prerequisites: prerequisites
 	@python3 -c 'import ensurepip, venv' 2>/dev/null \
-		|| $$([ "$$(id -u)" = 0 ] || echo sudo) apt-get install --yes --no-install-recommends python3-venv \
+		|| $(APT_INSTALL) python3-venv \
 		|| { echo "tests read the NVML simulator with Python clients; install: sudo apt-get install python3-venv" >&2; exit 1; }
 	@missing=""; \
 	for pair in chromium:chromium node:nodejs npm:npm java:default-jre-headless; do \
 		command -v "$${pair%%:*}" >/dev/null 2>&1 || missing="$$missing $${pair##*:}"; done; \
-	[ -z "$$missing" ] || $$([ "$$(id -u)" = 0 ] || echo sudo) apt-get install --yes --no-install-recommends $$missing \
+	[ -z "$$missing" ] || $(APT_INSTALL) $$missing \
 		|| { echo "tests open the pages in a browser and check them; install: sudo apt-get install$$missing" >&2; exit 1; }
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || [ -n "$$CONCORD_TEST_POSTGRES" ] \
-		|| $$([ "$$(id -u)" = 0 ] || echo sudo) apt-get install --yes --no-install-recommends postgresql \
+		|| $(APT_INSTALL) postgresql \
 		|| { echo "tests of the portal's store use PostgreSQL; install: sudo apt-get install postgresql" >&2; exit 1; }
-	@command -v node >/dev/null && command -v npm >/dev/null \
-		|| $$([ "$$(id -u)" = 0 ] || echo sudo) apt-get install --yes --no-install-recommends nodejs npm \
-		|| { echo "tests of login run an OpenID provider in Node.js; install: sudo apt-get install nodejs npm" >&2; exit 1; }
 
 test: test-prerequisites lint ## Format, lints, unit, property and integration tests; the last ones start real control planes
 	@# Some tests run programs of other packages, and load the simulated driver.

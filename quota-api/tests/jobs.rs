@@ -216,11 +216,13 @@ async fn a_full_pool_is_explained_a_borrower_is_told_and_what_is_cancelled_is_go
     assert_eq!(borrows["gpus"], 8);
     // A third one waits, and its preview says why before it is there.
     // Previews share a picture of the pool for two seconds.
-    real.eventually("the preview says that it waits, and why", async || {
-        let checked = Typed::new("third").send(&visitor, "check").await;
-        (checked.text.contains("It would wait.") && checked.text.contains("NoIdleGpus")).then_some(())
-    })
-    .await;
+    let checked = real
+        .eventually("the preview says that it waits, and why", async || {
+            let checked = Typed::new("third").send(&visitor, "check").await;
+            let waits = checked.text.contains("It would wait.") && checked.text.contains("NoIdleGpus");
+            waits.then_some(checked)
+        })
+        .await;
     assert!(checked.text.contains("href=\"/treaty#guarantee/alpha\""), "{}", checked.text);
     assert_eq!(
         visitor.post_json("/api/v1/projects/alpha-lab/jobs", &request("third")).await.status,

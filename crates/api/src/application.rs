@@ -32,7 +32,7 @@ use crate::project::Person;
     printcolumn = r#"{"name":"Age","type":"date","jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[schemars(extend("x-kubernetes-validations" = [
-    {"rule": "self.kind == oldSelf.kind && self.project == oldSelf.project && self.title == oldSelf.title && self.summary == oldSelf.summary && self.justification == oldSelf.justification && self.applicantUser == oldSelf.applicantUser && self.organisation == oldSelf.organisation && self.applicant == oldSelf.applicant && self.people == oldSelf.people && self.declaration == oldSelf.declaration && self.request == oldSelf.request && self.attachments == oldSelf.attachments && self.?language.orValue('') == oldSelf.?language.orValue('')", "message": "an application cannot be changed once it was submitted; withdraw it and submit another"},
+    {"rule": "self.kind == oldSelf.kind && self.project == oldSelf.project && self.title == oldSelf.title && self.summary == oldSelf.summary && self.justification == oldSelf.justification && self.applicantUser == oldSelf.applicantUser && self.organisation == oldSelf.organisation && self.applicant == oldSelf.applicant && self.people == oldSelf.people && self.declaration == oldSelf.declaration && self.request == oldSelf.request && self.attachments == oldSelf.attachments && self.language == oldSelf.language", "message": "an application cannot be changed once it was submitted; withdraw it and submit another"},
     {"rule": "!has(oldSelf.appeal) || has(self.appeal) && self.appeal == oldSelf.appeal", "message": "an appeal cannot be changed"},
     {"rule": "!oldSelf.withdrawn || self.withdrawn", "message": "what is withdrawn stays withdrawn; submit another application"},
 ]))]
@@ -73,7 +73,7 @@ pub struct ApplicationSpec {
     #[schemars(length(max = 10))]
     pub attachments: Vec<Attachment>,
     /// Language in which the applicant is told the answer, such as `fr`.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default)]
     #[schemars(length(max = 8))]
     pub language: String,
     /// Against a refusal.
