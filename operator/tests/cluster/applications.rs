@@ -8,7 +8,7 @@ use kube::api::{DeleteParams, PostParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
-use super::support::{Pool, job, treaty};
+use super::support::{OPERATOR, Pool, job, treaty};
 
 const APPLICANT: &str = "demo:ann";
 const REVIEWERS: &str = "demo:reviewers";
@@ -49,6 +49,10 @@ async fn start() -> Pool {
     pool.apply(&treaty_with_reserve());
     pool.apply(&binding("applicants", "concord-applicant", "demo:everybody"));
     pool.apply(&binding("reviewers", "concord-reviewer", REVIEWERS));
+    // `kubectl patch` reads first; what is tried here is who may write.
+    pool.apply(&json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "get-one"},
+        "rules": [{"apiGroups": ["concord.dev"], "resources": ["applications", "applications/status"], "verbs": ["get"]}]}));
+    pool.apply(&binding("get-one", "get-one", "demo:everybody"));
     let treaties: Api<concord_api::Treaty> = Api::all(pool.admin.clone());
     pool.eventually("the treaty with a reserve rules", async || {
         let treaty = treaties.list(&Default::default()).await.unwrap().items.remove(0);
@@ -170,17 +174,10 @@ async fn the_small_tier_is_granted_at_once_and_ends_with_its_hours_whatever_is_d
 
     // An hour of GPUs is used by saying that the run began earlier, as a long run would look like.
     let early = json!({"status": {"admittedAt": "2026-01-01T00:00:00.000000Z"}}).to_string();
-    pool.kubectl(&[
-        "patch",
-        "gpuclaim",
-        "first",
-        "-n",
-        namespace,
-        "--subresource=status",
-        "--type=merge",
-        "-p",
-        &early,
-    ]);
+    let patch =
+        ["patch", "gpuclaim", "first", "-n", namespace, "--subresource=status", "--type=merge", "-p", &early];
+    let (said, done) = pool.try_kubectl(OPERATOR, &patch, None);
+    assert!(done, "{said}");
     let jobs: Api<Job> = Api::namespaced(pool.admin.clone(), namespace);
     jobs.delete("first", &DeleteParams::background()).await.unwrap();
     pool.eventually("its claim is gone", async || {

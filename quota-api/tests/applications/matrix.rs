@@ -60,7 +60,7 @@ async fn every_route_for_everybody() {
     let long = "x".repeat(300_000);
     let huge = scene.applicant.post(&draft, &[("justification", long.as_str())]).await;
     assert_eq!(huge.status, StatusCode::PAYLOAD_TOO_LARGE);
-    for content in [vec![0_u8; 6 * 1024 * 1024], b"MZ\x90\x00".to_vec()] {
+    for content in [vec![0_u8; 5 * 1024 * 1024 + 1], b"MZ\x90\x00".to_vec()] {
         let refused = scene.applicant.upload(&format!("{draft}/files"), "a.exe", &content).await;
         assert!(refused.status.is_client_error(), "{}", refused.status);
     }
