@@ -4,11 +4,11 @@ use concord_api::application::{Application, Outcome, Stage};
 use concord_api::{ClaimPhase, GpuClaim, Project, conditions};
 use concord_pool::Identity;
 use k8s_openapi::api::batch::v1::Job;
-use kube::api::{DeleteParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
-use super::support::{OPERATOR, Pool, job, treaty};
+use super::support::{Pool, job, treaty};
 
 const APPLICANT: &str = "demo:ann";
 const REVIEWERS: &str = "demo:reviewers";
@@ -173,11 +173,9 @@ async fn the_small_tier_is_granted_at_once_and_ends_with_its_hours_whatever_is_d
     .await;
 
     // An hour of GPUs is used by saying that the run began earlier, as a long run would look like.
-    let early = json!({"status": {"admittedAt": "2026-01-01T00:00:00.000000Z"}}).to_string();
-    let patch =
-        ["patch", "gpuclaim", "first", "-n", namespace, "--subresource=status", "--type=merge", "-p", &early];
-    let (said, done) = pool.try_kubectl(OPERATOR, &patch, None);
-    assert!(done, "{said}");
+    let early = json!({"status": {"admittedAt": "2026-01-01T00:00:00.000000Z"}});
+    let as_operator: Api<GpuClaim> = Api::namespaced(pool.as_operator().await, namespace);
+    as_operator.patch_status("first", &PatchParams::default(), &Patch::Merge(&early)).await.unwrap();
     let jobs: Api<Job> = Api::namespaced(pool.admin.clone(), namespace);
     jobs.delete("first", &DeleteParams::background()).await.unwrap();
     pool.eventually("its claim is gone", async || {
