@@ -8,10 +8,8 @@ use concord_api::application::{
 use concord_api::project::{Person, PersonKind, ProjectGrant};
 use concord_api::snapshot::millis;
 use concord_api::{Project, ProjectSpec, Treaty};
-use concord_treaty::access::{Ask, Assessment, assess};
-use concord_treaty::accounts::eligibility::Applicant;
+use concord_treaty::access::{Assessment, Fault};
 use concord_treaty::treaty::Treaty as Rules;
-use concord_treaty::units::TimestampMillis;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
@@ -34,21 +32,24 @@ pub fn next(
     rules: &Rules,
     now: Timestamp,
 ) -> Option<Act> {
-    let status = application.status.clone().unwrap_or_default();
     if application.metadata.deletion_timestamp.is_some() {
         return None;
     }
-    if status.assessment.is_none() {
+    // Most are long done: nothing is copied to see that.
+    let Some(status) = application.status.as_ref().filter(|status| status.assessment.is_some()) else {
         let assessed = first_answer(application, project, treaty, rules, now);
         return Some(Act::Answer(Box::new(own_part(assessed))));
-    }
+    };
     if application.stage() != Stage::Approved || status.project_made.is_some() {
         return None;
     }
-    let grant = project_grant(application, &status)?;
+    let grant = project_grant(application, status)?;
     if project.is_some_and(|project| project.spec.grant.as_ref() == Some(&grant)) {
         let made = Some(application.spec.project.clone());
-        return Some(Act::Answer(Box::new(own_part(ApplicationStatus { project_made: made, ..status }))));
+        return Some(Act::Answer(Box::new(own_part(ApplicationStatus {
+            project_made: made,
+            ..status.clone()
+        }))));
     }
     Some(Act::Grant(Box::new(granted(application, project, grant))))
 }
@@ -84,7 +85,7 @@ fn first_answer(
     now: Timestamp,
 ) -> ApplicationStatus {
     let submitted_at = application.creation_timestamp().map_or(millis(now), |time| millis(time.0));
-    let mut said = of_treaty(application, rules, submitted_at);
+    let mut said = application.spec.under(rules, submitted_at);
     said.faults.extend(at_odds_with(application, project));
     let name = format!("{}/{}", treaty.name_any(), treaty.metadata.generation.unwrap_or_default());
     let decision = automatic(application, &said, now);
@@ -101,24 +102,8 @@ fn first_answer(
     }
 }
 
-/// What the treaty says to it, were it submitted at that moment.
-#[must_use]
-pub fn of_treaty(application: &Application, rules: &Rules, submitted_at: TimestampMillis) -> Assessment {
-    let request = &application.spec.request;
-    let ask = Ask {
-        party: &request.party,
-        applicant: &Applicant::from(&application.spec.applicant),
-        gpu_hours: u64::try_from(request.gpu_hours).unwrap_or_default(),
-        gpus_most: u32::try_from(request.most_gpus).unwrap_or(u32::MAX),
-    };
-    assess(rules, &ask, submitted_at)
-}
-
 /// What does not fit to the project of that name.
-fn at_odds_with(
-    application: &Application,
-    project: Option<&Project>,
-) -> Option<concord_treaty::access::Fault> {
+fn at_odds_with(application: &Application, project: Option<&Project>) -> Option<Fault> {
     let name = &application.spec.project;
     let sentence = match (application.spec.kind, project) {
         (ApplicationKind::New, Some(_)) => format!("A project {name} exists already; choose another name."),
@@ -132,7 +117,7 @@ fn at_odds_with(
         }
         _ => return None,
     };
-    Some(concord_treaty::access::Fault { clause: "application/project".to_owned(), sentence })
+    Some(Fault { clause: "application/project".to_owned(), sentence })
 }
 
 /// The answer that needs nobody: a refusal by a clause, or an approval that the treaty promises at once.

@@ -83,6 +83,8 @@ pub struct Operator {
     next_tick: Instant,
     /// A write about applications failed; none is tried before.
     applications_rest_until: Instant,
+    /// Applications whose answer could not be written the last time.
+    refused_applications: BTreeSet<String>,
     /// There is no lawful next step before something changes or a tick passes.
     stalled: bool,
     /// The last situation for which nothing was left to do, and why its claims wait.
@@ -114,6 +116,7 @@ impl Operator {
             failed: BTreeSet::new(),
             next_tick: clock + TICK,
             applications_rest_until: clock,
+            refused_applications: BTreeSet::new(),
             stalled: false,
             quiet: None,
             waits: Vec::new(),

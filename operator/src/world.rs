@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use concord_api::hours::{self, ClaimUse};
 use concord_api::snapshot::{Meaning, SeenClaim, awards, meaning_of, millis};
 use concord_api::{Application, GpuClaim, GpuClaimStatus, GpuNode, MemberQuota, Project, Treaty};
 use concord_treaty::quota::QuotaInForce;
@@ -14,7 +15,6 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::watcher::Event;
 
-use crate::hours;
 use crate::lease::Fence;
 use crate::picture::{Inside, Picture, Seen};
 use crate::pods::{PodView, Pods, reference};
@@ -298,7 +298,16 @@ impl World {
         let Self { picture, claims, pods, nodes, gpu_nodes, projects, quotas, .. } = self;
         let quotas = quotas::in_force(quotas.values().map(|q| &q.object), rules);
         let unhealthy = |key| gpu_nodes.get(key).map_or(0, |agent| agent.unhealthy_gpus);
-        let used = hours::used(rules, projects, claims, now);
+        let used = hours::used(
+            rules,
+            projects.values().map(|p| &p.object),
+            claims.values().map(|claim| ClaimUse {
+                uid: &claim.uid,
+                project: &claim.spec.project,
+                status: &claim.status,
+            }),
+            now,
+        );
         let awards = awards(
             rules,
             projects.values().map(|p| &p.object),

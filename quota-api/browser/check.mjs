@@ -9,7 +9,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { keyboard, layout } from './probes.mjs';
+import { axeFindings, keyboard, layout } from './probes.mjs';
 
 const { values: options, positionals: addresses } = parseArgs({
   allowPositionals: true,
@@ -89,15 +89,6 @@ async function open(address, { width, scheme = 'light', media, forcedColors, scr
   return { context, page, trouble };
 }
 
-async function axeFindings(page) {
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, {
-    resultTypes: ['violations'],
-    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
-  }));
-  return violations.map(({ id, nodes }) => `axe ${id}: ${nodes.length}× ${nodes[0].target} ${nodes[0].failureSummary?.replaceAll(/\s+/g, ' ')}`);
-}
-
 async function equalAccessFindings(page) {
   await page.evaluate(equalAccess);
   const results = await page.evaluate(async () => {
@@ -118,7 +109,7 @@ async function check(address) {
       for (const scheme of SCHEMES) {
         const where = `${new URL(address).pathname} ${language} ${width} ${scheme}`;
         const { context, page, trouble } = await open(here, { width, scheme });
-        const checks = [await axeFindings(page), await equalAccessFindings(page), await page.evaluate(layout)];
+        const checks = [await axeFindings(page, axe), await equalAccessFindings(page), await page.evaluate(layout)];
         if (scheme === 'light') checks.push(await keyboard(page));
         for (const what of [...trouble, ...checks.flat()]) found(where, what);
         const name = [slug(address), language, width, scheme].join('-');

@@ -1,4 +1,15 @@
-// What no rule set covers: nothing is cut off, nothing overlaps the window, and the keyboard reaches everything visibly.
+// What a page is held against: axe-core's rules, and what no rule set covers: nothing is cut off, nothing overlaps the window, and
+// the keyboard reaches everything visibly.
+
+/** One line for each rule that the page breaks; `axe` is the text of the rules' program. */
+export async function axeFindings(page, axe) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, {
+    resultTypes: ['violations'],
+    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'],
+  }));
+  return violations.map(({ id, nodes }) => `axe ${id}: ${nodes.length}× ${nodes[0].target} ${nodes[0].failureSummary?.replaceAll(/\s+/g, ' ')}`);
+}
 
 /** Runs in the page. Regions with a scroll bar of their own may be wider than the window; the page may not. */
 export function layout() {

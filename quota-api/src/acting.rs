@@ -1,6 +1,8 @@
 //! Acts in Kubernetes as the person who asks: every write goes with impersonation headers, so that the API server's RBAC
 //! and policies decide, not this program.
 
+use std::time::Duration;
+
 use axum::http::{HeaderName, HeaderValue, Request};
 use kube::Client;
 use kube::client::Body;
@@ -12,6 +14,18 @@ const USER: HeaderName = HeaderName::from_static("impersonate-user");
 const GROUP: HeaderName = HeaderName::from_static("impersonate-group");
 /// Group of everybody whom the API server knows; impersonation does not add it by itself.
 const AUTHENTICATED: &str = "system:authenticated";
+
+/// Longest wait for one answer. The client would try again for minutes by itself, and somebody waits for the page.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The answer, or an error that says that none came in time.
+///
+/// # Errors
+/// As the call, or when it took too long.
+pub async fn in_time<T>(call: impl Future<Output = kube::Result<T>>) -> kube::Result<T> {
+    let answered = tokio::time::timeout(CALL_TIMEOUT, call).await;
+    answered.unwrap_or_else(|late| Err(kube::Error::Service(Box::new(late))))
+}
 
 /// Makes clients that act as somebody.
 #[derive(Clone)]

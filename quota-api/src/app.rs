@@ -34,5 +34,13 @@ pub struct App {
     pub metrics: Metrics,
 }
 
+impl App {
+    /// Address of a page for somebody who is elsewhere, where this server knows its own.
+    #[must_use]
+    pub fn address(&self, path: &str) -> Option<String> {
+        self.login.as_ref().map(|login| login.public.at(path))
+    }
+}
+
 /// How handlers hold it.
 pub type Shared = Arc<App>;

@@ -7,6 +7,7 @@
 
 pub mod apply;
 pub mod awards;
+mod dates;
 mod files;
 pub mod form;
 mod pages;
@@ -27,6 +28,7 @@ const FORM_BYTES_MAX: usize = 256 * 1024;
 pub fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .route("/apply", get(apply::landing))
+        .route("/apply/calendar.ics", get(dates::file))
         .route("/apply/drafts", post(apply::begin))
         .route("/apply/drafts/{id}", get(apply::draft).post(apply::save))
         .route("/apply/drafts/{id}/delete", post(apply::delete))

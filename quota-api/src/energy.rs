@@ -45,7 +45,35 @@ struct State {
 enum Series {
     Booked(String),
     Unallocated(String),
-    Claim(String, String),
+    Claim(ClaimSeries),
+}
+
+/// All labels of an agent's series of a claim: without one of them two series would be taken for one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct ClaimSeries {
+    namespace: String,
+    claim: String,
+    job: JobGpu,
+    method: String,
+    basis: String,
+}
+
+/// A job on one GPU.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobGpu {
+    /// UID of the Job.
+    pub workload_uid: String,
+    /// GPU.
+    pub gpu_uuid: String,
+}
+
+/// Energy of a job, by how it is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Charge {
+    /// While it alone held whole GPUs.
+    pub measured_millijoules: i64,
+    /// By the agents' rule for shared GPUs.
+    pub estimated_millijoules: i64,
 }
 
 /// What was spent between two readings.
@@ -57,6 +85,8 @@ pub struct Spent {
     pub idle_millijoules: i64,
     /// Part of it that claims of a member were charged.
     pub members: BTreeMap<String, i64>,
+    /// What jobs were charged from their beginning on.
+    pub jobs: BTreeMap<JobGpu, Charge>,
 }
 
 /// Power as last read.
@@ -174,6 +204,9 @@ impl State {
                     None => 0.0,
                 };
                 spent.add(series, grown, members);
+                if let Series::Claim(series) = series {
+                    spent.charge(series, *value);
+                }
             }
             self.before.retain(|(of, _), _| *of != agent);
             self.before.extend(readings.into_iter().map(|(series, value)| ((agent, series), value)));
@@ -188,19 +221,34 @@ impl State {
 
 impl Spent {
     fn add(&mut self, series: &Series, joules: f64, members: &HashMap<String, String>) {
-        // Far below the range of the type: a pool of 100 MW spends 6 TJ in a minute.
-        #[allow(clippy::cast_possible_truncation, reason = "saturates, and a reading is finite")]
-        let millijoules = if joules.is_finite() { (joules * 1_000.0).round() as i64 } else { 0 };
+        let millijoules = millijoules(joules);
         match series {
             Series::Booked(_) => self.all_millijoules += millijoules,
             Series::Unallocated(_) => self.idle_millijoules += millijoules,
-            Series::Claim(namespace, _) => {
+            Series::Claim(ClaimSeries { namespace, .. }) => {
                 if let Some(member) = members.get(namespace).filter(|_| millijoules != 0) {
                     *self.members.entry(member.clone()).or_default() += millijoules;
                 }
             }
         }
     }
+
+    fn charge(&mut self, series: &ClaimSeries, joules: f64) {
+        if series.job.workload_uid.is_empty() {
+            return;
+        }
+        let charge = self.jobs.entry(series.job.clone()).or_default();
+        match series.method.as_str() {
+            "measured" => charge.measured_millijoules += millijoules(joules),
+            _ => charge.estimated_millijoules += millijoules(joules),
+        }
+    }
+}
+
+/// Far below the range of the type: a pool of 100 MW spends 6 TJ in a minute.
+#[allow(clippy::cast_possible_truncation, reason = "saturates, and a reading is finite")]
+fn millijoules(joules: f64) -> i64 {
+    if joules.is_finite() { (joules * 1_000.0).round() as i64 } else { 0 }
 }
 
 fn read(sample: &prometheus_parse::Sample, power: &mut PowerNow) -> Option<(Series, f64)> {
@@ -217,8 +265,15 @@ fn read(sample: &prometheus_parse::Sample, power: &mut PowerNow) -> Option<(Seri
         "concord_gpu_booked_joules_total" => Some((Series::Booked(label("gpu_uuid")), value)),
         "concord_gpu_unallocated_joules_total" => Some((Series::Unallocated(label("gpu_uuid")), value)),
         "concord_gpu_claim_allocated_joules_total" => {
-            let claim = format!("{}/{}", label("claim"), label("gpu_uuid"));
-            Some((Series::Claim(label("namespace"), claim), value))
+            let job = JobGpu { workload_uid: label("workload_uid"), gpu_uuid: label("gpu_uuid") };
+            let series = ClaimSeries {
+                namespace: label("namespace"),
+                claim: label("claim"),
+                job,
+                method: label("method"),
+                basis: label("basis"),
+            };
+            Some((Series::Claim(series), value))
         }
         _ => None,
     }
@@ -260,7 +315,39 @@ mod tests {
             "what it counted meanwhile comes later"
         );
         assert_eq!(take(&mut state, text(30, 0, 30)).all_millijoules, 30_000, "it began anew");
-        let now = state.now.unwrap();
+        let now = state.now.as_ref().unwrap();
         assert_eq!((now.agents_read, now.gpus, now.watts, now.simulated), (1, 1, 300.0, false));
+    }
+
+    #[test]
+    fn series_that_differ_in_any_label_are_added_and_a_job_is_charged_from_its_beginning() {
+        let line = |method: &str, basis: &str, gpu: &str, joules: u32| {
+            format!(
+                "concord_gpu_claim_allocated_joules_total{{namespace=\"lab\",claim=\"a\",workload_uid=\"u\",gpu_uuid=\"{gpu}\",method=\"{method}\",basis=\"{basis}\"}} {joules}\n"
+            )
+        };
+        let text = |joules: u32| {
+            let head = "# TYPE concord_gpu_claim_allocated_joules_total counter\n".to_owned();
+            let lines = [
+                line("measured", "exclusive", "GPU-1", 2 * joules),
+                line("estimated", "time_share", "GPU-1", joules),
+                line("measured", "exclusive", "GPU-2", joules),
+            ];
+            Some(head + &lines.concat())
+        };
+        let mut state = State { known: vec![false], ..State::default() };
+        let job = |gpu: &str| JobGpu { workload_uid: "u".to_owned(), gpu_uuid: gpu.to_owned() };
+        let charge =
+            |measured, estimated| Charge { measured_millijoules: measured, estimated_millijoules: estimated };
+        let first = take(&mut state, text(100));
+        assert_eq!(
+            first.jobs,
+            [(job("GPU-1"), charge(200_000, 100_000)), (job("GPU-2"), charge(100_000, 0))].into(),
+            "also what was charged before this server began"
+        );
+        assert!(first.members.is_empty());
+        let second = take(&mut state, text(110));
+        assert_eq!(second.members, [("north".to_owned(), 40_000)].into());
+        assert_eq!(second.jobs[&job("GPU-1")], charge(220_000, 110_000));
     }
 }

@@ -12,6 +12,7 @@ pub mod acting;
 pub mod app;
 pub mod applications;
 pub mod auth;
+mod calendar;
 pub mod energy;
 pub mod error;
 mod error_page;

@@ -3,8 +3,10 @@
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axum_server::tls_rustls::RustlsConfig;
@@ -23,8 +25,13 @@ use concord_quota_api::pool::Pool;
 use concord_quota_api::public::Public;
 use concord_quota_api::router::{for_api_server, router};
 use concord_quota_api::store::Store;
+use concord_quota_api::store::seal::Seal;
 use jiff::SignedDuration;
 use openidconnect::url::Url;
+use tokio::sync::Notify;
+
+/// Longest time between being told to stop and the end; Kubernetes grants 30 s.
+const FAREWELL: Duration = Duration::from_secs(10);
 
 /// Shows everybody who uses a pool's GPUs, and logs in those who work in it.
 #[derive(Parser)]
@@ -49,6 +56,10 @@ struct Arguments {
         hide_env_values = true
     )]
     database: String,
+    /// File with 64 hexadecimal digits (openssl rand -hex 32), by which keys that sign tokens are sealed in the database. All
+    /// replicas need the same.
+    #[arg(long, env = "CONCORD_SEAL_KEY_FILE", value_name = "FILE")]
+    seal_key_file: Option<PathBuf>,
     #[command(flatten)]
     public: PublicArguments,
     #[command(flatten)]
@@ -141,7 +152,7 @@ struct TokenListener {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let Arguments { listen, log_json, database, public, login, notices } = Arguments::parse();
+    let Arguments { listen, log_json, database, seal_key_file, public, login, notices } = Arguments::parse();
     start_log(log_json);
     let ways = configure_notices(notices, login.public_url.as_deref())?;
     let (login, token_listener) = configure_login(login)?;
@@ -149,6 +160,10 @@ async fn main() -> anyhow::Result<()> {
         kube::Config::infer().await.context("no cluster found: set KUBECONFIG or run inside a cluster")?;
     let client = kube::Client::try_from(config).context("the cluster's configuration cannot be used")?;
     let store = Store::open(&database).await.context("the database of --database cannot be used")?;
+    let store = match seal_key_file {
+        Some(file) => store.sealed_by(seal_of(&file)?),
+        None => store,
+    };
     let (pool, follow) = Pool::follow(&client);
     let (public, limits) = configure_public(public);
     let app = Arc::new(App {
@@ -167,14 +182,29 @@ async fn main() -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {listen}: is another server there? choose --listen"))?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), %listen, login = app.login.is_some(), "concord-quota-api starts");
     let service = router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    tokio::select! {
+    let stop = Arc::new(Notify::new());
+    let serving = axum::serve(listener, service).with_graceful_shutdown(stop.clone().notified_owned());
+    let mut serving = pin!(serving.into_future());
+    let told = tokio::select! {
         () = follow => bail!("the watches ended"),
         () = sampler::run(app.clone()) => bail!("the sampler ended"),
         () = notices::run(app.clone(), ways) => bail!("the notices ended"),
-        served = axum::serve(listener, service).into_future() => served.context("cannot serve"),
-        served = serve_keys(token_listener, app) => served,
-        told = stop_signal() => told.context("cannot wait for signals"),
-    }
+        served = &mut serving => return served.context("cannot serve"),
+        served = serve_keys(token_listener, app) => return served,
+        told = stop_signal() => told,
+    };
+    told.context("cannot wait for signals")?;
+    tracing::info!("told to stop: nothing new is taken, and what is under way is answered");
+    stop.notify_one();
+    // Pages that follow a job end only when their browser goes away.
+    let _ = tokio::time::timeout(FAREWELL, serving).await;
+    Ok(())
+}
+
+fn seal_of(file: &Path) -> anyhow::Result<Seal> {
+    let text = std::fs::read_to_string(file);
+    let text = text.with_context(|| format!("--seal-key-file {} cannot be read", file.display()))?;
+    Seal::of_hex(&text).map_err(|why| anyhow::anyhow!("--seal-key-file {}: {why}", file.display()))
 }
 
 fn configure_public(arguments: PublicArguments) -> (Public, Limits) {

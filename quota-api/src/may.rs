@@ -24,8 +24,6 @@ const ANSWERS_MAX: usize = 10_000;
 /// Something that somebody may do, in `concord.dev`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Deed {
-    /// Apply for access.
-    Apply,
     /// Review applications and decide on them.
     Review,
 }
@@ -33,7 +31,6 @@ pub enum Deed {
 impl Deed {
     const fn verb_and_resource(self) -> (&'static str, &'static str, Option<&'static str>) {
         match self {
-            Self::Apply => ("create", "applications", None),
             Self::Review => ("patch", "applications", Some("status")),
         }
     }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use concord_api::{Application, GpuClaim, GpuNode, MemberQuota, Project, Treaty};
+use concord_treaty::treaty::Treaty as Rules;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use jiff::Timestamp;
@@ -58,7 +59,12 @@ pub struct Pool {
     pub nodes: Store<Node>,
     links: Vec<(&'static str, watch::Receiver<Link>)>,
     sum: Mutex<Sum>,
+    /// The last text of a treaty that was read, by UID and generation.
+    read: Mutex<Option<(Text, Arc<Rules>)>>,
 }
+
+/// UID and generation.
+type Text = (Option<String>, Option<i64>);
 
 #[derive(Default)]
 struct Sum {
@@ -81,6 +87,7 @@ impl Pool {
             nodes: feeds.add("nodes", prune_node),
             links: feeds.links,
             sum: Mutex::default(),
+            read: Mutex::default(),
         };
         let work = futures::future::join_all(feeds.work);
         (pool, async move {
@@ -124,14 +131,12 @@ impl Pool {
     }
 
     fn sum_up(&self, now: Timestamp) -> Overview {
-        // What is not known is not the same as nothing.
-        let known = |kind: &str| self.links.iter().any(|(of, link)| *of == kind && link.borrow().synced);
         Overview::of(&Seen {
             treaties: self.treaties.state(),
             claims: self.claims.state(),
-            projects: known("projects").then(|| self.projects.state()),
-            nodes: known("nodes").then(|| self.nodes.state()),
-            gpu_nodes: known("gpunodes").then(|| self.gpu_nodes.state()),
+            projects: self.knows("projects").then(|| self.projects.state()),
+            nodes: self.knows("nodes").then(|| self.nodes.state()),
+            gpu_nodes: self.knows("gpunodes").then(|| self.gpu_nodes.state()),
             freshness: self.freshness(now),
         })
     }
@@ -182,6 +187,29 @@ impl Pool {
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.links.iter().all(|(_, link)| link.borrow().synced && link.borrow().broken.is_none())
+    }
+
+    /// The treaty in force with what it says; `None` also while its text has a fault. Each text is read once: a large one takes
+    /// milliseconds.
+    #[must_use]
+    pub fn rules(&self) -> Option<(Arc<Treaty>, Arc<Rules>)> {
+        let treaty = self.treaty()?;
+        let text = (treaty.metadata.uid.clone(), treaty.metadata.generation);
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, rules)) = &*read
+            && *known == text
+        {
+            return Some((treaty, rules.clone()));
+        }
+        let rules = Arc::new(Rules::validate_for_cluster(&treaty.spec.document()).ok()?);
+        *read = Some((text, rules.clone()));
+        Some((treaty, rules))
+    }
+
+    /// Whether the first list of this kind is complete: before that, nothing is not the same as none.
+    #[must_use]
+    pub fn knows(&self, kind: &str) -> bool {
+        self.links.iter().any(|(of, link)| *of == kind && link.borrow().synced)
     }
 
     /// The treaty in force.

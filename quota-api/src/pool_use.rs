@@ -31,7 +31,7 @@ pub struct PoolUse {
     pub capacity_gpus: Option<i64>,
     /// Sum over members.
     pub total: Use,
-    /// Members in the treaty's order, then those that only have claims.
+    /// Members in the treaty's order, then its reserves, then those that only have claims.
     pub members: Vec<MemberUse>,
     /// The operator's own sum; differs for the seconds between two of its reports.
     pub operator_report: Option<OperatorReport>,
@@ -148,13 +148,18 @@ impl PoolUse {
         let ruling = treaties.into_iter().find(|t| t.is_in_force());
         let status = ruling.and_then(|t| t.status.as_ref());
         let mut members = Vec::new();
-        for member in ruling.into_iter().flat_map(|t| &t.spec.members) {
+        // A reserve has rights and an account like a member.
+        let parties = ruling.into_iter().flat_map(|t| {
+            let own = t.spec.members.iter().map(|member| (&member.name, &member.guarantee));
+            own.chain(t.spec.reserves.iter().map(|reserve| (&reserve.name, &reserve.size)))
+        });
+        for (name, share) in parties {
             members.push(MemberUse {
-                name: member.name.clone(),
+                name: name.clone(),
                 in_treaty: true,
-                guarantee_gpus: told_guarantee(status, &member.name).or(member.guarantee.gpus),
-                ceiling_gpus: ruling.and_then(|t| ceiling_gpus(&t.spec, &member.name)),
-                used: by_member.remove(member.name.as_str()).unwrap_or_default(),
+                guarantee_gpus: told_guarantee(status, name).or(share.gpus),
+                ceiling_gpus: ruling.and_then(|t| ceiling_gpus(&t.spec, name)),
+                used: by_member.remove(name.as_str()).unwrap_or_default(),
             });
         }
         members.extend(by_member.into_iter().filter(|(_, used)| *used != Use::default()).map(

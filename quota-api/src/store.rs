@@ -8,17 +8,22 @@ pub mod api_keys;
 pub mod attempts;
 pub mod devices;
 pub mod drafts;
+pub mod energy;
 pub mod guests;
 pub mod history;
 pub mod notices;
+pub mod seal;
 pub mod sessions;
 pub mod signing_keys;
 pub mod submissions;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::any::{AnyPoolOptions, install_default_drivers};
 use sqlx::{AnyPool, Executor};
+
+use seal::Seal;
 
 /// Connections; SQLite has one writer at a time anyway.
 const CONNECTIONS_MAX: u32 = 8;
@@ -26,10 +31,11 @@ const CONNECTIONS_MAX: u32 = 8;
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The database.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Store {
     pool: AnyPool,
     is_sqlite: bool,
+    seal: Option<Arc<Seal>>,
 }
 
 /// Why the database did not do what it should.
@@ -75,7 +81,17 @@ impl Store {
             .connect(&url)
             .await?;
         sqlx::migrate!("./migrations").run(&pool).await?;
-        Ok(Self { pool, is_sqlite })
+        Ok(Self { pool, is_sqlite, seal: None })
+    }
+
+    /// Seals from now on what must not be read from the database alone.
+    #[must_use]
+    pub fn sealed_by(self, seal: Seal) -> Self {
+        Self { seal: Some(Arc::new(seal)), ..self }
+    }
+
+    fn seal(&self) -> Option<&Seal> {
+        self.seal.as_deref()
     }
 
     /// Where statements run.

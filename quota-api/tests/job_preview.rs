@@ -76,7 +76,14 @@ fn picture(rules: Rules, claims: &[GpuClaim]) -> Picture {
     let nodes = ["n1", "n2"].map(node);
     let snapshot = snapshot(&rules, nodes, claims.iter().map(SeenClaim::from), Vec::new(), at(0));
     let treaty = Version { name: "test".to_owned(), title: "t".to_owned(), generation: 1 };
-    Picture { treaty, rules, quotas: Vec::new(), snapshot, used: BTreeMap::new(), now: millis(at(0)) }
+    Picture {
+        treaty,
+        rules: rules.into(),
+        quotas: Vec::new(),
+        snapshot,
+        used: BTreeMap::new(),
+        now: millis(at(0)),
+    }
 }
 
 fn ask(kind: JobKind, pods: i64, gpus_per_pod: i64, run_seconds: Option<i64>) -> Ask {

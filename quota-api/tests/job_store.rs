@@ -3,6 +3,7 @@
 
 mod support;
 
+use concord_quota_api::energy::{Charge, JobGpu};
 use concord_quota_api::store::api_keys::KeyRow;
 use concord_quota_api::store::submissions::Submission;
 
@@ -106,5 +107,30 @@ async fn what_was_sent_is_forgotten_after_a_day_and_what_waits_after_a_month() {
         assert_eq!(there(DAY).await, (true, true));
         assert_eq!(there(DAY + 1).await, (false, true));
         assert_eq!(there(30 * DAY + 1).await, (false, false));
+    }
+}
+
+#[tokio::test]
+async fn a_jobs_energy_only_grows_and_is_told_once_however_many_servers_read_it() {
+    for (_, store) in support::database::stores().await {
+        let job = unique("job");
+        let on = |gpu: &str| JobGpu { workload_uid: job.clone(), gpu_uuid: gpu.to_owned() };
+        let charge = |measured_millijoules, estimated_millijoules| Charge {
+            measured_millijoules,
+            estimated_millijoules,
+        };
+        assert_eq!(store.energy_of(&job).await.unwrap(), None);
+        let now = jiff::Timestamp::now();
+        for _ in 0..2 {
+            let counters = [(on("GPU-1"), charge(500, 20)), (on("GPU-2"), charge(70, 0))];
+            store.keep_energy(counters.iter().map(|(on, charge)| (on, charge)), now).await.unwrap();
+        }
+        assert_eq!(store.energy_of(&job).await.unwrap(), Some(charge(570, 20)));
+        // An agent lost its accounts: its counter began anew.
+        store.keep_energy([(&on("GPU-1"), &charge(3, 30))], now).await.unwrap();
+        assert_eq!(store.energy_of(&job).await.unwrap(), Some(charge(570, 30)));
+        let in_three_years = now + jiff::SignedDuration::from_hours(3 * 365 * 24);
+        store.forget_energy(in_three_years).await.unwrap();
+        assert_eq!(store.energy_of(&job).await.unwrap(), None);
     }
 }

@@ -2,6 +2,8 @@
 //! Needs `cargo build -p concord-operator` before.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
+#[path = "jobs/described.rs"]
+mod described;
 #[path = "jobs/keys.rs"]
 mod keys;
 #[path = "jobs/matrix.rs"]

@@ -27,6 +27,7 @@ use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use serde_json::{Value, json};
 use support::browser::Browser;
+use support::people::person;
 use support::provider::{OTHER, OpenIdProvider, USER, free_port};
 use support::site::{LIFETIMES, Site};
 use support::{app_on, database};
@@ -55,7 +56,7 @@ impl World {
         let plane = ControlPlane::start(options).await.unwrap();
         let admin = plane.client(Identity::ADMIN).await.unwrap();
         setup::install(&admin, &concord_pool::pool::chart()).await.unwrap();
-        people::bind_roles(&admin).await.unwrap();
+        people::bind_roles(&admin, "alpha").await.unwrap();
 
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
@@ -239,13 +240,7 @@ async fn forgeries(world: &World) {
     let now = Timestamp::now();
     let person = |provider: &str, groups: &[&str]| Principal {
         provider: provider.to_owned(),
-        issuer: world.provider.issuer.clone(),
-        subject: "kube-controller-manager".to_owned(),
-        groups: groups.iter().map(|group| (*group).to_owned()).collect(),
-        name: None,
-        email: None,
-        assurance: Vec::new(),
-        authentication: None,
+        ..person("kube-controller-manager", groups)
     };
     let whoami = ["auth", "whoami"];
     let honest = tokens::issue(store, &world.issuer, &person("demo", &["x"]), now).await.unwrap();
@@ -276,23 +271,14 @@ async fn forgeries(world: &World) {
 /// A new key is understood at once, and what the old one signed still is.
 async fn rotation(world: &World) {
     let store = &world.site.app.store;
-    let person = Principal {
-        provider: "demo".to_owned(),
-        issuer: world.provider.issuer.clone(),
-        subject: "someone".to_owned(),
-        groups: Vec::new(),
-        name: None,
-        email: None,
-        assurance: Vec::new(),
-        authentication: None,
-    };
-    let old = tokens::issue(store, &world.issuer, &person, Timestamp::now()).await.unwrap();
+    let someone = person("someone", &[]);
+    let old = tokens::issue(store, &world.issuer, &someone, Timestamp::now()).await.unwrap();
     let private =
         EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
     let key =
         SigningKey { id: "next".to_owned(), private: private.as_ref().to_vec(), created: Timestamp::now() };
     store.signing_keys().add(&key, Timestamp::MIN).await.unwrap();
-    let new = tokens::issue(store, &world.issuer, &person, Timestamp::now()).await.unwrap();
+    let new = tokens::issue(store, &world.issuer, &someone, Timestamp::now()).await.unwrap();
     assert_ne!(old.split('.').next(), new.split('.').next(), "the same key signs");
     for (case, token) in [("new", &new), ("old", &old)] {
         let (text, ok) = world.kubectl(token, &["auth", "whoami"]).await;
@@ -394,24 +380,10 @@ async fn the_portal_acts_as_people_and_as_nothing_else() {
     let world = World::start().await;
     world.allow_config_maps("demo:applicants").await;
     let app = &world.site.app;
-    let person = |subject: &str, groups: &[&str]| Principal {
-        provider: "demo".to_owned(),
-        issuer: world.provider.issuer.clone(),
-        subject: subject.to_owned(),
-        groups: groups.iter().map(|group| (*group).to_owned()).collect(),
-        name: None,
-        email: None,
-        assurance: Vec::new(),
-        authentication: None,
-    };
     let (applicant, reviewer) = (person("a", &["applicants"]), person("r", &["reviewers"]));
-    for (who, deed, expected) in [
-        (&applicant, Deed::Apply, true),
-        (&applicant, Deed::Review, false),
-        (&reviewer, Deed::Review, true),
-        (&reviewer, Deed::Apply, false),
-    ] {
-        assert_eq!(app.rights.may(&app.acting, who, deed).await, expected, "{} {deed:?}", who.subject);
+    for (who, expected) in [(&applicant, false), (&reviewer, true)] {
+        let may = app.rights.may(&app.acting, who, Deed::Review).await;
+        assert_eq!(may, expected, "{}", who.subject);
     }
     // As a person, what the person may; by itself, nothing of that.
     let as_applicant: Api<ConfigMap> = Api::namespaced(app.acting.as_person(&applicant).unwrap(), "default");
@@ -447,4 +419,26 @@ async fn the_portal_acts_as_people_and_as_nothing_else() {
             "{user} {groups:?}: {answer:?}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_members_admins_write_its_quota_and_no_others() {
+    let world = World::start().await;
+    let admin = person("member-admin", &["member-admins"]);
+    let token = tokens::issue(&world.site.app.store, &world.issuer, &admin, Timestamp::now()).await.unwrap();
+    let apply = async |member: &str, ceiling: u32| {
+        let quota = json!({"apiVersion": "concord.dev/v1alpha1", "kind": "MemberQuota", "metadata": {"name": member},
+            "spec": {"institutions": [{"name": "institute", "ceiling": {"gpus": ceiling}}]}});
+        let file = world.folder.path().join("quota.json");
+        std::fs::write(&file, quota.to_string()).unwrap();
+        world.kubectl(&token, &["apply", "--server-side", "-f", &file.to_string_lossy()]).await
+    };
+    for ceiling in [4, 6] {
+        let (text, ok) = apply("alpha", ceiling).await;
+        assert!(ok, "{text}");
+    }
+    let (text, ok) = apply("beta", 4).await;
+    assert!(!ok && text.contains("orbidden"), "{text}");
+    let (text, ok) = world.kubectl(&token, &["get", "memberquotas"]).await;
+    assert!(ok && text.contains("alpha"), "{text}");
 }

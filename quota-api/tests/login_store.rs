@@ -7,7 +7,9 @@ use concord_quota_api::auth::Principal;
 use concord_quota_api::store::Store;
 use concord_quota_api::store::attempts::Attempt;
 use concord_quota_api::store::devices::{Grant, Poll};
+use concord_quota_api::store::seal::Seal;
 use concord_quota_api::store::sessions::{Kind, NewSession};
+use concord_quota_api::store::signing_keys::SigningKey;
 use jiff::{SignedDuration, Timestamp};
 use support::database::stores;
 
@@ -171,5 +173,22 @@ async fn the_oldest_login_is_forgotten_and_not_the_newest_when_there_are_too_man
             .await
             .unwrap();
         assert_eq!(oldest, 0, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn keys_that_sign_are_sealed_in_the_database_for_all_replicas() {
+    for (database, store) in stores().await {
+        let seal = |digit: &str| Seal::of_hex(&digit.repeat(64)).ok().unwrap();
+        let (one, other) = (store.clone().sealed_by(seal("7")), store.clone().sealed_by(seal("7")));
+        let key =
+            SigningKey { id: "k".to_owned(), private: b"a private key".to_vec(), created: Timestamp::now() };
+        one.signing_keys().add(&key, Timestamp::MIN).await.unwrap();
+        let read = other.signing_keys().since(Timestamp::MIN).await.unwrap();
+        assert_eq!((read.len(), read[0].private.as_slice()), (1, b"a private key".as_slice()), "{database}");
+        for wrong in [store.clone(), store.clone().sealed_by(seal("8"))] {
+            let told = wrong.signing_keys().since(Timestamp::MIN).await.err().unwrap().to_string();
+            assert!(told.contains("signing key k") && told.contains("--seal-key-file"), "{told}");
+        }
     }
 }

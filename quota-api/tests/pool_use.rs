@@ -3,9 +3,10 @@
 
 mod support;
 
+use concord_api::{ClaimBasis, ClaimPhase};
 use concord_quota_api::pool_use::{Freshness, PoolUse};
 use jiff::Timestamp;
-use support::objects::{claim, claims, treaties};
+use support::objects::{Answered, claim, claims, treaties};
 
 fn freshness() -> Freshness {
     Freshness { as_of: "2026-01-02T03:04:05Z".parse::<Timestamp>().unwrap(), live: true }
@@ -36,6 +37,18 @@ fn without_a_treaty_in_force_claims_are_still_counted() {
     let pool = PoolUse::of(&treaties()[..1], &claims(), freshness());
     assert_eq!((pool.treaty, pool.capacity_gpus, pool.total.used_gpus()), (None, None, 12));
     assert!(pool.members.iter().all(|m| !m.in_treaty));
+}
+
+#[test]
+fn a_reserve_has_an_account_like_a_member() {
+    let mut all = treaties();
+    let reserve = serde_json::json!([{"name": "public", "size": {"gpus": 4}}]);
+    all[1].spec.reserves = serde_json::from_value(reserve).unwrap();
+    let held = claim("public", "runs", 2).holding(ClaimBasis::Guaranteed, ClaimPhase::Admitted);
+    let pool = PoolUse::of(&all, &[held], freshness());
+    let public = pool.members.last().unwrap();
+    assert_eq!((public.name.as_str(), public.in_treaty, public.guarantee_gpus), ("public", true, Some(4)));
+    assert_eq!(public.used.used_gpus(), 2);
 }
 
 #[test]

@@ -3,7 +3,11 @@
 //! The applicant writes the spec once, and may later withdraw it or appeal; reviewers write reviews and the decision into
 //! the status; the operator adds what the treaty says, and makes the Project. Nothing that decides is only in a database.
 
+use concord_treaty::access::{Ask, Assessment, assess};
+use concord_treaty::accounts::eligibility::Applicant;
 use concord_treaty::document::ApplicantDocument;
+use concord_treaty::treaty::Treaty as Rules;
+use concord_treaty::units::TimestampMillis;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -297,6 +301,20 @@ pub enum Stage {
     Appealed,
     /// Taken back.
     Withdrawn,
+}
+
+impl ApplicationSpec {
+    /// What a treaty says to it, were it submitted at that moment.
+    #[must_use]
+    pub fn under(&self, rules: &Rules, submitted_at: TimestampMillis) -> Assessment {
+        let ask = Ask {
+            party: &self.request.party,
+            applicant: &Applicant::from(&self.applicant),
+            gpu_hours: u64::try_from(self.request.gpu_hours).unwrap_or_default(),
+            gpus_most: u32::try_from(self.request.most_gpus).unwrap_or(u32::MAX),
+        };
+        assess(rules, &ask, submitted_at)
+    }
 }
 
 impl Application {

@@ -5,6 +5,7 @@ pub mod application;
 pub mod claim;
 pub mod conditions;
 pub mod gpu_node;
+pub mod hours;
 pub mod member_quota;
 pub mod names;
 pub mod node;

@@ -113,17 +113,17 @@ pub struct TreatyStatus {
     pub borrowed_gpus: i64,
     /// Claims in line.
     pub queued_claims: i64,
-    /// Use by member, in the treaty's order.
+    /// Use by member, in the treaty's order, then by reserve.
     pub members: Vec<MemberUse>,
 }
 
-/// One member's use now.
+/// One member's or reserve's use now.
 #[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberUse {
-    /// Member.
+    /// Member or reserve.
     pub name: String,
-    /// Its guarantee as it comes to in this pool.
+    /// Its guarantee, or the reserve's size, as it comes to in this pool.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guarantee_gpus: Option<i64>,
     /// GPUs in use on its guarantee.

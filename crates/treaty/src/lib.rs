@@ -16,6 +16,7 @@
 
 pub mod access;
 pub mod accounts;
+pub mod agenda;
 pub mod baseline;
 pub mod books;
 pub mod check;

@@ -100,11 +100,24 @@ fn write_files(plane: &ControlPlane, providers: &[OpenIdProvider], portal: &str)
     Ok(files)
 }
 
-/// Gives the demo people's groups their roles.
+/// Gives the demo people's groups their roles; the member admins are those of `member`, whose quota inside they write.
 ///
 /// # Errors
 /// When the API server refuses.
-pub async fn bind_roles(admin: &Client) -> Result<()> {
+pub async fn bind_roles(admin: &Client, member: &str) -> Result<()> {
+    let quota = format!("{member}-quota");
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": quota},
+        "rules": [
+            {"apiGroups": ["concord.dev"], "resources": ["memberquotas"], "resourceNames": [member],
+                "verbs": ["get", "create", "update", "patch", "delete"]},
+            {"apiGroups": ["concord.dev"], "resources": ["memberquotas"], "verbs": ["list", "watch"]},
+        ],
+    });
+    setup::apply(admin, &role).await?;
+    setup::bind_group(admin, &quota, &quota, "demo:member-admins").await?;
     for (group, role) in ROLES {
         let name = format!("concord-pool-{}", group.replace(':', "-"));
         setup::bind_group(admin, &name, role, group).await.with_context(|| format!("group {group}"))?;

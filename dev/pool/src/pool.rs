@@ -144,7 +144,8 @@ pub async fn up(blueprint: &Blueprint, progress: &Progress) -> Result<ControlPla
 
     setup::install(&admin, &chart()).await?;
     setup::let_auditor_read(&admin).await?;
-    people::bind_roles(&admin).await?;
+    let first = treaty.spec.members.first().context("a treaty has members")?;
+    people::bind_roles(&admin, &first.name).await?;
     progress.line("definitions, rights and admission policies are applied");
 
     let wanted = setup::nodes(&treaty)?;
@@ -157,9 +158,9 @@ pub async fn up(blueprint: &Blueprint, progress: &Progress) -> Result<ControlPla
     setup::apply_file(&admin, &blueprint.projects).await?;
     start_operator(&mut plane, &blueprint.operator).await?;
     progress.line("concord-operator is ready");
+    blueprint.agents.start(&mut plane, progress).await?;
     let people = start_quota_api(&mut plane, &blueprint.quota_api, progress).await?;
     progress.line(format!("the portal is ready; who can log in (DEMO): {}", people.display()));
-    blueprint.agents.start(&mut plane, progress).await?;
 
     let names = treaty.spec.members.iter().map(|member| manifest::namespace(&member.name));
     let names: Vec<String> = names.collect();
@@ -259,6 +260,11 @@ async fn start_quota_api(plane: &mut ControlPlane, program: &Path, progress: &Pr
         .flag("kube-server", plane.server())
         .flag("kube-ca-file", certificates.authority.display())
         .env("KUBECONFIG", plane.kubeconfig(QUOTA_API).display().to_string());
+    let launch = state
+        .agent_ports
+        .values()
+        .fold(launch, |launch, port| launch.flag("agents", format!("http://127.0.0.1:{port}/metrics")));
+    let launch = if state.agent_ports.is_empty() { launch } else { launch.arg("--agents-simulated") };
     plane.spawn(&launch)?;
     let probe = Probe::new(kube::Config::new(state.quota_api_url("").parse()?), "/readyz")?;
     until_healthy(plane.processes(), QUOTA_API, &probe).await?;

@@ -246,3 +246,7 @@ promises-late = متأخر
 promises-open = مفتوح
 promises-overdue = فات موعده
 promises-at-once = فورًا
+
+due-title = مواعيدك
+due-answer = موعد الرد الموعود
+due-grant-ends = تنتهي المنحة

@@ -233,3 +233,7 @@ promises-late = Verspätet
 promises-open = Offen
 promises-overdue = Überfällig
 promises-at-once = sofort
+
+due-title = Ihre Termine
+due-answer = Antwort zugesagt
+due-grant-ends = Die Zuteilung endet

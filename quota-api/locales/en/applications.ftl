@@ -233,3 +233,7 @@ promises-late = Late
 promises-open = Open
 promises-overdue = Overdue
 promises-at-once = at once
+
+due-title = Your dates
+due-answer = Answer promised
+due-grant-ends = The grant ends

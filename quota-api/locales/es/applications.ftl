@@ -233,3 +233,7 @@ promises-late = Con retraso
 promises-open = Abiertas
 promises-overdue = Vencidas
 promises-at-once = de inmediato
+
+due-title = Sus fechas
+due-answer = Respuesta prometida
+due-grant-ends = La concesión termina

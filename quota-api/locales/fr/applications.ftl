@@ -233,3 +233,7 @@ promises-late = En retard
 promises-open = Ouvertes
 promises-overdue = Échues
 promises-at-once = aussitôt
+
+due-title = Vos dates
+due-answer = Réponse promise
+due-grant-ends = L’attribution prend fin

@@ -16,6 +16,7 @@ use serde_json::json;
 use super::form::{ApplicationForm, FieldError, read};
 use super::pages::{self, Checked, DraftPage};
 use super::{files, view};
+use crate::acting::in_time;
 use crate::app::{App, Shared};
 use crate::auth::Principal;
 use crate::error::{Error, chain};
@@ -32,9 +33,14 @@ pub async fn landing(State(app): State<Shared>, frame: Frame) -> Result<Response
     if let Some(person) = &frame.person {
         let user = person.user_name();
         drafts = app.store.drafts(&user).await?;
-        own = view::all(&app).into_iter().filter(|a| a.spec.applicant_user == user).collect();
+        own = self::own(&app, &user);
     }
     Ok(never_cached(pages::landing(frame, view::parties(&app), &drafts, &own)?))
+}
+
+/// Applications that this person submitted.
+pub(super) fn own(app: &App, user: &str) -> Vec<Arc<Application>> {
+    view::all(app).into_iter().filter(|a| a.spec.applicant_user == user).collect()
 }
 
 /// What a new draft begins with.
@@ -54,7 +60,7 @@ pub async fn begin(
     Form(beginning): Form<Beginning>,
 ) -> Result<Redirect, Error> {
     let user = person.user_name();
-    let id = files::random_id();
+    let id = files::random_id()?;
     let earlier = view::all(&app).into_iter().find(|a| {
         !beginning.project.is_empty() && a.spec.project == beginning.project && a.spec.applicant_user == user
     });
@@ -170,7 +176,7 @@ async fn submit(
 ) -> Result<String, Error> {
     let name = format!("app-{}", draft.id);
     let api: Api<Application> = Api::all(app.acting.as_person(person)?);
-    let made = api.create(&PostParams::default(), &Application::new(&name, spec)).await;
+    let made = in_time(api.create(&PostParams::default(), &Application::new(&name, spec))).await;
     match made {
         Err(kube::Error::Api(status)) if status.code == 409 => {}
         made => drop(made?),
@@ -269,7 +275,7 @@ pub async fn withdraw(
 
 async fn change(app: &App, person: &Principal, name: &str, patch: &serde_json::Value) -> Result<(), Error> {
     let api: Api<Application> = Api::all(app.acting.as_person(person)?);
-    let changed = api.patch(name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+    let changed = in_time(api.patch(name, &PatchParams::default(), &Patch::Merge(patch))).await?;
     view::wait_for(app, &changed).await;
     Ok(())
 }

@@ -9,6 +9,7 @@ use ring::digest::{SHA256, digest};
 
 use super::view;
 use crate::app::Shared;
+use crate::auth::secret::{Secret, hex};
 use crate::error::Error;
 use crate::frame::Person;
 use crate::may::Deed;
@@ -18,6 +19,8 @@ use crate::store::drafts::{ATTACHMENTS_MAX, StoredAttachment};
 const FILE_BYTES_MAX: usize = 5 * 1024 * 1024;
 /// A file, and the frame of a form around it.
 pub const UPLOAD_BYTES_MAX: usize = FILE_BYTES_MAX + 64 * 1024;
+/// 80 random bits: what is named by it also asks who wants it.
+const ID_CHARS: usize = 20;
 /// Longest name; the rest is cut off.
 const NAME_CHARS_MAX: usize = 100;
 
@@ -45,7 +48,7 @@ pub async fn add(
         bad("Only PDF, PNG, JPEG and plain text are accepted; save the file as one of these.".to_owned())
     })?;
     let file = StoredAttachment {
-        id: random_id(),
+        id: random_id()?,
         name,
         media_type: media_type.to_owned(),
         sha256: hex(digest(&SHA256, &content).as_ref()),
@@ -131,18 +134,9 @@ fn clean_name(given: &str) -> String {
     if name.is_empty() { "file".to_owned() } else { name }
 }
 
-/// Random name of a draft or file; DNS labels begin with a letter in the names that are made of it.
-pub fn random_id() -> String {
-    let mut bytes = [0; 10];
-    // Without random numbers nothing else here works either; the name is then taken from the clock.
-    if ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes).is_err() {
-        return format!("{:020x}", Timestamp::now().as_nanosecond());
-    }
-    hex(&bytes)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// Random name of a draft or file.
+pub fn random_id() -> Result<String, Error> {
+    Ok(Secret::random()?.text().chars().take(ID_CHARS).collect())
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use super::apply::never_cached;
 use super::pages::{self, ReviewPage};
 use super::view;
+use crate::acting::in_time;
 use crate::app::{App, Shared};
 use crate::auth::Principal;
 use crate::error::Error;
@@ -241,7 +242,7 @@ async fn write(
     let name = seen.name_any();
     let api: Api<Application> = Api::all(app.acting.as_person(person)?);
     let patch = json!({"metadata": {"resourceVersion": seen.metadata.resource_version}, "status": status});
-    match api.patch_status(&name, &PatchParams::default(), &Patch::Merge(&patch)).await {
+    match in_time(api.patch_status(&name, &PatchParams::default(), &Patch::Merge(&patch))).await {
         Ok(changed) => {
             view::wait_for(app, &changed).await;
             Ok(Redirect::to(&format!("/reviews/{name}")).into_response())

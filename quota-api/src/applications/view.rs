@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
+use concord_api::ApplicationSpec;
 use concord_api::application::{Application, Outcome, Stage};
-use concord_treaty::access::{Ask, Assessment, assess};
-use concord_treaty::accounts::eligibility::Applicant;
-use concord_treaty::treaty::Treaty as Rules;
-use concord_treaty::units::TimestampMillis;
+use concord_api::snapshot::millis;
+use concord_treaty::access::Assessment;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
@@ -35,21 +34,10 @@ pub fn submitted_at(application: &Application) -> Timestamp {
     application.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |time| time.0)
 }
 
-/// The treaty in force, validated.
-pub fn rules(app: &App) -> Option<Rules> {
-    Rules::validate_for_cluster(&app.pool.treaty()?.spec.document()).ok()
-}
-
-/// What the treaty would say to a request of now.
-pub fn assessment(app: &App, spec: &concord_api::ApplicationSpec, now: Timestamp) -> Option<Assessment> {
-    let applicant = Applicant::from(&spec.applicant);
-    let ask = Ask {
-        party: &spec.request.party,
-        applicant: &applicant,
-        gpu_hours: u64::try_from(spec.request.gpu_hours).unwrap_or_default(),
-        gpus_most: u32::try_from(spec.request.most_gpus).unwrap_or(u32::MAX),
-    };
-    Some(assess(&rules(app)?, &ask, TimestampMillis(now.as_millisecond())))
+/// What the treaty would say to a request of now; `None` while none is in force.
+pub fn assessment(app: &App, spec: &ApplicationSpec, now: Timestamp) -> Option<Assessment> {
+    let (_, rules) = app.pool.rules()?;
+    Some(spec.under(&rules, millis(now)))
 }
 
 /// Where one may apply: the reserves, then the members.

@@ -22,7 +22,7 @@ use tokio::sync::Mutex;
 
 use super::providers_file::{Kind, ProviderConfig};
 use super::public_url::PublicUrl;
-use crate::error::Error;
+use crate::error::{Error, chain};
 
 /// How long the provider's description and keys are believed. Keeps a crowd at /login from becoming a crowd at the provider.
 const DESCRIPTION_LIFETIME: Duration = Duration::from_secs(600);
@@ -252,16 +252,10 @@ impl Provider {
     }
 
     pub(super) fn unavailable(&self, what: &str, error: &dyn std::error::Error) -> Error {
-        let mut text = error.to_string();
-        let mut next = error.source();
-        while let Some(cause) = next {
-            text = format!("{text}: {cause}");
-            next = cause.source();
-        }
         tracing::warn!(
             provider = self.name,
             what,
-            error = text,
+            error = chain(error),
             "the provider cannot be used; check its issuer and the network"
         );
         Error::ProviderUnavailable

@@ -1,4 +1,4 @@
-//! Random values that only the browser keeps.
+//! Random values that only a browser or a program keeps, and what the server keeps of them.
 
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -40,7 +40,7 @@ pub fn hash(text: &str) -> Hash {
     bytes
 }
 
-/// As text for the database.
+/// As text, for the database and for names.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

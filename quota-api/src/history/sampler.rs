@@ -55,6 +55,7 @@ pub async fn take(app: &App, now: Timestamp) -> Result<bool, StoreError> {
     let mut lines = sample::of(&overview);
     if let Some(spent) = app.public.energy.read(&app.pool.projects.state(), now).await {
         add_energy(&mut lines, &spent);
+        app.store.keep_energy(&spent.jobs, now).await?;
     }
     app.store.add_sample(now, &lines).await?;
     let (claims, treaty) = (app.pool.claims.state(), app.pool.treaty());
@@ -66,6 +67,7 @@ pub async fn take(app: &App, now: Timestamp) -> Result<bool, StoreError> {
     app.store.keep_incidents(now.as_millisecond(), &overview.troubles).await?;
     if minute_ms == Grain::Hour.start_ms(now) {
         app.store.forget_history(now).await?;
+        app.store.forget_energy(now).await?;
     }
     Ok(true)
 }

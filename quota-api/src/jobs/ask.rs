@@ -81,39 +81,49 @@ impl JobKind {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JobRequest {
-    /// Lower-case letters, digits and `-`; at most 50 characters.
+    /// Lower-case letters, digits and `-`, a letter first; at most 50 characters.
+    #[schema(min_length = 1, max_length = 50, pattern = "^[a-z]([-a-z0-9]*[a-z0-9])?$")]
     pub name: String,
     /// Kind of work.
     pub kind: JobKind,
     /// Container image.
+    #[schema(min_length = 1, max_length = 255, pattern = "^[A-Za-z0-9]([-A-Za-z0-9._/:@]*[A-Za-z0-9])?$")]
     pub image: String,
-    /// Program that replaces the image's own, word by word.
+    /// Program that replaces the image's own, word by word; each of at most 4,096 characters.
+    #[schema(max_items = 100)]
     #[serde(default)]
     pub command: Vec<String>,
     /// Its arguments, word by word.
+    #[schema(max_items = 100)]
     #[serde(default)]
     pub arguments: Vec<String>,
     /// Environment variables. Not for secrets: everybody in the project can read them.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
-    /// GPUs of each pod, 1 to 1,000.
+    /// GPUs of each pod.
+    #[schema(minimum = 1, maximum = 1_000)]
     pub gpus_per_pod: i64,
-    /// Pods at the same time, 1 to 10,000; replicas of a service.
+    /// Pods at the same time: 1 for a training, several for a distributed one, replicas of a service.
+    #[schema(minimum = 1, maximum = 10_000)]
     #[serde(default = "one")]
     pub pods: i64,
-    /// Tasks of a sweep, 1 to 10,000.
+    /// Tasks of a sweep, at least as many as pods; only there.
+    #[schema(minimum = 1, maximum = 10_000)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tasks: Option<i64>,
     /// Class of GPUs, where the treaty has several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
     /// It is ended after so many seconds. Short work can start earlier under some treaties; not for services.
+    #[schema(minimum = 1, maximum = 31_536_000)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_limit_seconds: Option<i64>,
     /// It saves its work every so many seconds, so that a reclaim is known to destroy little; not for services.
+    #[schema(minimum = 1, maximum = 9_999_999)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint_seconds: Option<i64>,
-    /// Port at which a service answers; 8000 if absent.
+    /// Port at which a service answers, 8000 if absent; only there.
+    #[schema(minimum = 1, maximum = 65_535)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<i64>,
 }

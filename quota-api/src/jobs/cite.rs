@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::moment::gpu_hours;
 use super::picture::Version;
-use super::view::JobView;
+use super::view::{Account, JobView};
 
 /// A citation in three forms.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,10 +24,7 @@ pub fn citation(view: &JobView, treaty: Option<&Version>, link: &str, now: Times
     let version =
         treaty.map_or_else(String::new, |treaty| format!("{}, version {}", treaty.name, treaty.generation));
     let hours = gpu_hours(view.account.used_gpu_seconds);
-    let energy = view
-        .account
-        .joules
-        .map_or_else(|| "energy not measured".to_owned(), |joules| format!("{joules:.0} J"));
+    let energy = energy(&view.account);
     let day = view.account.finished_at.unwrap_or(now).strftime("%Y-%m-%d").to_string();
     let (year, _) = day.split_once('-').unwrap_or((&day, ""));
     let (project, name) = (&view.project, &view.name);
@@ -53,6 +50,17 @@ pub fn citation(view: &JobView, treaty: Option<&Version>, link: &str, now: Times
     Citation { text, bibtex, cff }
 }
 
+/// In a paper a number of joules must say how it came about.
+fn energy(account: &Account) -> String {
+    let Some(joules) = account.joules else { return "energy not measured".to_owned() };
+    let how = match account.estimated_joules {
+        _ if account.is_energy_simulated => " of simulated GPUs",
+        Some(estimated) if estimated > 0.0 => ", in part estimated",
+        _ => " measured",
+    };
+    format!("{joules:.0} J{how}")
+}
+
 /// A title is anybody's text: what BibTeX reads as a command is taken out of it.
 fn braces(text: &str) -> String {
     let special = |c: char| "{}\\%#$&_~^".contains(c);
@@ -66,8 +74,9 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::view::{Account, JobState};
+    use super::super::view::JobState;
     use super::*;
+    use crate::energy::Charge;
 
     #[test]
     fn a_citation_says_what_is_known_and_titles_cannot_break_it() {
@@ -93,6 +102,17 @@ mod tests {
             cited.text,
             "Computing job train of project lab: 2.50 GPU-hours, energy not measured, until 2027-03-04. Under: Of {all} & \"some\" (pool, version 3). https://x/projects/lab/jobs/train"
         );
+        let mut simulated = view.clone();
+        let charge = Charge { measured_millijoules: 1_500_000, estimated_millijoules: 500_000 };
+        simulated.account.add_energy(Some(charge), true);
+        let told = |view: &JobView| citation(view, None, "https://x", at).text;
+        assert!(
+            told(&simulated).contains("2.50 GPU-hours, 2000 J of simulated GPUs,"),
+            "{}",
+            told(&simulated)
+        );
+        simulated.account.is_energy_simulated = false;
+        assert!(told(&simulated).contains("2000 J, in part estimated,"), "{}", told(&simulated));
         assert_eq!(cited.bibtex.matches(['{', '}']).count(), 12, "{}", cited.bibtex);
         let read: serde_json::Value = serde_yaml::from_str(&cited.cff).unwrap();
         assert_eq!((&read["cff-version"], &read["version"]), (&"1.2.0".into(), &"pool, version 3".into()));

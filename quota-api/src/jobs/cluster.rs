@@ -1,7 +1,6 @@
 //! What is asked of the API server about jobs, always as the person: RBAC and admission policies decide, not this program.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use concord_api::GpuClaim;
 use concord_api::names::{ANNOTATION_CLAIM, ANNOTATION_SUBMISSION};
@@ -16,12 +15,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::view::Seen;
-use crate::acting::Acting;
+use crate::acting::{Acting, in_time};
 use crate::auth::Principal;
 use crate::error::Error;
 
-/// Longest wait for one answer.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Pods of a job that are shown, and Events that are read.
 const PODS_MOST: u32 = 100;
 const EVENTS_MOST: u32 = 200;
@@ -73,6 +70,17 @@ pub enum Work {
     Job(Box<Job>),
     /// A Deployment.
     Service(Box<Deployment>),
+}
+
+impl Work {
+    /// Which object it is; another one of the same name has another.
+    #[must_use]
+    pub fn uid(&self) -> Option<&str> {
+        match self {
+            Self::Job(job) => job.metadata.uid.as_deref(),
+            Self::Service(deployment) => deployment.metadata.uid.as_deref(),
+        }
+    }
 }
 
 impl AsPerson {
@@ -240,16 +248,12 @@ impl AsPerson {
             return Err(CallError::NotFound);
         }
         let how = LogParams { tail_lines: Some(lines), limit_bytes: Some(bytes), ..LogParams::default() };
-        let asked = tokio::time::timeout(CALL_TIMEOUT, self.api::<Pod>().logs(pod, &how)).await;
-        match asked {
-            Ok(Ok(text)) => Ok(text),
-            Ok(Err(kube::Error::Api(status))) if status.code == 403 => Err(CallError::NotFound),
+        match in_time(self.api::<Pod>().logs(pod, &how)).await {
+            Ok(text) => Ok(text),
+            Err(kube::Error::Api(status)) if status.code == 403 => Err(CallError::NotFound),
             // A node that cannot be reached is an error of the server here, and no reason to say that the cluster is down.
-            Ok(Err(kube::Error::Api(status))) if status.code != 404 => {
-                Err(CallError::Refused(status.message))
-            }
-            Ok(Err(error)) => Err(told(error)),
-            Err(_) => Err(CallError::Unreachable),
+            Err(kube::Error::Api(status)) if status.code != 404 => Err(CallError::Refused(status.message)),
+            Err(error) => Err(told(error)),
         }
     }
 
@@ -303,14 +307,8 @@ pub fn is_name(name: &str) -> bool {
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
 }
 
-async fn call<T>(work: impl Future<Output = Result<T, kube::Error>>) -> Result<T, CallError> {
-    match tokio::time::timeout(CALL_TIMEOUT, work).await {
-        Ok(answer) => answer.map_err(told),
-        Err(_) => {
-            tracing::warn!("the API server did not answer in time");
-            Err(CallError::Unreachable)
-        }
-    }
+async fn call<T>(work: impl Future<Output = kube::Result<T>>) -> Result<T, CallError> {
+    in_time(work).await.map_err(told)
 }
 
 fn told(error: kube::Error) -> CallError {

@@ -5,11 +5,10 @@ use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use jiff::Timestamp;
-use ring::digest::{SHA256, digest};
-use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::app::{App, Shared};
 use crate::auth::Principal;
+use crate::auth::secret::{self, Secret, hex};
 use crate::error::{Error, Problem};
 use crate::frame::{Person, admitted};
 
@@ -23,22 +22,13 @@ const USED_APART_MS: i64 = 60_000;
 /// # Errors
 /// When the system gives none.
 pub fn random() -> Result<String, Error> {
-    let mut bytes = [0_u8; 32];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| {
-        tracing::error!("the system gives no random numbers");
-        Error::Internal
-    })?;
-    Ok(hexadecimal(&bytes))
+    Ok(Secret::random()?.text().to_owned())
 }
 
-/// SHA-256 as hexadecimal. A key has 256 random bits, so a plain hash is enough.
+/// SHA-256 as hexadecimal.
 #[must_use]
 pub fn hash(text: &str) -> String {
-    hexadecimal(digest(&SHA256, text.as_bytes()).as_ref())
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&secret::hash(text))
 }
 
 /// What a key may do.

@@ -17,7 +17,7 @@ use super::view::JobState;
 /// Rows of a page.
 pub const PAGE_ROWS: usize = 50;
 /// Beyond it nobody pages; a filter is what helps.
-const PAGES_MOST: usize = 1_000;
+pub const PAGES_MOST: usize = 1_000;
 
 /// Which jobs are wanted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -62,13 +62,20 @@ impl Wanted {
 
 /// Which page of which jobs.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
-#[serde(default)]
 #[into_params(parameter_in = Query)]
 pub struct Query {
     /// Which jobs.
+    #[serde(default)]
+    #[param(inline)]
     pub state: Wanted,
     /// Page, from 1.
+    #[serde(default = "first")]
+    #[param(minimum = 1, maximum = 1_000)]
     pub page: usize,
+}
+
+const fn first() -> usize {
+    1
 }
 
 /// One row.

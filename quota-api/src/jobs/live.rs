@@ -139,7 +139,9 @@ impl<R: Render> Watching<R> {
             self.read = Some(Instant::now());
             let (event, text) = match self.as_person.see(&self.name).await {
                 Ok(seen) => {
-                    let view = JobView::of(&self.project, &seen, Timestamp::now());
+                    let mut view = JobView::of(&self.project, &seen, Timestamp::now());
+                    // Without it the stream shows what it showed before; the page itself says when the database is away.
+                    let _ = self.app.add_energy(&mut view, seen.work.uid()).await;
                     let text = self.render.state(&view);
                     if view.state.has_ended() && self.sent.as_ref() == Some(&text) {
                         self.over = true;

@@ -44,6 +44,7 @@ use crate::app::App;
 use crate::error::Error;
 use live::Streams;
 use picture::Picture;
+use view::JobView;
 
 /// Previews that are worked out at once; each may keep a core busy for seconds in a pool of 100,000 claims.
 const PREVIEWS_AT_ONCE: usize = 2;
@@ -101,4 +102,17 @@ async fn with_picture<T: Send + 'static>(
         tracing::error!(%error, "a preview broke off");
         Error::Internal
     })
+}
+
+impl App {
+    /// Adds what node agents charged to a job.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn add_energy(&self, view: &mut JobView, workload_uid: Option<&str>) -> Result<(), Error> {
+        let Some(uid) = workload_uid else { return Ok(()) };
+        let charge = self.store.energy_of(uid).await?;
+        view.account.add_energy(charge, self.public.energy.is_simulated());
+        Ok(())
+    }
 }

@@ -15,7 +15,7 @@ use super::form::JobForm;
 use super::list::{Page, Wanted};
 use super::moment::{Moment, charge_units, gpu_hours};
 use super::preview::{Preview, Reason, Verdict};
-use super::view::{JobState, JobView};
+use super::view::{Account, JobState, JobView};
 use crate::frame::Frame;
 use crate::language::Words;
 use crate::store::api_keys::KeyRow;
@@ -109,14 +109,20 @@ impl Say {
         duration::show(*seconds)
     }
 
-    /// Energy.
-    pub fn joules(&self, joules: &Option<f64>) -> String {
-        match joules {
-            Some(joules) => {
-                self.0.with("job-joules", &[("amount", FluentValue::from(format!("{joules:.0}")))])
-            }
-            None => self.0.get("job-not-measured"),
+    /// Energy, and what of it is not measured.
+    pub fn energy(&self, account: &Account) -> String {
+        let joules = |key: &str, joules: f64| {
+            self.0.with(key, &[("amount", FluentValue::from(format!("{joules:.0}")))])
+        };
+        let Some(all) = account.joules else { return self.0.get("job-not-measured") };
+        let mut text = joules("job-joules", all);
+        if let Some(estimated) = account.estimated_joules.filter(|estimated| *estimated > 0.0) {
+            text = format!("{text}, {}", joules("job-joules-estimated", estimated));
         }
+        if account.is_energy_simulated {
+            text = format!("{text} ({})", self.0.get("job-joules-simulated"));
+        }
+        text
     }
 
     /// A percentage.

@@ -1,12 +1,13 @@
 //! The pool as the engine sees it, made from the watched objects as the operator makes it. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use concord_api::hours::{self, ClaimUse};
 use concord_api::member_quota::in_force;
 use concord_api::node::PoolNode;
 use concord_api::snapshot::{SeenClaim, awards, millis, snapshot};
-use concord_api::{GpuClaim, Project, Treaty};
+use concord_api::{GpuClaim, GpuClaimStatus, Project, Treaty};
 use concord_treaty::quota::QuotaInForce;
 use concord_treaty::snapshot::Snapshot;
 use concord_treaty::treaty::Treaty as Rules;
@@ -22,7 +23,7 @@ pub struct Picture {
     /// Which treaty.
     pub treaty: Version,
     /// What it says.
-    pub rules: Rules,
+    pub rules: Arc<Rules>,
     /// Quotas inside members.
     pub quotas: Vec<QuotaInForce>,
     /// Nodes and claims.
@@ -60,8 +61,7 @@ impl Picture {
     /// The picture now; `None` while no sound treaty is in force.
     #[must_use]
     pub fn of(pool: &Pool, now: Timestamp) -> Option<Self> {
-        let treaty = pool.treaty()?;
-        let rules = Rules::validate_for_cluster(&treaty.spec.document()).ok()?;
+        let (treaty, rules) = pool.rules()?;
         let (quotas, projects, agents) = (pool.quotas.state(), pool.projects.state(), pool.gpu_nodes.state());
         let (nodes, claims) = (pool.nodes.state(), pool.claims.state());
         let quotas = in_force(quotas.iter().map(AsRef::as_ref), &rules);
@@ -78,47 +78,16 @@ impl Picture {
             let project = by_name.get(&claim.spec.project).map(|project| &project.spec);
             SeenClaim { project, ..SeenClaim::from(claim.as_ref()) }
         });
-        let used = used(&rules, &by_name, &claims, now);
+        let none = GpuClaimStatus::default();
+        let uses = claims.iter().map(|claim| ClaimUse {
+            uid: claim.metadata.uid.as_deref().unwrap_or_default(),
+            project: &claim.spec.project,
+            status: claim.status.as_ref().unwrap_or(&none),
+        });
+        let used = hours::used(&rules, projects.iter().map(AsRef::as_ref), uses, now);
         let so_far = |project: &Project| used.get(&project.name_any()).copied().unwrap_or(0);
         let awards = awards(&rules, projects.iter().map(AsRef::as_ref), so_far, now);
         let snapshot = snapshot(&rules, nodes, seen, quotas.clone(), now).with_awards(awards);
         Some(Self { treaty: Version::of(&treaty), rules, quotas, snapshot, used, now: millis(now) })
     }
-}
-
-/// What the projects with a grant on a reserve have used: what the operator has booked, and what claims say that are not
-/// in that sum yet.
-fn used(
-    rules: &Rules,
-    projects: &BTreeMap<String, &Project>,
-    claims: &[Arc<GpuClaim>],
-    now: Timestamp,
-) -> BTreeMap<String, i64> {
-    let on_reserve = |project: &Project| {
-        let party = rules.party_id(&project.spec.member);
-        project.spec.grant.is_some() && party.is_some_and(|party| rules.reserve(party).is_some())
-    };
-    let mut sums: BTreeMap<String, (i64, BTreeSet<&str>)> = BTreeMap::new();
-    for (name, project) in projects.iter().filter(|(_, project)| on_reserve(project)) {
-        let status = project.status.as_ref();
-        let booked = status.iter().flat_map(|status| &status.booked_claims).map(String::as_str).collect();
-        sums.insert(name.clone(), (status.map_or(0, |status| status.used_gpu_milliseconds), booked));
-    }
-    for claim in claims {
-        if let Some((sum, booked)) = sums.get_mut(&claim.spec.project)
-            && !claim.metadata.uid.as_deref().is_some_and(|uid| booked.contains(uid))
-        {
-            *sum = sum.saturating_add(used_by(claim, now));
-        }
-    }
-    sums.into_iter().map(|(name, (sum, _))| (name, sum)).collect()
-}
-
-/// What one claim has used, the run that goes on included.
-#[must_use]
-pub fn used_by(claim: &GpuClaim, now: Timestamp) -> i64 {
-    let Some(status) = &claim.status else { return 0 };
-    let held: i64 = status.placement.iter().map(|place| place.gpus).sum();
-    let ran = status.admitted_at.as_ref().map_or(0, |at| now.duration_since(at.0).as_millis().max(0));
-    status.used_gpu_milliseconds.saturating_add(held.saturating_mul(i64::try_from(ran).unwrap_or(i64::MAX)))
 }

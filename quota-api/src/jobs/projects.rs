@@ -16,7 +16,7 @@ use crate::pool::Pool;
 /// # Errors
 /// Before the first lists are complete: nobody must be told that they have no project because of that.
 pub fn projects_of(pool: &Pool, person: &Principal) -> Result<Vec<Arc<Project>>, Error> {
-    if pool.waits_for().iter().any(|wait| wait.contains("projects.")) {
+    if !pool.knows("projects") {
         return Err(Error::NotReady("the first list of projects.concord.dev".to_owned()));
     }
     let (user, groups) = (person.user_name(), person.group_names());

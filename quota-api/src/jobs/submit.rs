@@ -2,7 +2,6 @@
 //! nor a cluster that does not answer loses one.
 
 use concord_api::Project;
-use concord_treaty::treaty::Treaty as Rules;
 use jiff::Timestamp;
 use kube::ResourceExt;
 use serde_json::Value;
@@ -46,8 +45,8 @@ pub enum Outcome {
 /// # Errors
 /// What is wrong with it.
 pub fn ask_of(app: &Shared, request: &JobRequest, unread: Vec<Fault>) -> Result<Ask, Vec<Fault>> {
-    let rules = rules(app);
-    let classes = rules.as_ref().map(|rules| rules.classes()).unwrap_or_default();
+    let rules = app.pool.rules();
+    let classes = rules.as_ref().map(|(_, rules)| rules.classes()).unwrap_or_default();
     match validate(request, classes) {
         Ok(ask) if unread.is_empty() => Ok(ask),
         checked => {
@@ -61,15 +60,16 @@ pub fn ask_of(app: &Shared, request: &JobRequest, unread: Vec<Fault>) -> Result<
     }
 }
 
-fn rules(app: &Shared) -> Option<Rules> {
-    Rules::validate_for_cluster(&app.pool.treaty()?.spec.document()).ok()
-}
-
 /// The classes between which there is a choice.
 #[must_use]
 pub fn classes(app: &Shared) -> Vec<String> {
-    let names: Vec<String> =
-        rules(app).iter().flat_map(|rules| rules.classes()).map(|class| class.name.clone()).collect();
+    let names: Vec<String> = app
+        .pool
+        .rules()
+        .iter()
+        .flat_map(|(_, rules)| rules.classes())
+        .map(|class| class.name.clone())
+        .collect();
     if names.len() > 1 { names } else { Vec::new() }
 }
 

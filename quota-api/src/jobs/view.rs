@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::cluster::Work;
 use super::manifest::gpus;
 use super::preview::Reason;
+use crate::energy::Charge;
 
 /// Events that a timeline shows, the newest.
 const TIMELINE_MOST: usize = 60;
@@ -202,8 +203,12 @@ pub struct Account {
     pub lost_gpu_seconds: u64,
     /// Part of the used GPU-seconds that no reclaim destroyed, in percent; `null` before anything was used.
     pub kept_percent: Option<f64>,
-    /// Energy, where the node agents' books are known to this server; `null`: not measured.
+    /// Energy of its GPUs so far, as node agents charged it within the last minute; `null`: not measured.
     pub joules: Option<f64>,
+    /// Part of these that is an estimate, because it shared GPUs.
+    pub estimated_joules: Option<f64>,
+    /// These GPUs are simulated and their joules made up.
+    pub is_energy_simulated: bool,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
 }
@@ -261,6 +266,17 @@ impl JobView {
             timeline,
             account: account(claims, submitted_at, now),
         }
+    }
+}
+
+impl Account {
+    /// With what node agents charged.
+    #[allow(clippy::cast_precision_loss, reason = "exact below 9 TJ")]
+    pub fn add_energy(&mut self, charge: Option<Charge>, is_simulated: bool) {
+        let Some(Charge { measured_millijoules, estimated_millijoules }) = charge else { return };
+        self.joules = Some((measured_millijoules + estimated_millijoules) as f64 / 1_000.0);
+        self.estimated_joules = Some(estimated_millijoules as f64 / 1_000.0);
+        self.is_energy_simulated = is_simulated;
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use crate::applications::view;
 
 /// Something that happened to an application.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Event {
     /// It came in.
     Submitted,

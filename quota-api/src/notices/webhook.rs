@@ -9,6 +9,7 @@ use ring::hmac;
 use serde_json::json;
 
 use super::events::Event;
+use crate::auth::secret::hex;
 
 /// Where to call. No `Debug`: it holds the secret.
 pub struct Webhook {
@@ -53,11 +54,7 @@ impl Webhook {
             "outcome": application.answer().map(|decision| decision.outcome),
         })
         .to_string();
-        let signature: String = hmac::sign(&self.key, body.as_bytes())
-            .as_ref()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let signature = hex(hmac::sign(&self.key, body.as_bytes()).as_ref());
         let request = self
             .http
             .post(self.url.clone())

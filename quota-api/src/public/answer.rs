@@ -15,10 +15,13 @@ pub const PAGE: &str = "no-cache";
 
 /// A page.
 pub fn page(headers: &HeaderMap, html: String) -> Response {
-    let mut response = tagged(headers, "text/html; charset=utf-8", PAGE, html.into_bytes());
-    response
-        .headers_mut()
-        .insert(header::VARY, header::HeaderValue::from_static("cookie, accept-language, accept-encoding"));
+    by_language(tagged(headers, "text/html; charset=utf-8", PAGE, html.into_bytes()))
+}
+
+/// Says to caches that this answer is in the visitor's language.
+pub fn by_language(mut response: Response) -> Response {
+    let by = header::HeaderValue::from_static("cookie, accept-language, accept-encoding");
+    response.headers_mut().insert(header::VARY, by);
     response
 }
 

@@ -8,7 +8,8 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::get;
 use serde_json::{Map, Value, json};
-use utoipa::OpenApi;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::answer;
@@ -34,9 +35,30 @@ pub fn routes() -> OpenApiRouter<Shared> {
         (name = "use", description = "Use of the pool. Never persons."),
         (name = "treaty", description = "The treaty in force, what it promised and what was delivered."),
         (name = "public", description = "What was granted to whom."),
-    )
+        (name = "jobs", description = "Jobs of a project, for its people: with a key of theirs, or a browser's session."),
+    ),
+    modifiers(&Credentials)
 )]
 pub struct Head;
+
+/// With what one asks as somebody.
+struct Credentials;
+
+impl Modify for Credentials {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let key = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("A key from the page /me/keys, with a scope and an end."))
+            .build();
+        let session = ApiKey::Cookie(ApiKeyValue::with_description(
+            "concord-session",
+            "What a browser has after a login; with TLS its name is __Host-concord-session.",
+        ));
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("key", SecurityScheme::Http(key));
+        components.add_security_scheme("session", SecurityScheme::ApiKey(session));
+    }
+}
 
 /// The document of this server, once the routes are put together.
 static DOCUMENT: OnceLock<Described> = OnceLock::new();
@@ -78,7 +100,9 @@ fn complete(document: &mut Value) {
     }
 }
 
-const REFUSALS: [(&str, &str); 2] = [
+const REFUSALS: [(&str, &str); 4] = [
+    ("400", "The address, a parameter or a header cannot be read; `detail` says which."),
+    ("414", "The address is longer than any that this server has."),
     ("429", "Too many requests of one client; `Retry-After` says how many seconds to wait."),
     ("503", "The data is not there yet, or the server is busy; try again in a few seconds."),
 ];

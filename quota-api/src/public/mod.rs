@@ -8,6 +8,7 @@ use crate::energy::Energy;
 mod answer;
 pub mod api;
 mod assets;
+mod calendar;
 mod charts;
 mod energy;
 mod front;
@@ -58,6 +59,7 @@ pub fn routes() -> OpenApiRouter<Shared> {
         .merge(incidents::routes())
         .merge(treaty::routes())
         .merge(versions::routes())
+        .merge(calendar::routes())
         .merge(statements::routes())
         .merge(api::routes())
         .merge(assets::routes())

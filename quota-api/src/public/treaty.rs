@@ -91,6 +91,12 @@ pub fn lines(text: &str) -> Vec<TextLine> {
     lines
 }
 
+/// Clauses to which a link to the page of the treaty can point.
+pub(super) fn anchors(treaty: &Treaty) -> BTreeSet<String> {
+    let text = yaml(&treaty.metadata.name.clone().unwrap_or_default(), &treaty.spec).unwrap_or_default();
+    lines(&text).into_iter().map(|line| line.clause).filter(|clause| !clause.is_empty()).collect()
+}
+
 fn is_id(clause: &str) -> bool {
     !clause.is_empty() && clause.chars().all(|c| c.is_ascii_alphanumeric() || "-/_.".contains(c))
 }
@@ -270,7 +276,7 @@ pub async fn json(State(app): State<Shared>, headers: HeaderMap) -> Result<Respo
 
 /// The text of the treaty in force, as a file that `kubectl apply` and `concord check` take.
 #[utoipa::path(get, path = "/api/v1/treaty.yaml", tag = "treaty", operation_id = "treaty_text",
-    responses((status = 200, description = "The text", body = String, content_type = "application/yaml"),
+    responses((status = 200, description = "The text", body = Object, content_type = "application/yaml"),
         (status = 404, description = "No treaty is in force", body = crate::error::ProblemDocument, content_type = "application/problem+json"), Refusals))]
 pub async fn text(State(app): State<Shared>, headers: HeaderMap) -> Result<Response, Problem> {
     let treaty = ruling(&app)?.ok_or(Error::NoTreaty)?;

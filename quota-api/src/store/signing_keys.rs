@@ -1,12 +1,10 @@
 //! Keys by which the API server knows the tokens that this server gives to kubectl. They are in the database so that all replicas
-//! sign with the same ones; whoever can read it can sign.
+//! sign with the same ones; without a [`super::seal`] whoever can read it can sign.
 
 use jiff::Timestamp;
-use sqlx::AnyPool;
 
 use super::sessions::time;
-use super::{Store, StoreError};
-use crate::auth::secret::{hex, of_hex};
+use super::{Store, StoreError, seal};
 
 /// More are never kept: two lifetimes hold two, a few more if replicas make one at the same moment.
 const KEYS_MAX: i64 = 20;
@@ -23,13 +21,13 @@ pub struct SigningKey {
 }
 
 /// Statements on them.
-pub struct SigningKeys<'a>(&'a AnyPool);
+pub struct SigningKeys<'a>(&'a Store);
 
 impl Store {
     /// Signing keys.
     #[must_use]
     pub fn signing_keys(&self) -> SigningKeys<'_> {
-        SigningKeys(self.pool())
+        SigningKeys(self)
     }
 }
 
@@ -42,10 +40,11 @@ impl SigningKeys<'_> {
         let rows: Vec<(String, String, i64)> = sqlx::query_as("SELECT id, private, created_ms FROM signing_keys WHERE created_ms > $1 ORDER BY created_ms DESC, id LIMIT $2")
             .bind(since.as_millisecond())
             .bind(KEYS_MAX)
-            .fetch_all(self.0)
+            .fetch_all(self.0.pool())
             .await?;
         let key = |(id, private, created): (String, String, i64)| {
-            let private = of_hex(&private).ok_or_else(|| StoreError::Row(format!("signing key {id}")))?;
+            let private = seal::read(self.0.seal(), &private, &id)
+                .map_err(|why| StoreError::Row(format!("signing key {id}: {why}")))?;
             Ok(SigningKey { id, private, created: time(created)? })
         };
         rows.into_iter().map(key).collect()
@@ -56,15 +55,17 @@ impl SigningKeys<'_> {
     /// # Errors
     /// When the database does not answer.
     pub async fn add(&self, key: &SigningKey, before: Timestamp) -> Result<(), StoreError> {
+        let private = seal::kept(self.0.seal(), &key.private, &key.id)
+            .ok_or_else(|| StoreError::Row("no random numbers for a signing key".to_owned()))?;
         sqlx::query("INSERT INTO signing_keys (id, private, created_ms) VALUES ($1, $2, $3)")
             .bind(&key.id)
-            .bind(hex(&key.private))
+            .bind(private)
             .bind(key.created.as_millisecond())
-            .execute(self.0)
+            .execute(self.0.pool())
             .await?;
         sqlx::query("DELETE FROM signing_keys WHERE created_ms < $1")
             .bind(before.as_millisecond())
-            .execute(self.0)
+            .execute(self.0.pool())
             .await?;
         Ok(())
     }

@@ -1,85 +1,71 @@
-//! A project's whole way in a real Chromium, at the width of a phone, with and without script; then each page of it is held
-//! against rule sets and validators that we did not write.
+//! Whole ways in a real Chromium, with and without script; then each page of them is held against rule sets and validators that
+//! we did not write.
 
-use std::path::Path;
-use std::process::Stdio;
-use std::time::Duration;
-
-use tokio::process::Command;
+use concord_quota_api::auth::Principal;
 
 use super::Scene;
 use crate::support::checkers;
 use crate::support::people::{self, person};
 
-async fn walk(scene: &Scene, project: &str, script: &str) {
-    let app = &scene.real.app;
-    let cookies = [
-        ("--applicant", people::session(app, &person("ann", &[])).await),
-        ("--reviewer", people::session(app, &person("rob", &["reviewers"])).await),
-        ("--decider", people::session(app, &person("rita", &["reviewers"])).await),
-    ];
-    let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("journey-{script}"));
-    let mut walking = Command::new("node")
-        .arg(checkers::programs().join("journey.mjs"))
-        .arg("--modules")
-        .arg(checkers::modules())
-        .args(["--origin", &scene.real.origin, "--project", project, "--script", script])
-        .args(cookies.iter().flat_map(|(name, cookie)| [*name, cookie.as_str()]))
-        .arg("--out")
-        .arg(&pictures)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let done = loop {
-        tokio::select! {
-            done = walking.wait() => break done.unwrap(),
-            // Simulated pods run until they are told to end.
-            () = tokio::time::sleep(Duration::from_secs(4)) => drop(scene.real.finish(project, "first-run")),
+impl Scene {
+    async fn walk(&self, story: &str, project: &str, script: &str, people: &[(&'static str, Principal)]) {
+        let origin = &self.real.origin;
+        let mut sessions = Vec::new();
+        for (role, person) in people {
+            sessions.push((*role, people::session(&self.real.app, person).await));
         }
-    };
-    assert!(done.success(), "see above; pictures: {}", pictures.display());
+        // Simulated pods run until they are told to end.
+        let end_pods = || drop(self.real.finish(project, "first-run"));
+        checkers::journey(story, origin, &sessions, &["--project", project, "--script", script], end_pods)
+            .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_project_goes_its_whole_way_in_a_browser_and_every_page_of_it_is_sound() {
     let scene = Scene::open().await;
-    walk(&scene, "river", "on").await;
-    walk(&scene, "brook", "off").await;
+    let (ann, reviewer) = (|| person("ann", &[]), |name| person(name, &["reviewers"]));
+    let people = [("applicant", ann()), ("reviewer", reviewer("rob")), ("decider", reviewer("rita"))];
+    scene.walk("project", "river", "on", &people).await;
+    scene.walk("project", "brook", "off", &people).await;
+    for (name, script) in [("gus", "on"), ("gil", "off")] {
+        let guest = Principal { provider: "guests".to_owned(), ..person(name, &[]) };
+        let people = [("guest", guest), ("reviewer", reviewer("rita"))];
+        scene.walk("guest", name, script, &people).await;
+    }
+    let people = [
+        ("applicant", ann()),
+        ("recused", reviewer("rob")),
+        ("refuser", reviewer("rita")),
+        ("third", reviewer("ron")),
+    ];
+    scene.walk("appeal", "lake", "on", &people).await;
+    scene.walk("appeal", "pond", "off", &people).await;
 
     // Each page as its person sees it.
     let draft = scene.begin().await;
     let name = scene.submit("delta", "1000").await;
     scene.until(&scene.rita, &format!("/reviews/{name}"), "Flood forecasts").await;
-    let own =
-        vec!["/apply".to_owned(), draft, format!("/apply/{name}"), "/awards".to_owned(), "/me".to_owned()];
-    let jobs = [
+    let own = [draft, format!("/apply/{name}")].into_iter();
+    let fixed = [
+        "/apply",
+        "/awards",
+        "/me",
         "/jobs",
         "/jobs/new?project=river",
         "/projects/river/jobs/first-run",
         "/projects/river/jobs/first-run/cite",
         "/projects/river/jobs/first-run/cancel",
         "/me/keys",
+        "/device",
     ];
-    let own = own.into_iter().chain(jobs.map(str::to_owned)).collect();
-    let reviews = vec!["/reviews".to_owned(), format!("/reviews/{name}")];
-    for (who, person, pages) in
-        [("applicant", person("ann", &[]), own), ("reviewer", person("rita", &["reviewers"]), reviews)]
-    {
+    let own: Vec<String> = own.chain(fixed.map(str::to_owned)).collect();
+    let reviews = vec!["/reviews".to_owned(), format!("/reviews/{name}"), "/guests".to_owned()];
+    for (who, person, pages) in [("applicant", ann(), own), ("reviewer", reviewer("rita"), reviews)] {
         let cookie = people::session(&scene.real.app, &person).await;
-        let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("pages-of-{who}"));
-        let checked = Command::new("node")
-            .arg(checkers::programs().join("check.mjs"))
-            .arg("--modules")
-            .arg(checkers::modules())
-            .args(["--cookie", &cookie])
-            .arg("--out")
-            .arg(&pictures)
-            .args(pages.iter().map(|page| format!("{}{page}", scene.real.origin)))
-            .status()
-            .await
-            .unwrap();
-        assert!(checked.success(), "findings above; pictures: {}", pictures.display());
+        let addresses: Vec<String> =
+            pages.iter().map(|page| format!("{}{page}", scene.real.origin)).collect();
+        checkers::check(&format!("pages-of-{who}"), Some(&cookie), &addresses).await;
     }
     scene.real.stop().await;
 }

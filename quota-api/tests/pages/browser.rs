@@ -2,8 +2,6 @@
 //! `browser/check.mjs`. Needs Node, Java and Debian's chromium: `make test-prerequisites`.
 
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 use crate::support::{checkers, scene};
@@ -11,7 +9,7 @@ use concord_quota_api::history::sampler;
 use concord_quota_api::{pool::Pool, router::router};
 use jiff::Timestamp;
 
-const PAGES: [&str; 14] = [
+const PAGES: [&str; 15] = [
     "/",
     "/use/history",
     "/use/history?span=week&by=purpose",
@@ -20,6 +18,7 @@ const PAGES: [&str; 14] = [
     "/use/energy",
     "/use/incidents",
     "/treaty",
+    "/treaty/calendar",
     "/treaty/history",
     "/treaty/history/5b0e4c7e-6a51-4c53-9f0a-000000000001/4",
     "/accessibility",
@@ -36,8 +35,8 @@ fn pages() -> Vec<String> {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_checker_finds_anything_on_any_page() {
+/// The whole pool on a socket; its address.
+async fn open() -> String {
     let now = Timestamp::now();
     let cluster = scene::cluster(now);
     let (pool, follow) = Pool::follow(&cluster.client());
@@ -48,22 +47,24 @@ async fn no_checker_finds_anything_on_any_page() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     assert!(sampler::take(&app, now).await.unwrap());
-
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
     let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move { axum::serve(listener, service).await });
+    origin
+}
 
-    let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join("browser");
-    // It tells each finding as it goes, also when the test is stopped.
-    let checked = Command::new("node")
-        .arg(checkers::programs().join("check.mjs"))
-        .arg("--modules")
-        .arg(checkers::modules())
-        .arg("--out")
-        .arg(&pictures)
-        .args(pages().iter().map(|page| format!("{origin}{page}")))
-        .status()
-        .unwrap();
-    assert!(checked.success(), "findings above; pictures: {}", pictures.display());
+#[tokio::test(flavor = "multi_thread")]
+async fn no_checker_finds_anything_on_any_page() {
+    let origin = open().await;
+    let pages: Vec<String> = pages().iter().map(|page| format!("{origin}{page}")).collect();
+    checkers::check("browser", None, &pages).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_visitor_without_a_login_finds_whether_the_treaty_is_kept() {
+    let origin = open().await;
+    for script in ["on", "off"] {
+        checkers::journey("visitor", &origin, &[], &["--script", script], || ()).await;
+    }
 }

@@ -12,7 +12,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use jiff::Timestamp;
 use tower::ServiceExt;
 
-const PAGES: [&str; 11] = [
+const PAGES: [&str; 12] = [
     "/",
     "/use/history",
     "/use/promises",
@@ -20,13 +20,14 @@ const PAGES: [&str; 11] = [
     "/use/energy",
     "/use/incidents",
     "/treaty",
+    "/treaty/calendar",
     "/treaty/history",
     "/accessibility",
     "/privacy",
     "/api",
 ];
 
-async fn server() -> Router {
+pub async fn server() -> Router {
     let now = Timestamp::now();
     let cluster = scene::cluster(now);
     let (pool, follow) = Pool::follow(&cluster.client());
@@ -45,7 +46,7 @@ async fn ask(server: &Router, request: Request<Body>) -> (StatusCode, HeaderMap,
     (parts.status, parts.headers, to_bytes(body, 10_000_000).await.unwrap().to_vec())
 }
 
-async fn get(server: &Router, path: &str, headers: &[(&str, &str)]) -> (StatusCode, HeaderMap, String) {
+pub async fn get(server: &Router, path: &str, headers: &[(&str, &str)]) -> (StatusCode, HeaderMap, String) {
     let mut request = Request::get(path).header("host", "localhost");
     for (name, value) in headers {
         request = request.header(*name, *value);

@@ -6,6 +6,7 @@
 mod support;
 
 mod browser;
+mod calendar;
 mod common;
 mod history;
 mod languages;

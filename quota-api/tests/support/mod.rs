@@ -7,6 +7,7 @@ pub mod browser;
 pub mod checkers;
 pub mod cluster;
 pub mod database;
+pub mod installed;
 pub mod objects;
 pub mod people;
 pub mod provider;

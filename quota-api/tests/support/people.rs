@@ -15,7 +15,7 @@ use serde_json::json;
 pub fn person(subject: &str, groups: &[&str]) -> Principal {
     Principal {
         provider: "demo".to_owned(),
-        issuer: "https://id.example".to_owned(),
+        issuer: "https://demo.example".to_owned(),
         subject: subject.to_owned(),
         groups: groups.iter().map(|group| (*group).to_owned()).collect(),
         name: None,
@@ -48,23 +48,27 @@ pub async fn let_portal_act(admin: &Client) {
     setup::bind(admin, "test-portal", "test-portal", user).await.unwrap();
 }
 
-/// A login whose provider nobody asks.
+/// A login whose providers nobody asks: that of institutions, and one of guests.
 pub fn login(origin: &str) -> Login {
-    let config = ProviderConfig {
-        name: "demo".to_owned(),
-        title: "Demo".to_owned(),
-        issuer: "https://id.example".to_owned(),
+    let public = PublicUrl::parse(origin).unwrap();
+    let provider = |name, kind| Provider::new(config(name, kind), &public).unwrap();
+    let providers = vec![provider("demo", Kind::Federation), provider("guests", Kind::Guest)];
+    Login::new(providers, public, super::site::LIFETIMES)
+}
+
+fn config(name: &str, kind: Kind) -> ProviderConfig {
+    ProviderConfig {
+        name: name.to_owned(),
+        title: format!("The provider {name}"),
+        issuer: format!("https://{name}.example"),
         client_id: "concord".to_owned(),
         client_secret: "unused".to_owned(),
         scopes: Vec::new(),
         groups_claim: "groups".to_owned(),
         ca_pem: None,
-        kind: Kind::Federation,
+        kind,
         vouched: Vec::new(),
-    };
-    let public = PublicUrl::parse(origin).unwrap();
-    let provider = Provider::new(config, &public).unwrap();
-    Login::new(vec![provider], public, super::site::LIFETIMES)
+    }
 }
 
 /// The cookie of a session that a login would have opened.

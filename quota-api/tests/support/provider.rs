@@ -1,17 +1,17 @@
 //! Real OpenID providers, each a program of its own: the Go one that the local pool has too, and the Node one of another
 //! project. Nothing of the protocol is imitated here.
 
-use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, OnceLock};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+use concord_pool::Progress;
 use concord_pool::openid_provider::{self, OpenIdProvider as Settings, SECRET};
-use concord_pool::{Progress, go_module::cache_directory};
 use concord_quota_api::auth::providers_file::{Kind, ProviderConfig};
-use ring::digest::{Context, SHA256};
+
+use super::installed;
 
 /// Whom both providers know: user name and password. The user name is also the subject.
 pub const USER: (&str, &str) = ("applicant-academic", "demo-applicant-academic");
@@ -122,34 +122,8 @@ fn program() -> &'static Path {
     PROGRAM.get_or_init(|| openid_provider::program(&Progress::default()).unwrap())
 }
 
-/// The provider's program beside the packages that it needs: installed once, outside the tree, by what the lock file says.
+/// The provider's program beside the packages that it needs.
 fn node_modules() -> PathBuf {
-    static ONE: Mutex<()> = Mutex::new(());
-    let _one = ONE.lock().unwrap();
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/providers/node");
-    let files = ["package.json", "package-lock.json", "server.mjs"];
-    let mut digest = Context::new(&SHA256);
-    for file in files {
-        digest.update(&fs::read(source.join(file)).unwrap());
-    }
-    let key: String = digest.finish().as_ref().iter().take(8).map(|b| format!("{b:02x}")).collect();
-    let folder = cache_directory().unwrap().join("node-openid-provider").join(key);
-    if !folder.is_dir() {
-        // A name of its own until it is whole: two test runs may install at once.
-        let unfinished = folder.with_extension(std::process::id().to_string());
-        fs::create_dir_all(&unfinished).unwrap();
-        for file in files {
-            fs::copy(source.join(file), unfinished.join(file)).unwrap();
-        }
-        let installed = Command::new("npm")
-            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-            .current_dir(&unfinished)
-            .output()
-            .expect("this test needs npm; install: sudo apt-get install nodejs npm");
-        assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
-        if fs::rename(&unfinished, &folder).is_err() {
-            fs::remove_dir_all(&unfinished).unwrap();
-        }
-    }
-    folder
+    installed::npm("node-openid-provider", &source, &["server.mjs"])
 }

@@ -22,6 +22,9 @@ use super::objects::{Answered, claim};
 pub fn treaty() -> Treaty {
     let mut treaty: Treaty =
         serde_yaml::from_str(include_str!("../../../policies/ten-institutes.yaml")).unwrap();
+    let service = json!([{"name": "service", "purpose": "maintenance", "start": "2026-03-02T08:00", "lengthMinutes": 240,
+        "repeats": "monthly", "announceHours": 48}]);
+    treaty.spec.windows = serde_json::from_value(service).unwrap();
     treaty.metadata.generation = Some(4);
     treaty.metadata.uid = Some("5b0e4c7e-6a51-4c53-9f0a-000000000001".to_owned());
     treaty.metadata.resource_version = Some("10".to_owned());

@@ -23,7 +23,7 @@ impl Treaty {
 
     /// First instant of a day of the treaty's time zone, which is the first whose [`Treaty::day`] is that day; `None` at
     /// the end of the calendar.
-    fn day_begins(&self, day: Date) -> Option<TimestampMillis> {
+    pub(crate) fn day_begins(&self, day: Date) -> Option<TimestampMillis> {
         let zone = calendar::time_zone(self.time_zone()).unwrap_or(jiff::tz::TimeZone::UTC);
         let midnight = zone.to_timestamp(day.to_datetime(Time::midnight())).ok()?;
         Some(TimestampMillis(midnight.as_millisecond()))

@@ -41,7 +41,7 @@ fn project_of(app: &Shared, caller: &Caller, project: &str) -> Result<Arc<Projec
 
 /// Jobs of a project
 #[utoipa::path(
-    get, path = "/api/v1/projects/{project}/jobs", tag = "jobs",
+    get, path = "/api/v1/projects/{project}/jobs", tag = "jobs", security(("key" = []), ("session" = [])),
     params(("project" = String, Path, description = "Project"), list::Query),
     responses(
         (status = 200, description = "A page of jobs, the newest first", body = Page),
@@ -58,6 +58,9 @@ pub async fn list(
     query: Result<Query<list::Query>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(query) = query.map_err(|rejection| Error::BadRequest(rejection.body_text()))?;
+    if !(1..=list::PAGES_MOST).contains(&query.page) {
+        return Err(Error::BadRequest(format!("page is from 1 to {}", list::PAGES_MOST)).into());
+    }
     project_of(&app, &caller, &project)?;
     let claims = app.pool.claims.state_filter(|claim| claim.metadata.namespace.as_deref() == Some(&project));
     Ok(([NEVER], Json(list::page(&claims, &query))).into_response())
@@ -89,10 +92,10 @@ pub struct Trial {
 ///
 /// A request with the same `Idempotency-Key` makes one job, however often it is sent.
 #[utoipa::path(
-    post, path = "/api/v1/projects/{project}/jobs", tag = "jobs",
+    post, path = "/api/v1/projects/{project}/jobs", tag = "jobs", security(("key" = []), ("session" = [])),
     params(
         ("project" = String, Path, description = "Project"), SubmitQuery,
-        ("Idempotency-Key" = Option<String>, Header, description = "Any text of at most 200 characters"),
+        ("Idempotency-Key" = Option<String>, Header, max_length = 200, description = "Any text of at most 200 characters"),
     ),
     request_body = JobRequest,
     responses(
@@ -172,7 +175,7 @@ fn token(headers: &HeaderMap, caller: &Caller) -> Result<String, Error> {
 
 /// One job
 #[utoipa::path(
-    get, path = "/api/v1/projects/{project}/jobs/{name}", tag = "jobs",
+    get, path = "/api/v1/projects/{project}/jobs/{name}", tag = "jobs", security(("key" = []), ("session" = [])),
     params(("project" = String, Path, description = "Project"), ("name" = String, Path, description = "Name")),
     responses(
         (status = 200, description = "The job", body = JobView),
@@ -195,7 +198,7 @@ pub async fn one(
 ///
 /// Its pods are ended and it is deleted. What it used stays on the account.
 #[utoipa::path(
-    delete, path = "/api/v1/projects/{project}/jobs/{name}", tag = "jobs",
+    delete, path = "/api/v1/projects/{project}/jobs/{name}", tag = "jobs", security(("key" = []), ("session" = [])),
     params(("project" = String, Path, description = "Project"), ("name" = String, Path, description = "Name")),
     responses(
         (status = 204, description = "It is being deleted"),
@@ -237,7 +240,7 @@ const fn lines() -> i64 {
 
 /// The last lines that a pod of a job wrote
 #[utoipa::path(
-    get, path = "/api/v1/projects/{project}/jobs/{name}/logs", tag = "jobs",
+    get, path = "/api/v1/projects/{project}/jobs/{name}/logs", tag = "jobs", security(("key" = []), ("session" = [])),
     params(("project" = String, Path, description = "Project"), ("name" = String, Path, description = "Name"), LogQuery),
     responses(
         (status = 200, description = "At most 4 MiB", body = String, content_type = "text/plain"),
@@ -289,7 +292,7 @@ impl Render for AsJson {
 /// Server-sent events: `state` with the job as JSON, at once and at every change; `interrupted` while the cluster does not
 /// answer; `end` when nothing will change any more; `gone` when the job was deleted.
 #[utoipa::path(
-    get, path = "/api/v1/projects/{project}/jobs/{name}/events", tag = "jobs",
+    get, path = "/api/v1/projects/{project}/jobs/{name}/events", tag = "jobs", security(("key" = []), ("session" = [])),
     params(("project" = String, Path, description = "Project"), ("name" = String, Path, description = "Name")),
     responses(
         (status = 200, description = "A stream", body = String, content_type = "text/event-stream"),

@@ -7,7 +7,6 @@ use axum::response::sse::{KeepAlive, Sse};
 use axum::response::{IntoResponse, Redirect, Response};
 use concord_api::GpuClaim;
 use jiff::Timestamp;
-use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 use serde::Deserialize;
 use serde_json::Value;
@@ -46,15 +45,17 @@ pub async fn page_of(
     name: &str,
 ) -> Result<(JobView, Option<Seen>), Error> {
     let now = Timestamp::now();
-    match as_person(app, person, project)?.see(name).await {
-        Ok(seen) => Ok((JobView::of(project, &seen, now), Some(seen))),
+    let (mut view, workload_uid, seen) = match as_person(app, person, project)?.see(name).await {
+        Ok(seen) => (JobView::of(project, &seen, now), seen.work.uid().map(str::to_owned), Some(seen)),
         Err(CallError::Unreachable) => {
             let key = ObjectRef::<GpuClaim>::new(name).within(project);
             let claim = app.pool.claims.get(&key).ok_or(Error::ClusterUnavailable)?;
-            Ok((JobView::of_claim_alone(&claim, now), None))
+            (JobView::of_claim_alone(&claim, now), Some(claim.spec.workload.uid.clone()), None)
         }
-        Err(error) => Err(error.into()),
-    }
+        Err(error) => return Err(error.into()),
+    };
+    app.add_energy(&mut view, workload_uid.as_deref()).await?;
+    Ok((view, seen))
 }
 
 /// A job's page.
@@ -120,7 +121,7 @@ pub async fn ask_cancel(
 ) -> Result<Response, Error> {
     let seen = as_person(&app, &person, &project)?.see(&name).await?;
     let view = JobView::of(&project, &seen, Timestamp::now());
-    let uid = uid(&seen.work).unwrap_or_default();
+    let uid = seen.work.uid().unwrap_or_default().to_owned();
     Ok(super::page(render(&CancelPage { frame, view: &view, uid })?).into_response())
 }
 
@@ -140,7 +141,7 @@ pub async fn cancel(
 ) -> Result<Response, Error> {
     let as_person = as_person(&app, &person, &project)?;
     match as_person.work(&name).await {
-        Ok(work) if uid(&work).as_ref() == Some(&meant.uid) => as_person.delete(&work).await?,
+        Ok(work) if work.uid() == Some(meant.uid.as_str()) => as_person.delete(&work).await?,
         Ok(_) => {
             return Err(Error::ClusterRefused("another job has this name now; look at it first".to_owned()));
         }
@@ -149,13 +150,6 @@ pub async fn cancel(
         Err(error) => return Err(error.into()),
     }
     Ok(Redirect::to(&format!("/jobs?project={project}")).into_response())
-}
-
-fn uid(work: &Work) -> Option<String> {
-    match work {
-        Work::Job(job) => job.uid(),
-        Work::Service(deployment) => deployment.uid(),
-    }
 }
 
 /// The last lines of a pod of the job.

@@ -1,0 +1,153 @@
+//! Keys, entries and stores of these tests.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use concord_ledger::entry::{Entry, Event, Usage};
+use concord_ledger::key::{LogSigner, LogVerifier};
+use concord_ledger::log::{Log, LogError};
+use concord_ledger::tiles::Store;
+use futures::StreamExt;
+use futures::stream::BoxStream;
+use jiff::{SignedDuration, Timestamp};
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+};
+
+pub const ORIGIN: &str = "pool.example.org/record";
+
+/// The keys of one log.
+pub struct Keys {
+    private: String,
+    /// As it is given to strangers.
+    pub public: String,
+    pub verifier: LogVerifier,
+}
+
+impl Keys {
+    pub fn new(origin: &str) -> Self {
+        let (private, public) = LogSigner::generate(origin);
+        let verifier = LogVerifier::of_text(&public).ok().unwrap();
+        Self { private, public, verifier }
+    }
+
+    pub fn signer(&self) -> LogSigner {
+        LogSigner::of_text(&self.private).ok().unwrap()
+    }
+
+    pub async fn open(&self, store: &Store) -> std::result::Result<Log, LogError> {
+        Log::open(store.clone(), self.signer(), &self.verifier).await
+    }
+}
+
+/// The `number`th run of a claim of its own.
+pub fn entry(number: u64) -> Entry {
+    let from: Timestamp = "2026-11-28T20:00:00Z".parse().unwrap();
+    let seconds = 1 + number % 100;
+    let gpus = 1 + u32::try_from(number % 8).unwrap();
+    let until = from + SignedDuration::from_secs(i64::try_from(seconds).unwrap());
+    let usage = Usage {
+        claim: format!("claim-{number}"),
+        project: "lab".to_owned(),
+        party: if number.is_multiple_of(3) { "north" } else { "south" }.to_owned(),
+        clause: "guarantee/north".to_owned(),
+        borrowed: number % 5 == 1,
+        gpus,
+        from,
+        until,
+        gpu_milliseconds: u64::from(gpus) * seconds * 1_000,
+    };
+    Entry::new(format!("usage/claim-{number}/1"), until, Event::Usage(usage))
+}
+
+pub fn entries(numbers: std::ops::Range<u64>) -> Vec<Entry> {
+    numbers.map(entry).collect()
+}
+
+/// What happens at the write at which a store breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Break {
+    /// It is not done.
+    Before,
+    /// It is done, and nobody learns it.
+    After,
+}
+
+/// A store whose writes all fail from the `at`th on, as if its user had been killed there.
+#[derive(Debug)]
+pub struct Breaking {
+    pub inner: Store,
+    pub how: Break,
+    pub left: AtomicUsize,
+}
+
+impl Breaking {
+    pub fn at(inner: &Store, at: usize, how: Break) -> Store {
+        Arc::new(Self { inner: inner.clone(), how, left: AtomicUsize::new(at) })
+    }
+
+    /// Whether this write is done and whether it is told.
+    fn next(&self) -> (bool, bool) {
+        let left = self.left.load(Ordering::SeqCst);
+        if left == usize::MAX {
+            return (false, false);
+        }
+        let next = if left == 0 { usize::MAX } else { left - 1 };
+        self.left.store(next, Ordering::SeqCst);
+        (left > 0 || self.how == Break::After, left > 0)
+    }
+}
+
+fn broken() -> object_store::Error {
+    object_store::Error::Generic { store: "Breaking", source: "broken".into() }
+}
+
+impl fmt::Display for Breaking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Breaking")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Breaking {
+    async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        let (is_done, is_told) = self.next();
+        let done = if is_done { Some(self.inner.put_opts(path, payload, options).await) } else { None };
+        done.filter(|_| is_told).unwrap_or_else(|| Err(broken()))
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        path: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(path, options).await
+    }
+
+    async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        self.inner.get_opts(path, options).await
+    }
+
+    fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        match self.next() {
+            (_, true) => self.inner.delete_stream(paths),
+            _ => futures::stream::once(async { Err(broken()) }).boxed(),
+        }
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}

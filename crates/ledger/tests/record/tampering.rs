@@ -1,0 +1,159 @@
+//! What somebody with the store in their hands may try, and what a stranger with the public key finds.
+
+use std::sync::Arc;
+
+use concord_ledger::bundle::{pack, unpack};
+use concord_ledger::files;
+use concord_ledger::head::{Signed, open};
+use concord_ledger::tiles::{self, Store};
+use concord_ledger::verify::{Finding, Report, VerifyError, verify};
+use object_store::ObjectStoreExt;
+use object_store::memory::InMemory;
+
+use crate::support::{Keys, ORIGIN, entries};
+
+struct Scene {
+    store: Store,
+    keys: Keys,
+    /// As a reader kept it.
+    remembered: Signed,
+}
+
+impl Scene {
+    /// 700 entries, and a reader who was there at 300.
+    async fn new() -> Self {
+        let (store, keys): (Store, Keys) = (Arc::new(InMemory::new()), Keys::new(ORIGIN));
+        let mut log = keys.open(&store).await.unwrap();
+        log.append(&entries(0..300)).await.unwrap();
+        let remembered = log.newest().clone();
+        log.append(&entries(300..700)).await.unwrap();
+        Self { store, keys, remembered }
+    }
+
+    async fn verify(&self) -> Result<Report, VerifyError> {
+        verify(&self.store, &self.keys.verifier, Some(&self.remembered)).await
+    }
+
+    async fn change(&self, path: object_store::path::Path, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut bytes = tiles::read(&self.store, &path).await.unwrap().to_vec();
+        change(&mut bytes);
+        self.store.put(&path, bytes.into()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_honest_record_adds_up() {
+    let scene = Scene::new().await;
+    let report = scene.verify().await.unwrap();
+    assert_eq!((report.size, report.findings.as_slice()), (700, [].as_slice()));
+    let sum = |wanted: &str, is_borrowed: bool| -> u64 {
+        entries(0..700)
+            .into_iter()
+            .map(|entry| match entry.event {
+                concord_ledger::entry::Event::Usage(usage) => usage,
+            })
+            .filter(|usage| usage.party == wanted && usage.borrowed == is_borrowed)
+            .map(|usage| usage.gpu_milliseconds)
+            .sum()
+    };
+    for (party, used) in &report.parties {
+        assert_eq!(used.guaranteed_gpu_milliseconds, sum(party, false), "{party}");
+        assert_eq!(used.borrowed_gpu_milliseconds, sum(party, true), "{party}");
+    }
+    assert_eq!(report.parties.values().map(|used| used.runs).sum::<u64>(), 700);
+}
+
+#[tokio::test]
+async fn a_changed_entry_is_found() {
+    let scene = Scene::new().await;
+    scene
+        .change(files::bundle(1, 256), |bytes| {
+            let at = bytes.windows(7).position(|part| part == b"\"gpus\":").unwrap() + 7;
+            bytes[at] ^= 1;
+        })
+        .await;
+    let report = scene.verify().await.unwrap();
+    assert!(report.findings.contains(&Finding::Root), "{:?}", report.findings);
+    assert!(report.findings.contains(&Finding::Fork { size: 300 }));
+    assert!(report.findings.iter().any(|f| matches!(f, Finding::Sum { .. })), "{:?}", report.findings);
+}
+
+#[tokio::test]
+async fn swapped_and_repeated_entries_are_found() {
+    let scene = Scene::new().await;
+    scene
+        .change(files::bundle(0, 256), |bytes| {
+            let mut entries: Vec<Vec<u8>> = unpack(bytes).unwrap().into_iter().map(<[u8]>::to_vec).collect();
+            entries.swap(3, 4);
+            entries[7] = entries[8].clone();
+            *bytes = pack(entries.iter().map(Vec::as_slice)).unwrap();
+        })
+        .await;
+    let report = scene.verify().await.unwrap();
+    assert!(report.findings.contains(&Finding::Root), "{:?}", report.findings);
+    assert!(
+        report.findings.iter().any(|f| matches!(f, Finding::Twice { index: 8, .. })),
+        "{:?}",
+        report.findings
+    );
+}
+
+#[tokio::test]
+async fn a_changed_tile_is_found() {
+    let scene = Scene::new().await;
+    scene.change(files::tile(0, 1, 256), |bytes| bytes.swap(0, 40)).await;
+    let report = scene.verify().await.unwrap();
+    assert_eq!(report.findings, [Finding::Tile { path: "tile/0/001".to_owned() }]);
+}
+
+#[tokio::test]
+async fn a_missing_and_a_short_file_are_told_by_name() {
+    let scene = Scene::new().await;
+    scene.change(files::bundle(2, 188), |bytes| bytes.truncate(100)).await;
+    let told = scene.verify().await.unwrap_err().to_string();
+    assert!(told.contains("tile/entries/002.p/188"), "{told}");
+    scene.store.delete(&files::bundle(2, 188)).await.unwrap();
+    let told = scene.verify().await.unwrap_err().to_string();
+    assert!(told.contains("tile/entries/002.p/188 cannot be read"), "{told}");
+}
+
+#[tokio::test]
+async fn an_old_copy_and_a_dropped_end_are_found() {
+    let scene = Scene::new().await;
+    let old = scene.remembered.clone();
+    scene.store.put(&files::checkpoint(), old.note.into()).await.unwrap();
+    let newest = {
+        let log = scene.keys.open(&scene.store).await.unwrap();
+        log.newest().clone()
+    };
+    scene.store.put(&files::checkpoint(), scene.remembered.note.clone().into()).await.unwrap();
+    let report = verify(&scene.store, &scene.keys.verifier, Some(&newest)).await.unwrap();
+    assert_eq!(report.findings, [Finding::Shorter { size: 300, remembered: 700 }]);
+}
+
+#[tokio::test]
+async fn a_log_that_tells_others_something_else_is_found() {
+    let scene = Scene::new().await;
+    // The same key signs another history.
+    let other: Store = Arc::new(InMemory::new());
+    let mut log = scene.keys.open(&other).await.unwrap();
+    log.append(&entries(1..800)).await.unwrap();
+    let report = verify(&other, &scene.keys.verifier, Some(&scene.remembered)).await.unwrap();
+    assert_eq!(report.findings, [Finding::Fork { size: 300 }]);
+}
+
+#[tokio::test]
+async fn another_logs_checkpoint_is_not_believed() {
+    let scene = Scene::new().await;
+    for other in [Keys::new(ORIGIN), Keys::new("other.example.org/record")] {
+        let told = verify(&scene.store, &other.verifier, None).await.unwrap_err();
+        assert!(matches!(told, VerifyError::Checkpoint(_)), "{told}");
+    }
+    // A byte of the root or of the size in a signed checkpoint.
+    let note = tiles::read(&scene.store, &files::checkpoint()).await.unwrap();
+    for at in [ORIGIN.len() + 1, ORIGIN.len() + 8, note.len() - 10] {
+        let mut bytes = note.to_vec();
+        bytes[at] ^= 1;
+        assert!(open(&scene.keys.verifier, &bytes).is_err(), "byte {at}");
+    }
+}
