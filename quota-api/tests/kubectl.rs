@@ -115,10 +115,8 @@ impl World {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             let (text, ok) = self.kubectl_once(&["--token", token], arguments);
-            if ok
-                || !text.contains("must be logged in") && !text.contains("Unauthorized")
-                || Instant::now() > deadline
-            {
+            let unknown = ["must be logged in", "Unauthorized", "provide credentials"];
+            if ok || !unknown.iter().any(|told| text.contains(told)) || Instant::now() > deadline {
                 return (text, ok);
             }
             tokio::time::sleep(Duration::from_millis(500)).await;

@@ -19,6 +19,11 @@ impl Scene {
         checkers::journey(story, origin, &sessions, &["--project", project, "--script", script], end_pods)
             .await;
     }
+
+    async fn check(&self, who: &str, cookie: Option<&str>, pages: &[String]) {
+        let addresses: Vec<String> = pages.iter().map(|page| format!("{}{page}", self.real.origin)).collect();
+        checkers::check(&format!("pages-of-{who}"), cookie, &addresses).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,7 +51,9 @@ async fn a_project_goes_its_whole_way_in_a_browser_and_every_page_of_it_is_sound
     let draft = scene.begin().await;
     let name = scene.submit("delta", "1000").await;
     scene.until(&scene.rita, &format!("/reviews/{name}"), "Flood forecasts").await;
-    let own = [draft, format!("/apply/{name}")].into_iter();
+    let of_pods = ["get", "pods", "-n", "river", "-o", "jsonpath={.items[0].metadata.name}"];
+    let logs = format!("/projects/river/jobs/first-run/logs/{}", scene.real.kubectl(&of_pods, None));
+    let own = [draft, format!("/apply/{name}"), logs].into_iter();
     let fixed = [
         "/apply",
         "/awards",
@@ -61,11 +68,14 @@ async fn a_project_goes_its_whole_way_in_a_browser_and_every_page_of_it_is_sound
     ];
     let own: Vec<String> = own.chain(fixed.map(str::to_owned)).collect();
     let reviews = vec!["/reviews".to_owned(), format!("/reviews/{name}"), "/guests".to_owned()];
-    for (who, person, pages) in [("applicant", ann(), own), ("reviewer", reviewer("rita"), reviews)] {
+    let guest = Principal { provider: "guests".to_owned(), ..person("gwen", &[]) };
+    let of_guests = ["/me", "/guest"].map(str::to_owned).to_vec();
+    for (who, person, pages) in
+        [("applicant", ann(), own), ("reviewer", reviewer("rita"), reviews), ("guest", guest, of_guests)]
+    {
         let cookie = people::session(&scene.real.app, &person).await;
-        let addresses: Vec<String> =
-            pages.iter().map(|page| format!("{}{page}", scene.real.origin)).collect();
-        checkers::check(&format!("pages-of-{who}"), Some(&cookie), &addresses).await;
+        scene.check(who, Some(&cookie), &pages).await;
     }
+    scene.check("nobody", None, &["/login".to_owned(), "/logged-out".to_owned()]).await;
     scene.real.stop().await;
 }

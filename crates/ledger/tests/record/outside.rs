@@ -55,10 +55,13 @@ impl Published {
         self.folder.path().join(name)
     }
 
-    /// What tessera's fsck has against it; it says so, and ends with 0 all the same.
+    /// What tessera's fsck has against it; it says so, and ends with 0 all the same, or waits for ever for the worker that has
+    /// found it (v1.0.4). A sound record takes it a second.
     fn fsck(&self, key: &Path) -> Option<String> {
         let url = format!("file://{}/", self.path("record").display());
-        let done = Command::new(self.programs.join("fsck"))
+        let done = Command::new("timeout")
+            .arg("20")
+            .arg(self.programs.join("fsck"))
             .args(["--storage_url", &url, "--origin", ORIGIN, "--ui=false", "-v", "1", "--logtostderr"])
             .arg("--public_key")
             .arg(key)
