@@ -158,6 +158,7 @@ spec:
   members:
     - {name: north, guarantee: {gpus: 8}, suspended: {from: 2026-06-01, reason: unpaid}}
     - {name: south, guarantee: {gpus: 8}}
+  reclaim: {noticeSeconds: 60}
   budget: {period: quarter, gpuHours: {north: 100}, pullBack: [{date: '05-01', usedBelowPercent: '15', removeOfUnusedPercent: '30'}]}
   windows:
     - {name: service, purpose: maintenance, start: 2026-03-02T08:00, lengthMinutes: 240, repeats: monthly, until: 2026-05-31}
