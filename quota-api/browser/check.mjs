@@ -6,9 +6,9 @@
 // --modules is the folder with package.json and node_modules (default: beside this file); --cookie may be repeated and logs in.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { launch } from './launch.mjs';
 import { axeFindings, keyboard, layout } from './probes.mjs';
 
 const { values: options, positionals: addresses } = parseArgs({
@@ -24,9 +24,7 @@ if (!options.out || addresses.length === 0) {
   console.error('usage: node check.mjs --out FOLDER [--modules FOLDER] [--cookie name=value] URL...');
   process.exit(2);
 }
-const require = createRequire(join(resolve(options.modules), 'package.json'));
-const { chromium } = require('playwright-core');
-const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
+const { browser, axe, require } = await launch(options);
 const equalAccess = readFileSync(require.resolve('accessibility-checker-engine/ace.js'), 'utf8');
 const validator = join(resolve(options.modules), 'node_modules/vnu-jar/build/dist/vnu.jar');
 
@@ -44,13 +42,6 @@ const found = (where, what) => {
   findings.push({ where, what });
   console.log(`${where}: ${what}`);
 };
-
-const browser = await chromium.launch({
-  executablePath: options.chromium,
-  // Nothing but the pages is asked of the network.
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync'],
-});
 
 const slug = (address) => (new URL(address).pathname + new URL(address).search).replaceAll(/[^a-z0-9]+/gi, '-').replaceAll(/^-|-$/g, '') || 'front';
 const withLanguage = (address, language) => {

@@ -5,10 +5,10 @@
 //   node journey.mjs STORY --out FOLDER --origin URL [--session NAME=COOKIE]... [--project NAME] [--script off]
 //
 // STORY is a file of journeys/: project, appeal, guest or visitor. A cookie is name=value of an open session; each story says whose it needs.
-import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join, resolve } from 'node:path';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { launch } from './launch.mjs';
 import { axeFindings, layout } from './probes.mjs';
 
 const { values: options, positionals: [story] } = parseArgs({
@@ -23,9 +23,6 @@ const { values: options, positionals: [story] } = parseArgs({
     chromium: { type: 'string', default: '/usr/bin/chromium' },
   },
 });
-const require = createRequire(join(resolve(options.modules), 'package.json'));
-const { chromium } = require('playwright-core');
-const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8');
 const { default: tell } = await import(`./journeys/${story}.mjs`);
 mkdirSync(options.out, { recursive: true });
 
@@ -33,11 +30,7 @@ mkdirSync(options.out, { recursive: true });
 const PATIENCE_MILLISECONDS = 60_000;
 const PHONE = { width: 360, height: 800 };
 
-const browser = await chromium.launch({
-  executablePath: options.chromium,
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync'],
-});
+const { browser, axe } = await launch(options);
 
 const sessions = new Map(options.session.map((pair) => {
   const [name, ...cookie] = pair.split('=');

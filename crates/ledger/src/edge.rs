@@ -1,6 +1,6 @@
 //! The right edge of the tree: all that is needed to add entries and to know the root. Pure.
 
-use tlog_tiles::{Error, HASH_SIZE, Hash, HashReader, Tile, record_hash, tree_hash};
+use tlog_tiles::{Error, Hash, HashReader, Tile, record_hash, tree_hash};
 
 use crate::files::{TILE_HEIGHT, TILE_WIDTH};
 
@@ -19,7 +19,7 @@ impl Written {
     /// As the file has it.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
-        self.hashes.iter().flat_map(|hash| hash.0).collect()
+        bytes(&self.hashes)
     }
 
     /// Hashes in it.
@@ -27,6 +27,17 @@ impl Written {
     pub fn width(&self) -> u32 {
         u32::try_from(self.hashes.len()).unwrap_or(u32::MAX)
     }
+}
+
+fn bytes(hashes: &[Hash]) -> Vec<u8> {
+    hashes.iter().flat_map(|hash| hash.0).collect()
+}
+
+/// The hash of that index from the tile that it is in, as [`Tile::from_index`] says, with all hashes that this tile has.
+pub(crate) fn hash_in(wanted: &Tile, hashes: &[Hash], index: u64) -> Result<Hash, Error> {
+    let width = u32::try_from(hashes.len()).map_err(|_| Error::InvalidTile)?;
+    let tile = Tile::new(TILE_HEIGHT, wanted.level(), wanted.level_index(), width, false);
+    tile.hash_at_index(&bytes(hashes), index)
 }
 
 /// The last tile of each level, as far as it is not full, and the last entries.
@@ -132,11 +143,7 @@ impl HashReader for Edge {
             if wanted.level_index() != self.last_tile(level) || hashes.is_empty() {
                 return Err(Error::InvalidTile);
             }
-            let width = u32::try_from(hashes.len()).map_err(|_| Error::InvalidTile)?;
-            let tile = Tile::new(TILE_HEIGHT, level, wanted.level_index(), width, false);
-            let mut bytes = Vec::with_capacity(hashes.len() * HASH_SIZE);
-            hashes.iter().for_each(|hash| bytes.extend_from_slice(&hash.0));
-            tile.hash_at_index(&bytes, *index)
+            hash_in(&wanted, hashes, *index)
         };
         indexes.iter().map(read).collect()
     }

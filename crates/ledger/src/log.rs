@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{ObjectStoreExt, PutMode, PutOptions, PutPayload};
-use tlog_tiles::{Hash, record_hash};
+use tlog_tiles::{EMPTY_HASH, Hash, record_hash};
 
 use crate::bundle::{CutOff, pack, unpack};
 use crate::edge::{Edge, Growth};
@@ -112,21 +112,19 @@ impl Log {
     /// When the store does not answer, or what is stored is not this log's.
     pub async fn open(store: Store, signer: LogSigner, verifier: &LogVerifier) -> Result<Self, LogError> {
         let commit = last_commit(&store).await?;
-        if commit == 0 {
-            let newest = sign(&signer, 0, Edge::default().root().map_err(|_| LogError::Tree { size: 0 })?);
-            let newest = newest.map_err(|source| LogError::Checkpoint { number: 1, source })?;
-            let edge = Edge::default();
-            let mut log = Self { store, signer, edge, commit, newest, ids: HashMap::new(), stale: false };
-            log.commit(Vec::new()).await?;
-            return Ok(log);
-        }
-        let head: Head = serde_json::from_slice(&tiles::read(&store, &files::head(commit)).await?)
-            .map_err(|source| LogError::Head { number: commit, source })?;
-        let newest = open(verifier, head.checkpoint.as_bytes())
-            .map_err(|source| LogError::Checkpoint { number: commit, source })?;
-        let edge = finished(&store, &head, &newest).await?;
+        let (edge, newest) = match commit {
+            0 => {
+                let newest = sign(&signer, 0, EMPTY_HASH);
+                (Edge::default(), newest.map_err(|source| LogError::Checkpoint { number: 1, source })?)
+            }
+            number => finished(&store, number, verifier).await?,
+        };
         let mut log = Self { store, signer, edge, commit, newest, ids: HashMap::new(), stale: false };
-        log.read_ids().await?;
+        match commit {
+            // A log has a checkpoint from its first moment on.
+            0 => log.commit(Vec::new()).await?,
+            _ => log.read_ids().await?,
+        }
         Ok(log)
     }
 
@@ -254,8 +252,12 @@ async fn last_commit(store: &Store) -> Result<u64, LogError> {
     Ok(there)
 }
 
-/// Does what a commit left undone; the edge of its tree.
-async fn finished(store: &Store, head: &Head, newest: &Signed) -> Result<Edge, LogError> {
+/// Does what a commit left undone; the edge of its tree, and its checkpoint.
+async fn finished(store: &Store, number: u64, verifier: &LogVerifier) -> Result<(Edge, Signed), LogError> {
+    let head: Head = serde_json::from_slice(&tiles::read(store, &files::head(number)).await?)
+        .map_err(|source| LogError::Head { number, source })?;
+    let newest = open(verifier, head.checkpoint.as_bytes())
+        .map_err(|source| LogError::Checkpoint { number, source })?;
     let content = Hash::parse_hash(&head.batch).map_err(|_| LogError::Tree { size: newest.size })?;
     let path = files::batch(&content);
     let batch = match tiles::read(store, &path).await {
@@ -267,7 +269,7 @@ async fn finished(store: &Store, head: &Head, newest: &Signed) -> Result<Edge, L
     let (edge, growth) = match batch {
         Some(batch) => {
             let mut edge = tiles::edge(store, head.size_before).await?;
-            let entries = unpack(&batch).map_err(|cut| LogError::Batch { number: head.number, cut })?;
+            let entries = unpack(&batch).map_err(|cut| LogError::Batch { number, cut })?;
             let growth = edge.add(entries.into_iter().map(<[u8]>::to_vec));
             (edge, growth)
         }
@@ -276,8 +278,8 @@ async fn finished(store: &Store, head: &Head, newest: &Signed) -> Result<Edge, L
     if edge.size() != newest.size || edge.root().ok() != Some(newest.root) {
         return Err(LogError::Tree { size: newest.size });
     }
-    publish(store, growth, newest, &content).await?;
-    Ok(edge)
+    publish(store, growth, &newest, &content).await?;
+    Ok((edge, newest))
 }
 
 async fn publish(store: &Store, growth: Growth, newest: &Signed, batch: &Hash) -> Result<(), LogError> {

@@ -10,7 +10,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use tlog_tiles::{Error as TreeError, HASH_SIZE, Hash, HashReader, Tile, prove_record, prove_tree};
 
 use crate::bundle::{CutOff, unpack};
-use crate::edge::Edge;
+use crate::edge::{Edge, hash_in};
 use crate::files::{self, TILE_HEIGHT, TILE_WIDTH};
 
 /// What a log stores.
@@ -153,8 +153,8 @@ pub async fn consistency(store: &Store, size: u64, older: u64) -> Result<Vec<Has
 
 /// Tiles that were read, and those that were missing. The library's proofs read hashes at once and without waiting, so that a
 /// proof is tried until it has all tiles.
+#[derive(Default)]
 struct Known {
-    size: u64,
     tiles: BTreeMap<(u8, u64), Vec<Hash>>,
     missing: RefCell<Vec<(u8, u64)>>,
 }
@@ -164,7 +164,7 @@ async fn prove(
     size: u64,
     proof: impl Fn(&Known) -> Result<Vec<Hash>, TreeError>,
 ) -> Result<Vec<Hash>, ReadError> {
-    let mut known = Known { size, tiles: BTreeMap::new(), missing: RefCell::default() };
+    let mut known = Known::default();
     loop {
         let tried = proof(&known);
         let missing = std::mem::take(&mut *known.missing.borrow_mut());
@@ -184,20 +184,11 @@ impl HashReader for Known {
         let mut found = Vec::with_capacity(indexes.len());
         for index in indexes {
             let wanted = Tile::from_index(TILE_HEIGHT, *index);
-            let (level, number) = (wanted.level(), wanted.level_index());
-            let Some(hashes) = self.tiles.get(&(level, number)) else {
-                missing.push((level, number));
-                continue;
-            };
-            let tile = Tile::new(
-                TILE_HEIGHT,
-                level,
-                number,
-                width(self.size >> (TILE_HEIGHT * level), number),
-                false,
-            );
-            let bytes: Vec<u8> = hashes.iter().flat_map(|hash| hash.0).collect();
-            found.push(tile.hash_at_index(&bytes, *index)?);
+            let place = (wanted.level(), wanted.level_index());
+            match self.tiles.get(&place) {
+                Some(hashes) => found.push(hash_in(&wanted, hashes, *index)?),
+                None => missing.push(place),
+            }
         }
         missing.dedup();
         if missing.is_empty() { Ok(found) } else { Err(TreeError::InvalidTile) }

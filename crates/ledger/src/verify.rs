@@ -133,16 +133,15 @@ pub async fn verify(
             report.count(index, entry, &mut ids);
         }
         let first = edge.size();
-        let mut before = edge.clone();
+        let within = first..=first + entries.len() as u64;
+        let older = remembered.filter(|old| within.contains(&old.size)).map(|old| (old, edge.clone()));
         for tile in edge.add(entries.iter().cloned()).tiles {
             // Partial tiles are only served for sizes that were signed: of those at least the newest.
             if u64::from(tile.width()) == files::TILE_WIDTH || edge.size() == newest.size {
                 report.compare(store, &tile).await?;
             }
         }
-        if let Some(old) = remembered
-            && (first..=edge.size()).contains(&old.size)
-        {
+        if let Some((old, mut before)) = older {
             let rest = usize::try_from(old.size - first).unwrap_or(usize::MAX);
             before.add(entries.into_iter().take(rest));
             if before.root().ok() != Some(old.root) {

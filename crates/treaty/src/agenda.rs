@@ -1,7 +1,5 @@
 //! The dates to come of a treaty: what its parties and its users may put into their calendars. Pure.
 
-use std::collections::BTreeMap;
-
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +7,7 @@ use crate::accounts::calendar::{Calendar, time_zone};
 use crate::accounts::window::Window;
 use crate::clauses::WindowPurpose;
 use crate::treaty::{Clause, Treaty};
-use crate::units::TimestampMillis;
+use crate::units::{MemberId, TimestampMillis};
 
 /// Most dates of one clause: a daily window must not fill the calendar of a year alone.
 const DATES_OF_ONE_MOST: usize = 400;
@@ -56,37 +54,32 @@ impl Treaty {
     /// time.
     #[must_use]
     pub fn agenda(&self, from: TimestampMillis, until: TimestampMillis) -> Vec<Dated> {
-        let mut dates: Vec<Dated> = self.days();
+        let mut dates = self.days();
         dates.extend(self.budget_dates(from, until));
         dates.extend(self.occurrences(from, until));
         dates.retain(|date| date.start < until && date.end.map_or(date.start >= from, |end| end > from));
         dates.sort_by(|a, b| (a.start, a.what, &a.of).cmp(&(b.start, b.what, &b.of)));
+        // Several contributions of one day are one date.
+        dates.dedup();
         dates
     }
 
     fn days(&self) -> Vec<Dated> {
-        let held = self.effective();
-        let begins = held.map(|held| (held.from, Happening::Begins, String::new(), Clause::Effective));
-        let ended = held.and_then(|held| held.until).and_then(|last| last.tomorrow().ok());
-        let ended = ended.map(|day| (day, Happening::Ends, String::new(), Clause::Effective));
-        let of_members = self.member_ids().flat_map(|id| {
-            let member = self.member(id);
-            // Several contributions of one day are one date.
-            let paid: BTreeMap<Date, ()> =
-                member.contributions.iter().filter_map(|c| Some((c.paid_on?, ()))).collect();
-            let counts = paid
-                .into_keys()
-                .map(move |day| (day, Happening::Contribution, member.name.clone(), Clause::Guarantee(id)));
-            let rests = member.suspended.iter().map(move |suspended| {
-                (suspended.from, Happening::Suspension, member.name.clone(), Clause::Suspension(id))
-            });
-            counts.chain(rests)
-        });
-        let days = begins.into_iter().chain(ended).chain(of_members);
-        days.filter_map(|(day, what, of, clause)| {
-            Some(Dated { start: self.day_begins(day)?, end: None, what, of, clause: self.clause_id(clause) })
-        })
-        .collect()
+        let dated = |(day, what, id): (Date, Happening, Option<MemberId>)| {
+            let clause = match (what, id) {
+                (Happening::Suspension, Some(id)) => Clause::Suspension(id),
+                (_, Some(id)) => Clause::Guarantee(id),
+                (_, None) => Clause::Effective,
+            };
+            Some(Dated {
+                start: self.day_begins(day)?,
+                end: None,
+                what,
+                of: id.map(|id| self.member(id).name.clone()).unwrap_or_default(),
+                clause: self.clause_id(clause),
+            })
+        };
+        self.days_of_change().filter_map(dated).collect()
     }
 
     fn budget_dates(&self, from: TimestampMillis, until: TimestampMillis) -> Vec<Dated> {

@@ -42,26 +42,11 @@ impl GoModule<'_> {
         let module = module.with_context(|| format!("no Go module in {}", self.directory.display()))?;
         let cache = cache_directory()?.join(self.cache);
         let key = self.cache_key(&module)?;
-        let finished = cache.join(&key);
-        let bin = finished.join("bin");
-        if finished.is_dir() {
-            return Ok(bin);
-        }
-
-        fs::create_dir_all(&cache).with_context(|| format!("cannot create {}", cache.display()))?;
-        let lock = File::create(cache.join(format!("{key}.lock")))?;
-        if lock.try_lock().is_err() {
-            progress.line(format!("another process is building {}; waiting for it", self.title));
-            lock.lock()?;
-        }
-        // The other process may have finished it meanwhile.
-        if !finished.is_dir() {
-            let unfinished = cache.join(format!("{key}.unfinished"));
-            self.build_all(&module, &unfinished.join("bin"), progress)?;
-            fs::rename(&unfinished, &finished)
-                .with_context(|| format!("cannot move the finished build to {}", finished.display()))?;
-        }
-        Ok(bin)
+        let wait = || progress.line(format!("another process is building {}; waiting for it", self.title));
+        let finished = built_once(&cache, &key, wait, |unfinished| {
+            self.build_all(&module, &unfinished.join("bin"), progress)
+        })?;
+        Ok(finished.join("bin"))
     }
 
     /// Where the sources of a module lie that this one requires; they are fetched if they are not there.
@@ -140,6 +125,37 @@ impl GoModule<'_> {
         digest.update(&version.stdout);
         Ok(digest.finish().as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
     }
+}
+
+/// The folder of that key in `cache`; `build` fills it if nobody has done so yet. It appears whole, by a rename, and of several
+/// processes that want it one builds it while `wait` is called in the others.
+///
+/// # Errors
+/// When it cannot be built or moved.
+pub fn built_once(
+    cache: &Path,
+    key: &str,
+    wait: impl FnOnce(),
+    build: impl FnOnce(&Path) -> Result<()>,
+) -> Result<PathBuf> {
+    let finished = cache.join(key);
+    if finished.is_dir() {
+        return Ok(finished);
+    }
+    fs::create_dir_all(cache).with_context(|| format!("cannot create {}", cache.display()))?;
+    let lock = File::create(cache.join(format!("{key}.lock")))?;
+    if lock.try_lock().is_err() {
+        wait();
+        lock.lock()?;
+    }
+    // The other process may have finished it meanwhile.
+    if !finished.is_dir() {
+        let unfinished = cache.join(format!("{key}.unfinished"));
+        build(&unfinished)?;
+        fs::rename(&unfinished, &finished)
+            .with_context(|| format!("cannot move the finished build to {}", finished.display()))?;
+    }
+    Ok(finished)
 }
 
 /// `$CONCORD_CACHE`, else `$XDG_CACHE_HOME/concord`, else `~/.cache/concord`.

@@ -33,6 +33,8 @@ impl Operator {
         for _ in 0..ROUNDS_MAX {
             let acts = self.next_acts(now);
             if acts.is_empty() {
+                // Also those that were refused and then deleted.
+                self.refused_applications.clear();
                 return;
             }
             let mut all_written = true;

@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use super::answer::{self, HALF_A_MINUTE};
 use super::show::{self, Time};
-use super::treaty::anchors;
+use super::treaty::{anchors, ruling};
 use crate::app::{App, Shared};
 use crate::calendar::{Entry, file};
 use crate::error::{Error, Problem, Refusals};
@@ -74,8 +74,7 @@ const fn key(what: Happening) -> &'static str {
 
 /// The dates of the coming year; `None` without a treaty.
 fn events(app: &App, now: Timestamp) -> Result<Option<Vec<Event>>, Error> {
-    // Before the first list nobody knows whether there is a treaty.
-    super::front::overview(app)?;
+    ruling(app)?;
     let Some((_, rules)) = app.pool.rules() else { return Ok(None) };
     let millis = concord_api::snapshot::millis;
     let dates = rules.agenda(millis(now), millis(now + AHEAD));
@@ -100,7 +99,7 @@ struct Shown {
 }
 
 async fn page(State(app): State<Shared>, headers: HeaderMap, frame: Frame) -> Result<Response, Error> {
-    let known = app.pool.treaty().map(|treaty| anchors(&treaty)).unwrap_or_default();
+    let known = ruling(&app)?.map(|treaty| anchors(&treaty)).unwrap_or_default();
     let shown = |event: Event| Shown {
         start: show::minute(event.start),
         end: event.end.map(show::minute),

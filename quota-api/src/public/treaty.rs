@@ -146,7 +146,7 @@ struct ReserveShown {
     tiers: Vec<(String, i64, i64, i64)>,
 }
 
-fn ruling(app: &App) -> Result<Option<std::sync::Arc<Treaty>>, Error> {
+pub(super) fn ruling(app: &App) -> Result<Option<std::sync::Arc<Treaty>>, Error> {
     // Before the first list nobody knows whether there is a treaty.
     super::front::overview(app)?;
     Ok(app.pool.treaty())

@@ -1,10 +1,10 @@
 //! What tests need of package registries, installed once for each set of lock files, outside the tree.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use concord_pool::go_module::cache_directory;
+use concord_pool::go_module::{built_once, cache_directory};
 use ring::digest::{Context, SHA256};
 
 /// The folder in which these files of `source` were installed; `install` fills it, where they have been copied already.
@@ -15,21 +15,21 @@ pub fn installed(name: &str, source: &Path, files: &[&str], install: impl FnOnce
     }
     let key: String = digest.finish().as_ref().iter().take(8).map(|b| format!("{b:02x}")).collect();
     let folders = cache_directory().unwrap().join(name);
-    fs::create_dir_all(&folders).unwrap();
     // Several tests, each a program of its own, may want it at once.
-    let lock = File::create(folders.join(format!("{key}.lock"))).unwrap();
-    lock.lock().unwrap();
-    let folder = folders.join(key);
-    let whole = folder.join("installed");
-    if !whole.exists() {
-        fs::create_dir_all(&folder).unwrap();
-        for file in files {
-            fs::copy(source.join(file), folder.join(file)).unwrap();
-        }
-        install(&folder);
-        fs::write(whole, "").unwrap();
-    }
-    folder
+    let built = built_once(
+        &folders,
+        &key,
+        || (),
+        |folder| {
+            fs::create_dir_all(folder)?;
+            for file in files {
+                fs::copy(source.join(file), folder.join(file))?;
+            }
+            install(folder);
+            Ok(())
+        },
+    );
+    built.unwrap()
 }
 
 /// What `npm ci` installs by the lock file of that folder.

@@ -6,17 +6,18 @@
 use jiff::civil::{Date, Time};
 
 use crate::accounts::calendar;
+use crate::agenda::Happening;
 use crate::clauses::Opening;
 use crate::snapshot::Opened;
 use crate::treaty::Treaty;
-use crate::units::TimestampMillis;
+use crate::units::{MemberId, TimestampMillis};
 
 impl Treaty {
     /// The first instant after `after` at which the numbers of [`super::Terms`] may differ from those before it, with
     /// these decisions to open reserves; `None`: they stay as they are for ever.
     #[must_use]
     pub fn next_change(&self, openings: &[Opened], after: TimestampMillis) -> Option<TimestampMillis> {
-        let days = self.days_of_change().filter_map(|day| self.day_begins(day));
+        let days = self.days_of_change().filter_map(|(day, ..)| self.day_begins(day));
         let of_reserves = openings.iter().flat_map(|opened| self.opens_and_closes(opened));
         days.chain(of_reserves).filter(|at| *at > after).min()
     }
@@ -29,13 +30,17 @@ impl Treaty {
         Some(TimestampMillis(midnight.as_millisecond()))
     }
 
-    fn days_of_change(&self) -> impl Iterator<Item = Date> {
+    /// What happens on which day, and to whom, if not to all.
+    pub(crate) fn days_of_change(&self) -> impl Iterator<Item = (Date, Happening, Option<MemberId>)> {
         let held = self.effective();
-        let begins = held.map(|e| e.from);
+        let begins = held.map(|e| (e.from, Happening::Begins, None));
         let ended = held.and_then(|e| e.until).and_then(|last| last.tomorrow().ok());
-        let of_members = self.members().iter().flat_map(|member| {
+        let ended = ended.map(|day| (day, Happening::Ends, None));
+        let of_members = self.member_ids().flat_map(|id| {
+            let member = self.member(id);
             let paid = member.contributions.iter().filter_map(|c| c.paid_on);
-            paid.chain(member.suspended.iter().map(|s| s.from))
+            let paid = paid.map(move |day| (day, Happening::Contribution, Some(id)));
+            paid.chain(member.suspended.iter().map(move |s| (s.from, Happening::Suspension, Some(id))))
         });
         begins.into_iter().chain(ended).chain(of_members)
     }
