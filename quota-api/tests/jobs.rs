@@ -6,6 +6,8 @@
 mod described;
 #[path = "jobs/keys.rs"]
 mod keys;
+#[path = "jobs/load.rs"]
+mod load;
 #[path = "jobs/matrix.rs"]
 mod matrix;
 mod support;

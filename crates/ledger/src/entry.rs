@@ -1,6 +1,20 @@
 //! What is recorded, and its one form as bytes: canonical JSON (RFC 8785), so that whoever makes the same entry makes the same
 //! hash.
 
+mod access;
+mod amendment;
+mod energy;
+mod incident;
+mod pool;
+mod usage;
+
+pub use access::{Decision, GrantedAccess, Outcome, RoleChange};
+pub use amendment::{AmendmentEvent, Step};
+pub use energy::{ClaimEnergy, Energy};
+pub use incident::Incident;
+pub use pool::{Capacity, TreatyInForce};
+pub use usage::{End, EndKind, Usage};
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +23,8 @@ use crate::bundle::ENTRY_BYTES_MAX;
 /// Version of this schema; a reader that finds another says so.
 pub const SCHEMA: &str = "concord.dev/record/v1";
 
-/// An entry. Nothing in it names a person: who acted is a role, texts stay outside, and names of claims are UIDs.
+/// An entry. Nothing in it names a person: who acted is a role, and a project is a commitment that its salt opens
+/// ([`crate::redact`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Entry {
@@ -30,30 +45,20 @@ pub struct Entry {
 pub enum Event {
     /// GPUs were used for a time.
     Usage(Usage),
-}
-
-/// One run of a claim, or a part of it on one basis.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Usage {
-    /// UID of the claim.
-    pub claim: String,
-    /// Project.
-    pub project: String,
-    /// Member or reserve that is charged.
-    pub party: String,
-    /// Clause by which it ran, such as `guarantee/north`.
-    pub clause: String,
-    /// Whether the GPUs were borrowed.
-    pub borrowed: bool,
-    /// GPUs at once.
-    pub gpus: u32,
-    /// Begin.
-    pub from: Timestamp,
-    /// End.
-    pub until: Timestamp,
-    /// GPUs times time, in milliseconds.
-    pub gpu_milliseconds: u64,
+    /// A text rules from now on.
+    Treaty(TreatyInForce),
+    /// The pool has so many GPUs from now on.
+    Capacity(Capacity),
+    /// A step of an amendment.
+    Amendment(AmendmentEvent),
+    /// An application was answered.
+    Decision(Decision),
+    /// Somebody may do more, or less, from now on.
+    Role(RoleChange),
+    /// Something went wrong, and what was done.
+    Incident(Incident),
+    /// A node's GPUs spent energy.
+    Energy(Energy),
 }
 
 /// Why an entry cannot be recorded or read.
@@ -113,14 +118,25 @@ mod tests {
         let at: Timestamp = "2026-11-28T20:00:00.25Z".parse().unwrap();
         let usage = Usage {
             claim: "8c1f".to_owned(),
+            run: 1,
             project: "north-lab".to_owned(),
             party: "north".to_owned(),
+            class: None,
             clause: "guarantee/north".to_owned(),
             borrowed: false,
             gpus: 8,
+            submitted_at: at,
+            due_since: None,
             from: at,
             until: at + jiff::SignedDuration::from_secs(1),
             gpu_milliseconds: 8_000,
+            lost_gpu_milliseconds: 0,
+            end: End {
+                kind: EndKind::Finished,
+                reason: "JobSucceeded".to_owned(),
+                clause: None,
+                party: None,
+            },
         };
         Entry::new("usage/8c1f/1".to_owned(), at, Event::Usage(usage))
     }
@@ -131,7 +147,7 @@ mod tests {
         let text = String::from_utf8(bytes.clone()).unwrap();
         assert_eq!(
             text,
-            r#"{"at":"2026-11-28T20:00:00.25Z","borrowed":false,"claim":"8c1f","clause":"guarantee/north","from":"2026-11-28T20:00:00.25Z","gpuMilliseconds":8000,"gpus":8,"id":"usage/8c1f/1","kind":"usage","party":"north","project":"north-lab","schema":"concord.dev/record/v1","until":"2026-11-28T20:00:01.25Z"}"#
+            r#"{"at":"2026-11-28T20:00:00.25Z","borrowed":false,"claim":"8c1f","clause":"guarantee/north","end":{"kind":"finished","reason":"JobSucceeded"},"from":"2026-11-28T20:00:00.25Z","gpuMilliseconds":8000,"gpus":8,"id":"usage/8c1f/1","kind":"usage","lostGpuMilliseconds":0,"party":"north","project":"north-lab","run":1,"schema":"concord.dev/record/v1","submittedAt":"2026-11-28T20:00:00.25Z","until":"2026-11-28T20:00:01.25Z"}"#
         );
         assert_eq!(Entry::read(&bytes).unwrap(), entry());
         let other = text.replace("\"gpus\":8", "\"gpus\": 8");

@@ -6,6 +6,8 @@
 use object_store::path::Path;
 use tlog_tiles::{Hash, Tile};
 
+use crate::redact::hexadecimal;
+
 /// Height of tiles: 256 hashes in one, as tlog-tiles fixes it.
 pub const TILE_HEIGHT: u8 = 8;
 /// Hashes of a full tile, and entries of a full bundle.
@@ -38,8 +40,19 @@ pub fn head(number: u64) -> Path {
 /// Entries of a commit whose tiles may not be written yet, named by their content.
 #[must_use]
 pub fn batch(content: &Hash) -> Path {
-    let hexadecimal: String = content.0.iter().map(|byte| format!("{byte:02x}")).collect();
-    Path::from(format!("batch/{hexadecimal}"))
+    Path::from(format!("batch/{}", hexadecimal(content)))
+}
+
+/// A text that entries name by its SHA-256.
+#[must_use]
+pub fn text(sha256: &str) -> Path {
+    Path::from(format!("text/{sha256}"))
+}
+
+/// What opens a commitment.
+#[must_use]
+pub fn opening(commitment: &str) -> Path {
+    Path::from(format!("opening/{commitment}"))
 }
 
 /// `tile/8/L/…` under another name.

@@ -179,7 +179,7 @@ impl Report {
         if !ids.insert(entry.id.clone()) {
             self.find(Finding::Twice { index, id: entry.id.clone() });
         }
-        let Event::Usage(usage) = entry.event;
+        let Event::Usage(usage) = entry.event else { return };
         let milliseconds = usage.until.duration_since(usage.from).as_millis();
         let said = usage.gpu_milliseconds;
         if milliseconds < 0 || milliseconds * i128::from(usage.gpus) != i128::from(said) {

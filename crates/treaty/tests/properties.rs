@@ -125,6 +125,19 @@ proptest! {
         }
     }
 
+    /// A program decides once and then looks again, and in between the treaty may change or pods may end: each of its
+    /// plans is lawful, too.
+    #[test]
+    fn plans_are_lawful_also_without_rest((document, node_count) in any_document(), events in any_events()) {
+        let mut pool = Pool::new(document, node_count, NODE_GPUS);
+        pool.pods_linger = true;
+        for event in &events {
+            happen(&mut pool, event);
+            let plan = pool.decide().map_err(TestCaseError::fail)?;
+            pool.apply(&plan);
+        }
+    }
+
     /// Work conservation: no GPU idles while somebody could use it, unless it is kept or above a ceiling.
     #[test]
     fn idle_gpus_are_used((document, node_count) in any_document(), events in any_events()) {

@@ -5,7 +5,6 @@
 //! ```
 
 use std::net::SocketAddr;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 
 use crate::support::cluster::Cluster;
+use crate::support::load::{memory, wrk};
 use crate::support::objects::{Answered, claim};
 use crate::support::scene;
 
@@ -34,12 +34,6 @@ fn crowd(now: Timestamp) -> Vec<GpuClaim> {
         }
     };
     (0..CLAIMS).map(one).collect()
-}
-
-fn memory(what: &str) -> String {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with(what)).unwrap();
-    line.split_whitespace().skip(1).collect::<Vec<_>>().join(" ")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,13 +58,7 @@ async fn pages_with_100_000_claims() {
     let service = router(app).into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move { axum::serve(listener, service).await });
     for path in ["/", "/api/v1/use", "/api/v1/use/groups", "/use/history?span=week", "/treaty"] {
-        let address = format!("{origin}{path}");
-        let measured = tokio::task::spawn_blocking(move || {
-            Command::new("wrk").args(["-t2", "-c32", "-d15s", "--latency", &address]).output()
-        });
-        let told = measured.await.unwrap().expect("wrk: apt-get install wrk").stdout;
-        println!("{path}\n{}", String::from_utf8_lossy(&told));
-        assert!(!String::from_utf8_lossy(&told).contains("Non-2xx"), "{path}");
+        println!("{path}\n{}", wrk(format!("{origin}{path}"), Vec::new()).await);
     }
     println!("after: {}, at most {}", memory("VmRSS"), memory("VmHWM"));
 }

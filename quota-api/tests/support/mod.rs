@@ -8,6 +8,7 @@ pub mod checkers;
 pub mod cluster;
 pub mod database;
 pub mod installed;
+pub mod load;
 pub mod objects;
 pub mod people;
 pub mod provider;

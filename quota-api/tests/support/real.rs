@@ -148,7 +148,7 @@ impl Real {
         self.plane.take().unwrap().stop().await.unwrap();
     }
 
-    fn stop_operator(&mut self) {
+    pub fn stop_operator(&mut self) {
         if let Some(mut operator) = self.operator.take() {
             let _ = operator.kill();
             let _ = operator.wait();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use concord_ledger::entry::{Entry, Event, Usage};
+use concord_ledger::entry::{End, EndKind, Entry, Event, Usage};
 use concord_ledger::key::{LogSigner, LogVerifier};
 use concord_ledger::log::{Log, LogError};
 use concord_ledger::tiles::Store;
@@ -52,7 +52,13 @@ pub fn entry(number: u64) -> Entry {
     let until = from + SignedDuration::from_secs(i64::try_from(seconds).unwrap());
     let usage = Usage {
         claim: format!("claim-{number}"),
+        run: 1,
         project: "lab".to_owned(),
+        class: None,
+        submitted_at: from,
+        due_since: None,
+        lost_gpu_milliseconds: 0,
+        end: End { kind: EndKind::Finished, reason: "JobSucceeded".to_owned(), clause: None, party: None },
         party: if number.is_multiple_of(3) { "north" } else { "south" }.to_owned(),
         clause: "guarantee/north".to_owned(),
         borrowed: number % 5 == 1,

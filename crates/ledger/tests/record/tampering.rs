@@ -49,8 +49,9 @@ async fn an_honest_record_adds_up() {
     let sum = |wanted: &str, is_borrowed: bool| -> u64 {
         entries(0..700)
             .into_iter()
-            .map(|entry| match entry.event {
-                concord_ledger::entry::Event::Usage(usage) => usage,
+            .filter_map(|entry| match entry.event {
+                concord_ledger::entry::Event::Usage(usage) => Some(usage),
+                _ => None,
             })
             .filter(|usage| usage.party == wanted && usage.borrowed == is_borrowed)
             .map(|usage| usage.gpu_milliseconds)

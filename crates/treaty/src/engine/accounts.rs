@@ -66,7 +66,10 @@ impl Engine {
             JobState::Reserved { .. } => self.abandon_reservation(job),
             JobState::Waiting => self.release_promised(job),
             JobState::Running { .. } => self.rebook(job, Basis::Guaranteed),
-            _ => {}
+            JobState::Noticed { .. } | JobState::Stopping { .. } => {
+                self.rebook_leaving(job, Basis::Guaranteed)
+            }
+            JobState::Finished { .. } => {}
         }
     }
 
@@ -95,7 +98,21 @@ impl Engine {
                     self.abandon_reservation(beneficiary);
                 }
             }
-            JobState::Stopping { .. } | JobState::Finished { .. } => {}
+            JobState::Stopping { .. } => self.rebook_leaving(job, Basis::Due),
+            JobState::Finished { .. } => {}
+        }
+    }
+
+    /// Books a claim that is on its way out on another account; it has no part in its member's guarantee any more.
+    fn rebook_leaving(&mut self, job: Job, to: Basis) {
+        let (JobState::Noticed { basis, .. } | JobState::Stopping { basis, .. }) =
+            &mut self.jobs[job as usize].state
+        else {
+            return;
+        };
+        if *basis != to && (*basis == Basis::Due || to == Basis::Due) {
+            *basis = to;
+            self.actions.push(Action::Rebook { job, to });
         }
     }
 
