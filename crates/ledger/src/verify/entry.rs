@@ -1,0 +1,159 @@
+//! What an entry can be held against alone: its own sums, times and name.
+
+use jiff::Timestamp;
+
+use super::Finding;
+use crate::entry::{Energy, Entry, Event, Step, Usage};
+
+/// Tells what is wrong.
+pub(super) fn faults(index: u64, entry: &Entry, mut find: impl FnMut(Finding)) {
+    if !is_named(entry) {
+        find(Finding::Id { index, id: entry.id.clone() });
+    }
+    match &entry.event {
+        Event::Usage(usage) => of_usage(index, entry.at, usage, find),
+        Event::Energy(energy) => of_energy(index, energy, find),
+        Event::Treaty(_)
+        | Event::Capacity(_)
+        | Event::Amendment(_)
+        | Event::Decision(_)
+        | Event::Role(_)
+        | Event::Incident(_) => {}
+    }
+}
+
+fn of_usage(index: u64, at: Timestamp, usage: &Usage, mut find: impl FnMut(Finding)) {
+    let milliseconds = usage.until.duration_since(usage.from).as_millis();
+    let said = usage.gpu_milliseconds;
+    if milliseconds < 0 || milliseconds * i128::from(usage.gpus) != i128::from(said) {
+        find(Finding::Sum { index, gpus: usage.gpus, milliseconds, said });
+    }
+    let lost = usage.lost_gpu_milliseconds;
+    if lost > said {
+        find(Finding::Lost { index, lost, used: said });
+    }
+    if usage.submitted_at > usage.from {
+        find(Finding::Times { index, what: "the run began before its work was submitted" });
+    }
+    if at != usage.until {
+        find(Finding::Times { index, what: "it is not dated at the end of its run" });
+    }
+}
+
+fn of_energy(index: u64, energy: &Energy, mut find: impl FnMut(Finding)) {
+    if energy.until < energy.from {
+        find(Finding::Times { index, what: "the reading is older than the one before" });
+    }
+    let parts = energy.claims.iter();
+    let claims: u128 = parts
+        .map(|claim| u128::from(claim.measured_millijoules) + u128::from(claim.estimated_millijoules))
+        .sum();
+    let (all, idle) = (energy.all_millijoules, energy.idle_millijoules);
+    if u128::from(all) != u128::from(idle) + claims {
+        find(Finding::Energy { index, all, idle, claims });
+    }
+}
+
+/// Whether the id is that of what the entry says, as far as the entry can tell: UIDs of Kubernetes are not in all of them.
+fn is_named(entry: &Entry) -> bool {
+    let (kind, rest) = entry.id.split_once('/').unwrap_or_default();
+    let last = rest.rsplit_once('/').map_or("", |(_, last)| last);
+    let is_time = |text: &str, time: Timestamp| text.parse::<Timestamp>().is_ok_and(|read| read == time);
+    match &entry.event {
+        Event::Usage(usage) => entry.id == format!("usage/{}/{}", usage.claim, usage.run),
+        Event::Treaty(treaty) => kind == "treaty" && last == treaty.generation.to_string(),
+        Event::Capacity(capacity) => kind == "capacity" && is_time(rest, capacity.since),
+        Event::Amendment(amendment) => {
+            let of_member = match &amendment.step {
+                Step::Signed { member, .. } => last == member,
+                _ => true,
+            };
+            kind == "amendment" && of_member
+        }
+        Event::Decision(decision) => {
+            let of_kind = if decision.on_appeal { "appeal" } else { "decision" };
+            kind == of_kind && rest == decision.application
+        }
+        Event::Role(_) => kind == "role",
+        Event::Incident(incident) => kind == "incident" && last == incident.revision.to_string(),
+        Event::Energy(energy) => {
+            let node = rest.strip_prefix(energy.node.as_str()).and_then(|rest| rest.strip_prefix('/'));
+            kind == "energy" && node.is_some_and(|until| is_time(until, energy.until))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::{Capacity, ClaimEnergy, Decision, Outcome};
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn found(id: &str, event: Event) -> Vec<Finding> {
+        let mut found = Vec::new();
+        let entry = Entry::new(id.to_owned(), at("2026-11-28T20:00:01Z"), event);
+        faults(0, &entry, |finding| found.push(finding));
+        found
+    }
+
+    #[test]
+    fn a_name_must_follow_from_what_is_said() {
+        let since = at("2026-11-28T20:00:00.5Z");
+        let capacity = || Event::Capacity(Capacity { nodes: Vec::new(), since });
+        assert_eq!(found("capacity/2026-11-28T20:00:00.5Z", capacity()), []);
+        assert_eq!(found("capacity/2026-11-28T20:00:00.500Z", capacity()), [], "the same time");
+        for id in ["capacity/2026-11-28T20:00:00Z", "capacity", "usage/a/1", ""] {
+            assert_eq!(found(id, capacity()), [Finding::Id { index: 0, id: id.to_owned() }]);
+        }
+        let decision = |on_appeal| {
+            Event::Decision(Decision {
+                application: "7".to_owned(),
+                project: "p".to_owned(),
+                request: "new".to_owned(),
+                on_appeal,
+                party: "north".to_owned(),
+                tier: None,
+                submitted_at: since,
+                promised_by: None,
+                outcome: Outcome::Approved,
+                clauses: Vec::new(),
+                by_reviewers: true,
+                reviewers: 2,
+                recused: 0,
+                granted: None,
+            })
+        };
+        assert_eq!(found("decision/7", decision(false)), []);
+        assert_eq!(found("appeal/7", decision(true)), []);
+        assert_eq!(found("decision/7", decision(true)).len(), 1);
+    }
+
+    #[test]
+    fn energy_adds_up_or_is_told() {
+        let energy = |idle_millijoules| {
+            let claim = ClaimEnergy {
+                workload: "a".to_owned(),
+                party: None,
+                measured_millijoules: u64::MAX,
+                estimated_millijoules: 2,
+            };
+            Event::Energy(Energy {
+                node: "n/1".to_owned(),
+                from: at("2026-11-28T19:59:01Z"),
+                until: at("2026-11-28T20:00:01Z"),
+                all_millijoules: 5,
+                idle_millijoules,
+                claims: vec![ClaimEnergy { measured_millijoules: 1, ..claim.clone() }, claim],
+                simulated: false,
+            })
+        };
+        // A sum that overflows 64 bits must not come out right by wrapping.
+        assert!(matches!(
+            found("energy/n/1/2026-11-28T20:00:01Z", energy(1)).as_slice(),
+            [Finding::Energy { all: 5, .. }]
+        ));
+    }
+}
