@@ -103,14 +103,14 @@ pub async fn walk(
             }
         }
         report.remember(remembered, &edge, &part.hashes);
-        for tile in edge.grow(&part.hashes) {
-            // Partial tiles are only served for sizes that were signed: of those at least the newest.
-            let is_served = u64::from(tile.width()) == files::TILE_WIDTH || edge.size() == size;
-            // Those of level 0 were compared beside their bundles.
-            if tile.level > 0 && is_served {
-                report.compare(store, &tile).await?;
-            }
+        // Those of level 0 were compared beside their bundles.
+        for tile in edge.grow(&part.hashes).into_iter().filter(|tile| tile.level > 0) {
+            report.compare(store, &tile).await?;
         }
+    }
+    // Partial tiles are only served for sizes that were signed: of those at least the newest.
+    for tile in edge.unfinished().into_iter().filter(|tile| tile.level > 0) {
+        report.compare(store, &tile).await?;
     }
     if edge.root().ok() != Some(report.newest.root) {
         report.find(Finding::Root);
