@@ -56,7 +56,7 @@ pub struct Arguments {
     #[arg(long, short, value_enum, default_value_t = Output::Text)]
     output: Output,
     #[command(flatten)]
-    offline: offline::Arguments,
+    offline: offline::Offline,
 }
 
 const EXAMPLES: &str = "\

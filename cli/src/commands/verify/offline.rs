@@ -16,7 +16,7 @@ const PROOF_BYTES_MAX: u64 = 1 << 20;
 
 /// Arguments of the check of one entry.
 #[derive(Debug, clap::Args)]
-pub struct Arguments {
+pub struct Offline {
     /// Check one entry by its proof, as `concord proof` writes it, without the record
     #[arg(long, value_name = "FILE", requires = "entry", conflicts_with_all = ["record", "remember", "forget", "since", "until"])]
     proof: Option<PathBuf>,
@@ -29,7 +29,7 @@ pub struct Arguments {
 ///
 /// # Errors
 /// When a file cannot be read, or no key was brought.
-pub fn run(arguments: &Arguments, key: &KeyArgument) -> Result<bool> {
+pub fn run(arguments: &Offline, key: &KeyArgument) -> Result<bool> {
     let (proof, entry) =
         arguments.proof.as_deref().zip(arguments.entry.as_deref()).context("name --proof and --entry")?;
     let verifier = key.verifier()?;
