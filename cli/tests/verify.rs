@@ -3,6 +3,8 @@
 //! record in their hands may try.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
+#[path = "verify/http.rs"]
+mod http;
 #[path = "verify/story.rs"]
 mod story;
 mod support;
@@ -156,4 +158,13 @@ fn what_cannot_be_checked_is_no_finding() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(text_of(&output).contains(told), "{arguments:?}: {}", text_of(&output));
     }
+}
+
+#[test]
+fn a_witness_that_has_not_signed_is_told() {
+    let pool = Pool::with(&evening());
+    let key = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/ledger/src/witness/key");
+    let output = pool.concord(&["verify", "record", "--key", "pool.key", "--witness", key.to_str().unwrap()]);
+    assert!(text_of(&output).contains("no   not witnessed by witness.example.org"), "{}", text_of(&output));
+    assert_eq!(output.status.code(), Some(0));
 }

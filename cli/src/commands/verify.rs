@@ -5,6 +5,7 @@
 
 mod kept;
 mod offline;
+mod pages;
 mod text;
 
 use std::io::Write;
@@ -46,6 +47,9 @@ pub struct Arguments {
     /// Compare with no checkpoint, and keep none
     #[arg(long)]
     forget: bool,
+    /// Address of the pool's portal, to compare what its public pages show with the record
+    #[arg(long, value_name = "URL")]
+    pages: Option<String>,
     /// Accounts and promises from this day or time on; the record itself is always checked whole
     #[arg(long, value_name = "DATE", value_parser = dates::start)]
     since: Option<Timestamp>,
@@ -104,6 +108,8 @@ struct Verified {
     witnesses: Vec<Witnessed>,
     /// Whole or not.
     record: Vec<Check>,
+    /// What the pages show like the record; `None`: nobody asked.
+    pages: Option<Vec<String>>,
     #[serde(flatten)]
     report: Report,
 }
@@ -166,6 +172,7 @@ async fn verify(arguments: &Arguments, source: &Source) -> Result<Verified> {
     }
     let texts = record.texts(&history).await?;
     let mut report = audit(&mut history, &texts);
+    let pages = compare(arguments, &history, &mut findings).await?;
     let checks = checks(&record, &whole, &kept, old.map(|old| old.size), &findings);
     lead(&mut report, findings);
     let verdict = verdict(&report);
@@ -181,8 +188,22 @@ async fn verify(arguments: &Arguments, source: &Source) -> Result<Verified> {
         root: whole.newest.root.to_string(),
         witnesses: words,
         record: checks,
+        pages,
         report,
     })
+}
+
+/// Holds the pages against the record, if their address was given.
+async fn compare(
+    arguments: &Arguments,
+    history: &History,
+    findings: &mut Findings,
+) -> Result<Option<Vec<String>>> {
+    let Some(address) = &arguments.pages else { return Ok(None) };
+    let (first, last) = history.time().context("the record is empty: the pages cannot be compared")?;
+    let (from, until) = (arguments.since.unwrap_or(first), arguments.until.unwrap_or(last));
+    let pages = pages::ask(address, from, until).await?;
+    Ok(Some(concord_audit::pages::compare(history, &pages, findings)))
 }
 
 /// Nothing else can be said of a record whose checkpoint is not the log's.
@@ -202,6 +223,7 @@ fn unbelieved(record: &Record, history: &mut History, why: &str) -> Verified {
         root: String::new(),
         witnesses: Vec::new(),
         record: vec![Check { what, outcome: Outcome::Fails }],
+        pages: None,
         report,
     }
 }

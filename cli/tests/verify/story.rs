@@ -18,7 +18,8 @@ use jiff::Timestamp;
 use object_store::local::LocalFileSystem;
 
 /// Known to everybody: the log of these tests.
-const PRIVATE: &str = "PRIVATE+KEY+pool.example.org/record+ac7396f3+AWEga2V5IG9mIHRlc3RzLCBrbm93biB0byBhbGwuLi4u";
+const PRIVATE: &str =
+    "PRIVATE+KEY+pool.example.org/record+ac7396f3+AWEga2V5IG9mIHRlc3RzLCBrbm93biB0byBhbGwuLi4u";
 pub const PUBLIC: &str = "pool.example.org/record+ac7396f3+AZ8VDSiOxrvCQPDFZENHWul4APtKdFbN8J7f6K4HdkNQ";
 
 /// A folder with a record.
@@ -91,7 +92,7 @@ pub fn treaty_text() -> Vec<u8> {
         "reclaim": {"noticeSeconds": 60},
         "budget": {"period": "quarter", "gpuHours": {"north": 5000, "south": 5000}},
     });
-    spec.to_string().into_bytes()
+    serde_json_canonicalizer::to_vec(&spec).unwrap()
 }
 
 /// A time of the evening.
@@ -106,14 +107,18 @@ pub fn treaty(generation: i64, clock: &str) -> Entry {
         text: text::sha256(&treaty_text()),
         amendment: None,
     };
-    let id = format!("treaty/0a000000-0000-4000-8000-000000000001/{generation}");
+    let id = format!("treaty/0a000000-0000-4000-8000-000000000001/{generation}/{}", at(clock).as_second());
     Entry::new(id, at(clock), Event::Treaty(in_force))
 }
 
 pub fn capacity(nodes: u32, clock: &str) -> Entry {
     let since = at(clock);
     let nodes = vec![NodeKind { class: None, gpus_per_node: 8, nodes }];
-    Entry::new(format!("capacity/{since}"), since, Event::Capacity(Capacity { nodes, since }))
+    Entry::new(
+        format!("capacity/{}", since.as_millisecond()),
+        since,
+        Event::Capacity(Capacity { nodes, since }),
+    )
 }
 
 /// A run to be changed: eight GPUs of a member, inside its guarantee.

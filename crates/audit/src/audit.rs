@@ -121,7 +121,10 @@ fn checks(history: &History, has_capacity: bool, kept: &Promises, is_booked: boo
     let (runs, treaties, readings) = (count(0), count(1), count(7));
     vec![
         check(
-            format!("{runs} runs: no claim twice in the same time, none left out, each charged to a party"),
+            format!(
+                "{}: no claim twice in the same time, none left out, each charged to a party",
+                some(runs, "run")
+            ),
             runs > 0,
             &[Kind::Overlap, Kind::Gap, Kind::Stranger],
         ),
@@ -131,7 +134,10 @@ fn checks(history: &History, has_capacity: bool, kept: &Promises, is_booked: boo
             &[Kind::BeyondCapacity],
         ),
         check(
-            format!("{treaties} treaty texts: there, unchanged, readable, each following the one before"),
+            format!(
+                "{}: there, unchanged, readable, each following the one before",
+                some(treaties, "treaty text")
+            ),
             treaties > 0,
             &[Kind::Text, Kind::Succession],
         ),
@@ -149,12 +155,20 @@ fn checks(history: &History, has_capacity: bool, kept: &Promises, is_booked: boo
             &[Kind::MissedFloor],
         ),
         check(
-            format!("{} answers to applications: none later than promised", kept.decisions.0),
+            format!("{} to applications: none later than promised", some(kept.decisions.0, "answer")),
             kept.decisions.0 > 0,
             &[Kind::LateDecision],
         ),
-        check(format!("{readings} readings of energy: none counted twice"), readings > 0, &[Kind::Energy]),
+        check(
+            format!("{} of energy: none counted twice", some(readings, "reading")),
+            readings > 0,
+            &[Kind::Energy],
+        ),
     ]
+}
+
+fn some(number: u64, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 fn parties(history: &History, kept: &Promises, replayed: Option<&Replayed>) -> BTreeMap<String, Party> {

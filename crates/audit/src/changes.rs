@@ -15,10 +15,12 @@ pub(crate) fn check(history: &mut History) -> Vec<String> {
     let History { treaties, amendments, findings, .. } = history;
     for ruled in treaties.iter() {
         let (treaty, generation) = (&ruled.what.treaty, ruled.what.generation);
-        // `treaty/<UID>/<generation>`: an object of the same name that was made anew is another one.
-        let uid = ruled.id.rsplit_once('/').map_or("", |(uid, _)| uid);
+        // `treaty/<UID>/<generation>/<since>`: an object of the same name that was made anew is another one.
+        let uid = ruled.id.split('/').nth(1).unwrap_or_default();
         match newest.insert(uid, generation) {
-            Some(before) if generation <= before => findings.add(Kind::Succession, || {
+            // The same text may stop ruling for a while, and rule again.
+            Some(before) if generation == before => {}
+            Some(before) if generation < before => findings.add(Kind::Succession, || {
                 format!("generation {generation} of treaty {treaty} came into force at {} after generation {before}", ruled.at)
             }),
             Some(before) if generation > before + 1 => told.push(format!(

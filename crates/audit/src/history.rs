@@ -144,6 +144,12 @@ impl History {
         self.counts[kind] += 1;
     }
 
+    /// When the first and the last thing happened that is recorded; `None` of an empty record.
+    #[must_use]
+    pub const fn time(&self) -> Option<(Timestamp, Timestamp)> {
+        self.time
+    }
+
     /// Hashes of the texts that are needed to judge it.
     #[must_use]
     pub fn texts(&self) -> Vec<String> {

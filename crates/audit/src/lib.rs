@@ -20,6 +20,7 @@ mod energy;
 pub mod finding;
 pub mod history;
 mod names;
+pub mod pages;
 mod promises;
 pub mod report;
 mod rules;

@@ -21,7 +21,7 @@ pub(crate) struct Open {
 /// Checks all runs, which must be in the order of claim and number.
 pub(crate) fn check(history: &mut History, rules: &Rules<'_>) -> Open {
     let mut open = Open::default();
-    let begin = history.time.map_or(i64::MAX, |(first, _)| first.as_millisecond());
+    let begin = begin(history);
     let History { runs, names, findings, .. } = history;
     for claim in runs.chunk_by(|one, other| one.claim == other.claim) {
         open.claims += 1;
@@ -69,6 +69,12 @@ pub(crate) fn check(history: &mut History, rules: &Rules<'_>) -> Open {
         }
     }
     open
+}
+
+/// When the record begins: a treaty may be older than it, so that the nodes tell.
+fn begin(history: &History) -> i64 {
+    let nodes = history.capacities.iter().map(|capacity| capacity.since.as_millisecond()).min();
+    nodes.or_else(|| history.runs.iter().map(|run| run.until).min()).unwrap_or(i64::MAX)
 }
 
 /// The order in which [`check`] wants them.

@@ -1,8 +1,7 @@
 //! Witnesses: others who sign a checkpoint when it continues the one that they saw before, so that a log which shows different
 //! people different things needs them all as accomplices. [C2SP tlog-cosignature](https://c2sp.org/tlog-cosignature), Ed25519.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::prelude::{BASE64_STANDARD, Engine};
 use jiff::Timestamp;
 use signed_note::{Note, NoteError, StandardVerifier, Verifier, VerifierList, key_id};
 
@@ -43,7 +42,7 @@ impl Witness {
         let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(bad("a part is missing"));
         };
-        let key = STANDARD.decode(key).map_err(|_| bad("the key is no base64"))?;
+        let key = BASE64_STANDARD.decode(key).map_err(|_| bad("the key is no base64"))?;
         let id = u32::from_str_radix(id, 16).ok().filter(|id| *id == key_id(name, &key));
         let id = id.ok_or_else(|| bad("the id is not that of name and key"))?;
         let Some((&COSIGNATURE, bytes)) = key.split_first() else {
@@ -51,7 +50,7 @@ impl Witness {
         };
         // The same key as the library's kind, which verifies Ed25519.
         let plain = [&[PLAIN], bytes].concat();
-        let plain = format!("{name}+{:08x}+{}", key_id(name, &plain), STANDARD.encode(&plain));
+        let plain = format!("{name}+{:08x}+{}", key_id(name, &plain), BASE64_STANDARD.encode(&plain));
         let key = StandardVerifier::new(&plain).map_err(|error| bad(&error.to_string()))?;
         Ok(Self { name: name.to_owned(), id, key })
     }

@@ -30,6 +30,9 @@ pub fn render(verified: &Verified) -> String {
         };
         entry(&mut out, mark, &words);
     }
+    for page in verified.pages.iter().flatten() {
+        entry(&mut out, "yes", page);
+    }
     if !verified.report.parties.is_empty() {
         accounts(&mut out, &verified.report);
     }
@@ -58,16 +61,19 @@ fn head(out: &mut String, verified: &Verified) {
     let first = match verdict {
         Verdict::Sound => format!("SOUND: the record of {origin} is what was signed, and adds up."),
         Verdict::PromisesBroken => format!(
-            "SOUND, BUT {} WAS BROKEN: the record of {origin} is what was signed and adds up, and it shows that the pool did not keep all promises.",
-            many(broken, "PROMISE")
+            "SOUND, BUT {} BROKEN: the record of {origin} is what was signed and adds up, and it shows that the pool did not keep all promises.",
+            many(broken, "PROMISE WAS", "PROMISES WERE")
         ),
         Verdict::NotSound => {
-            format!("NOT SOUND: {} with the record of {origin}.", many(wrong, "thing is wrong"))
+            format!(
+                "NOT SOUND: {} with the record of {origin}.",
+                many(wrong, "thing is wrong", "things are wrong")
+            )
         }
     };
     prose(out, &first);
     if *verdict == Verdict::NotSound && broken > 0 {
-        prose(out, &format!("Beside that, {} broken.", many(broken, "promise was")));
+        prose(out, &format!("Beside that, {} broken.", many(broken, "promise was", "promises were")));
     }
     if !verified.is_key_brought {
         prose(
@@ -234,12 +240,6 @@ fn printable(word: &str) -> String {
 }
 
 /// "1 promise was", "2 promises were".
-fn many(number: u64, what: &str) -> String {
-    let words = match (number, what) {
-        (1, what) => what.to_owned(),
-        (_, "promise was") => "promises were".to_owned(),
-        (_, "thing is wrong") => "things are wrong".to_owned(),
-        (_, what) => format!("{what}S"),
-    };
-    format!("{} {words}", count(number))
+fn many(number: u64, one: &str, more: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { more })
 }
