@@ -87,7 +87,7 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::from(FAULTY),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("concord: {error:#}");
+            eprintln!("concord: {}", printable(&format!("{error:#}")));
             ExitCode::from(UNUSABLE)
         }
     }
@@ -117,6 +117,11 @@ impl Simulate {
             (None, None) => anyhow::bail!("name a treaty and a trace; see concord simulate --help"),
         }
     }
+}
+
+/// What went wrong may quote a file or a server that nobody trusts, and a terminal must not obey it.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
 /// Somebody looked at the first lines only: `concord check … | head`.

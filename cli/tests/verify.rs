@@ -142,6 +142,36 @@ fn an_entry_is_proven_without_the_record() {
 }
 
 #[test]
+fn an_empty_record_is_sound() {
+    let (told, code) = Pool::with(&[]).verify();
+    assert!(told.starts_with("SOUND"), "{told}");
+    assert_eq!(code, 0);
+}
+
+#[test]
+fn a_record_cannot_write_to_the_terminal() {
+    let project = "\u{1b}[2Jhidden".to_owned();
+    let clause = "\u{1b}]0;title\u{7}".to_owned();
+    let end = concord_ledger::entry::End {
+        kind: concord_ledger::entry::EndKind::Reclaimed,
+        reason: "x".to_owned(),
+        clause: Some(clause.clone()),
+        party: None,
+    };
+    let hostile = Usage { project, clause, end, ..run(6, 1, "north", "22:00:00", "22:10:00") };
+    let stranger = Usage { party: "\u{1b}[31meast".to_owned(), ..run(7, 1, "north", "22:00:00", "22:10:00") };
+    let pool = Pool::with(&[&evening()[..], &[used(hostile)]].concat());
+    let day = ["--from", "2026-11-28", "--until", "2026-11-28"];
+    let mut told = pool.verify().0;
+    told += &text_of(&pool.concord(&[&["statement", "record", "--party", "north"], &day[..]].concat()));
+    let pool = Pool::with(&[&evening()[..], &[used(stranger)]].concat());
+    told += &pool.verify().0;
+    told += &text_of(&pool.concord(&[&["statement", "record", "--party", "north"], &day[..]].concat()));
+    assert!(told.contains("hidden") && told.contains("east"), "{told}");
+    assert!(!told.contains(['\u{1b}', '\u{7}']), "{told:?}");
+}
+
+#[test]
 fn what_cannot_be_checked_is_no_finding() {
     let pool = Pool::with(&evening());
     for (arguments, told) in [

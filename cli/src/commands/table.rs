@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+pub use concord_audit::span::grouped as count;
+
 /// GPU-milliseconds of a hundredth of a GPU-hour.
 const HUNDREDTH_OF_HOUR: u64 = 36_000;
 /// Millijoules of a thousandth of a kilowatt-hour.
@@ -57,17 +59,9 @@ impl Table {
     }
 }
 
-/// A number with commas.
-pub fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+/// A text of a record in a terminal, which must not obey it.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// GPU-milliseconds as GPU-hours, to a hundredth.

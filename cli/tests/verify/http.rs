@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -49,7 +49,7 @@ fn status(status: &str) -> Vec<u8> {
 }
 
 /// The files of a folder.
-fn file(folder: &PathBuf, path: &str) -> Vec<u8> {
+fn file(folder: &Path, path: &str) -> Vec<u8> {
     fs::read(folder.join(path.trim_start_matches("/record/")))
         .map_or_else(|_| status("404 Not Found"), |body| ok(&body))
 }

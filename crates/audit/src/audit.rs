@@ -11,6 +11,7 @@ use crate::promises::Promises;
 use crate::report::{Check, Loans, Outcome, Party, Reclaims, Report};
 use crate::rules::Rules;
 use crate::runs::Open;
+use crate::span::grouped;
 use crate::texts::Texts;
 use crate::{capacity, changes, promises, runs};
 
@@ -84,17 +85,21 @@ fn told(history: &History, open: Open, kept: &Promises, unbooked: Option<&&str>)
     if open.under_way > 0 {
         notes.push(format!(
             "{} of {} claims were still under way or in line when the record ends; a run is recorded when it ends",
-            open.under_way, open.claims
+            grouped(open.under_way),
+            grouped(open.claims)
         ));
     }
     if open.begun_before > 0 {
         notes.push(format!(
-            "{} claims are older than the record, and their first runs are not in it",
-            open.begun_before
+            "{} from before the record, without its first runs",
+            some(open.begun_before, "claim")
         ));
     }
     if kept.unjudged > 0 {
-        notes.push(format!("{} starts were due at times of which the treaty is not known", kept.unjudged));
+        notes.push(format!(
+            "{} due at a time of which the treaty is not known",
+            some(kept.unjudged, "more start")
+        ));
     }
     if let Some(why) = unbooked.filter(|_| !history.runs.is_empty()) {
         notes.push(format!("loans, credits and budgets were not booked anew: {why}"));
@@ -168,7 +173,7 @@ fn checks(history: &History, has_capacity: bool, kept: &Promises, is_booked: boo
 }
 
 fn some(number: u64, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+    if number == 1 { format!("1 {what}") } else { format!("{} {what}s", grouped(number)) }
 }
 
 fn parties(history: &History, kept: &Promises, replayed: Option<&Replayed>) -> BTreeMap<String, Party> {

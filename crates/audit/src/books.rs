@@ -21,6 +21,8 @@ use crate::span::Span;
 
 /// Longest time that is booked; a record that claims more would keep its reader busy for ever.
 const YEARS_MAX: i64 = 40;
+/// Nodes that are believed; a record that lies must not fill its reader's memory.
+const NODES_MAX: u32 = 100_000;
 const YEAR_MILLIS: i64 = 366 * 86_400_000;
 
 /// What one party lent and borrowed in a span.
@@ -194,7 +196,8 @@ impl Replay<'_, '_> {
         for (key, gpus) in self.held.iter().filter(|(_, gpus)| **gpus > 0) {
             if let Some((pool, party)) = under.place(*key, history) {
                 under.places.insert(*key, (pool, party));
-                under.used[pool][party] += u32::try_from(*gpus).unwrap_or(u32::MAX);
+                let used = &mut under.used[pool][party];
+                *used = used.saturating_add(u32::try_from(*gpus).unwrap_or(u32::MAX));
             }
         }
         self.under = Some(under);
@@ -292,8 +295,7 @@ fn nodes_of(treaty: &Treaty, capacity: &Capacity) -> Vec<Node> {
         let class =
             kind.class.as_deref().and_then(|name| treaty.classes().iter().find(|class| class.name == name));
         let labels: Labels = class.map(|class| class.node_labels.clone()).unwrap_or_default().into();
-        // As many nodes as one pool can have are enough for a record that lies.
-        for _ in 0..kind.nodes.min(100_000) {
+        for _ in 0..kind.nodes.min(NODES_MAX.saturating_sub(u32::try_from(nodes.len()).unwrap_or(u32::MAX))) {
             let name = NodeName(format!("{:06}", nodes.len()).into());
             nodes.push(Node { name, gpus: kind.gpus_per_node, schedulable: true, labels: labels.clone() });
         }

@@ -70,7 +70,6 @@ pub(crate) struct Run {
     pub(crate) due_since: Option<i64>,
     pub(crate) from: i64,
     pub(crate) until: i64,
-    pub(crate) gpu_millis: u64,
     pub(crate) lost_gpu_millis: u64,
     pub(crate) end: EndKind,
     /// Clause behind a reclaim, and who got its GPUs back.
@@ -79,12 +78,8 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Its GPU-milliseconds in a span: as it says when it lies inside as a whole.
+    /// Its GPU-milliseconds in a span, whatever sum it states.
     pub(crate) fn in_span(&self, span: &Span) -> u64 {
-        let (since, until) = span.millis();
-        if since <= self.from && self.until <= until {
-            return self.gpu_millis;
-        }
         span.overlap(self.from, self.until).saturating_mul(u64::from(self.gpus))
     }
 }
@@ -181,7 +176,6 @@ impl History {
             due_since: usage.due_since.map(Timestamp::as_millisecond),
             from: usage.from.as_millisecond(),
             until: usage.until.as_millisecond(),
-            gpu_millis: usage.gpu_milliseconds,
             lost_gpu_millis: usage.lost_gpu_milliseconds,
             end: usage.end.kind,
             end_clause,

@@ -41,6 +41,20 @@ pub(crate) fn written(millis: i64) -> String {
     second.map_or_else(|_| format!("{millis} ms"), |time| time.to_string())
 }
 
+/// A number with commas.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// A length as people read it.
 pub(crate) fn long(millis: i64) -> String {
     let seconds = millis / 1_000;

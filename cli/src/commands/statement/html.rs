@@ -63,7 +63,7 @@ fn sums(out: &mut String, caption: &str, first: &str, rows: &BTreeMap<String, Su
     let titles: String = titles.iter().map(|title| format!("<th scope=\"col\">{title}</th>")).collect();
     let _ = writeln!(
         out,
-        "<div class=\"wide\" tabindex=\"0\"><table>\n<caption>{caption}</caption>\n<thead><tr><th scope=\"col\">{first}</th>{titles}</tr></thead>\n<tbody>"
+        "<div class=\"wide\" role=\"region\" aria-label=\"{caption}\" tabindex=\"0\"><table>\n<caption>{caption}</caption>\n<thead><tr><th scope=\"col\">{first}</th>{titles}</tr></thead>\n<tbody>"
     );
     for (name, sums) in rows {
         row(out, name, sums);
@@ -89,7 +89,7 @@ fn row(out: &mut String, name: &str, sums: &Sums) {
 
 fn lines(out: &mut String, lines: &[Line]) {
     out.push_str(
-        "<div class=\"wide\" tabindex=\"0\"><table>\n<caption>Run by run</caption>\n<thead><tr><th scope=\"col\">Claim, run</th>\
+        "<div class=\"wide\" role=\"region\" aria-label=\"Run by run\" tabindex=\"0\"><table>\n<caption>Run by run</caption>\n<thead><tr><th scope=\"col\">Claim, run</th>\
          <th scope=\"col\" class=\"t\">Project</th><th scope=\"col\">GPUs</th><th scope=\"col\">From</th><th scope=\"col\">Until</th>\
          <th scope=\"col\">GPU-hours</th><th scope=\"col\" class=\"t\">By clause</th><th scope=\"col\" class=\"t\">End</th></tr></thead>\n<tbody>\n",
     );

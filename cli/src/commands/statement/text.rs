@@ -6,14 +6,14 @@ use std::fmt::Write;
 use concord_audit::statement::Sums;
 
 use super::Told;
-use crate::commands::table::{self, Table, count, hours};
+use crate::commands::table::{self, Table, count, hours, printable};
 
 /// Sums of everything, by month and by project.
 pub fn render(told: &Told) -> String {
     let statement = &told.statement;
     let mut out = String::new();
-    let _ = writeln!(out, "{}", title(told));
-    let _ = writeln!(out, "{}\n", source(told));
+    let _ = writeln!(out, "{}", printable(&title(told)));
+    let _ = writeln!(out, "{}\n", printable(&source(told)));
     let mut table =
         Table::of(&["", "runs", "GPU-hours used", "borrowed", "stopped runs", "lost by reclaims"]);
     rows(&mut table, &statement.months);

@@ -8,7 +8,7 @@ use concord_audit::report::{Check, Outcome, Party, Report};
 
 use super::{Verdict, Verified};
 pub use crate::commands::table::count;
-use crate::commands::table::{self, Table};
+use crate::commands::table::{self, Table, printable};
 
 /// Findings of one kind that are written out.
 const WRITTEN_MAX: usize = 10;
@@ -75,6 +75,9 @@ fn head(out: &mut String, verified: &Verified) {
     if *verdict == Verdict::NotSound && broken > 0 {
         prose(out, &format!("Beside that, {} broken.", many(broken, "promise was", "promises were")));
     }
+    if *verdict == Verdict::NotSound && report.time.is_some() {
+        prose(out, "What follows is what the files say as they are. Nobody vouches for its numbers.");
+    }
     if !verified.is_key_brought {
         prose(
             out,
@@ -138,6 +141,9 @@ fn accounts(out: &mut String, report: &Report) {
         table.row(cells);
     }
     out.push_str(&table.text());
+    if has_credit || has_budget {
+        prose(out, "  Credits and budgets are those at the end of the record.");
+    }
     if let Some(loans) = &report.loans {
         let [borrowed, lent, nobody] =
             [loans.borrowed_gpu_millis, loans.lent_gpu_millis, loans.of_nobody_gpu_millis].map(table::hours);
@@ -232,11 +238,6 @@ fn wrapped(out: &mut String, first: &str, next: &str, words: &str) {
         is_empty = false;
     }
     let _ = writeln!(out, "{}", line.trim_end());
-}
-
-/// A record may hold anything; a terminal must not obey it.
-fn printable(word: &str) -> String {
-    word.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// "1 promise was", "2 promises were".

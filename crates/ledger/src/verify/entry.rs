@@ -1,9 +1,12 @@
 //! What an entry can be held against alone: its own sums, times and name.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Finding;
 use crate::entry::{Energy, Entry, Event, Step, Usage};
+
+/// What two machines of a cluster may differ in: one says when work was submitted, another when it ran.
+const CLOCKS_DIFFER_MOST: SignedDuration = SignedDuration::from_secs(60);
 
 /// Tells what is wrong.
 pub(super) fn faults(index: u64, entry: &Entry, mut find: impl FnMut(Finding)) {
@@ -32,7 +35,7 @@ fn of_usage(index: u64, at: Timestamp, usage: &Usage, mut find: impl FnMut(Findi
     if lost > said {
         find(Finding::Lost { index, lost, used: said });
     }
-    if usage.submitted_at > usage.from {
+    if usage.submitted_at.duration_since(usage.from) > CLOCKS_DIFFER_MOST {
         find(Finding::Times { index, what: "the run began before its work was submitted" });
     }
     if at != usage.until {
