@@ -110,6 +110,10 @@ fn statements_read_as_reviewed() {
     let json: serde_json::Value =
         serde_json::from_str(&statement(&["--party", "north", "-o", "json"])).unwrap();
     assert_eq!(json["total"]["usedGpuMillis"], 24 * 3_600_000);
+    let unnamed = project("south").commitment();
+    let json: serde_json::Value =
+        serde_json::from_str(&statement(&["--party", "south", "--project", &unnamed, "-o", "json"])).unwrap();
+    assert_eq!(json["total"]["runs"], 3);
     let wrong = |more: &[&str]| {
         let output = pool.concord(&[&["statement", "record"], &day[..], more].concat());
         assert_eq!(output.status.code(), Some(2));

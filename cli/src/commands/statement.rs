@@ -29,7 +29,7 @@ pub struct Arguments {
     /// Member or reserve
     #[arg(long, value_name = "NAME")]
     party: String,
-    /// One of its projects, by name; its opening must be beside the record
+    /// One of its projects: by name, if its opening is beside the record, or by the commitment to its name
     #[arg(long, value_name = "NAME")]
     project: Option<String>,
     /// From this day or time on

@@ -122,7 +122,7 @@ pub fn projects(history: &History, party: &str) -> Vec<String> {
     projects.into_iter().map(|name| history.names.text(name).to_owned()).collect()
 }
 
-/// The statement of a party in the span of the history. `report` is that of the same history, `openings` has the names of
+/// The statement of a party in the span of the history, or of one of its projects by name or commitment. `report` is that of the same history, `openings` has the names of
 /// commitments.
 ///
 /// # Errors
@@ -143,8 +143,10 @@ pub fn of(
         openings.get(commitment).map_or(commitment, String::as_str)
     };
     let charged = history.names.find(party);
+    let is_project =
+        |run: &Run, wanted: &str| named(run) == wanted || history.names.text(run.project) == wanted;
     let is_wanted =
-        |run: &&Run| Some(run.party) == charged && project.is_none_or(|wanted| named(run) == wanted);
+        |run: &&Run| Some(run.party) == charged && project.is_none_or(|wanted| is_project(run, wanted));
     if let Some(project) = project.filter(|_| !history.runs.iter().any(|run| is_wanted(&run))) {
         return Err(NoAccount::Project { party: party.to_owned(), project: project.to_owned() });
     }

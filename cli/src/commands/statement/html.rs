@@ -47,9 +47,7 @@ pub fn render(told: &Told) -> String {
     if !statement.missed_floors.is_empty() {
         out.push_str("<h2>Starts that were too late</h2>\n<ul>\n");
         for missed in &statement.missed_floors {
-            let (claim, due, started) = (escaped(&missed.claim), missed.due_since, missed.started);
-            let _ =
-                writeln!(out, "<li>Claim {claim}, {} GPUs: due at {due}, ran at {started}</li>", missed.gpus);
+            let _ = writeln!(out, "<li>{}</li>", escaped(&text::late(missed)));
         }
         out.push_str("</ul>\n");
     }

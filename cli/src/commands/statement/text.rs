@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use concord_audit::report::MissedFloor;
 use concord_audit::statement::Sums;
 
 use super::Told;
@@ -26,8 +27,8 @@ pub fn render(told: &Told) -> String {
         let _ = write!(out, "\n{}", table.text());
     }
     out.push('\n');
-    for fact in facts(told) {
-        let _ = writeln!(out, "{fact}");
+    for fact in facts(told).into_iter().chain(statement.missed_floors.iter().map(late)) {
+        let _ = writeln!(out, "{}", printable(&fact));
     }
     out
 }
@@ -65,6 +66,12 @@ pub fn source(told: &Told) -> String {
         told.root,
         told.key
     )
+}
+
+/// A start that was too late.
+pub fn late(missed: &MissedFloor) -> String {
+    let MissedFloor { claim, gpus, due_since, started, .. } = missed;
+    format!("Too late: claim {claim}, {gpus} GPUs, was due at {due_since} and ran at {started}.")
 }
 
 /// What is no sum of runs.
