@@ -16,6 +16,12 @@ pub struct BadKey {
     why: String,
 }
 
+impl BadKey {
+    pub(crate) fn new(what: &'static str, form: &'static str, why: &str) -> Self {
+        Self { what, form, why: why.to_owned() }
+    }
+}
+
 /// Signs checkpoints. No `Debug`.
 #[derive(Clone)]
 pub struct LogSigner {
