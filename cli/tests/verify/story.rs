@@ -155,7 +155,8 @@ pub fn used(usage: Usage) -> Entry {
     Entry::new(format!("usage/{}/{}", usage.claim, usage.run), usage.until, Event::Usage(usage))
 }
 
-pub fn energy(from: &str, until: &str, charged: &[(&str, u64)], idle: u64) -> Entry {
+/// Counters of the only node that has an agent.
+pub fn energy(clock: &str, charged: &[(&str, u64)], idle: u64) -> Entry {
     let claims = charged.iter().map(|(party, millijoules)| ClaimEnergy {
         workload: format!("job-of-{party}"),
         party: Some((*party).to_owned()),
@@ -164,14 +165,13 @@ pub fn energy(from: &str, until: &str, charged: &[(&str, u64)], idle: u64) -> En
     });
     let energy = Energy {
         node: "node-1".to_owned(),
-        from: at(from),
-        until: at(until),
         all_millijoules: idle + charged.iter().map(|(_, millijoules)| millijoules).sum::<u64>(),
         idle_millijoules: idle,
         claims: claims.collect(),
         simulated: true,
     };
-    Entry::new(format!("energy/node-1/{}", energy.until), energy.until, Event::Energy(energy))
+    let at = at(clock);
+    Entry::new(format!("energy/node-1/{}", at.as_millisecond()), at, Event::Energy(energy))
 }
 
 pub fn decision(promised: &str, decided: &str) -> Entry {
@@ -226,7 +226,7 @@ pub fn evening() -> Vec<Entry> {
         treaty(1, "20:00:00"),
         capacity(4, "20:00:00"),
         incident(),
-        energy("20:00:00", "20:30:00", &[("north", 5_400_000_000), ("south", 1_800_000_000)], 360_000_000),
+        energy("20:00:00", &[], 0),
         used(Usage {
             borrowed: true,
             clause: "lending/south".to_owned(),
@@ -235,7 +235,7 @@ pub fn evening() -> Vec<Entry> {
             ..run(3, 1, "north", "20:10:00", "20:40:00")
         }),
         decision("20:50:00", "20:45:00"),
-        energy("20:30:00", "21:00:00", &[("north", 3_600_000_000), ("south", 3_600_000_000)], 0),
+        energy("20:58:00", &[("north", 9_000_000_000), ("south", 5_400_000_000)], 360_000_000),
         used(Usage { gpus: 16, ..run(1, 1, "north", "20:00:00", "21:00:00") }),
         used(Usage {
             due_since: Some(at("20:59:30")),

@@ -43,7 +43,7 @@ pub enum Kind {
     Succession,
     /// Who is charged is no party of the treaty.
     Stranger,
-    /// Energy was counted twice.
+    /// More energy was charged than was spent, or twice.
     Energy,
     /// Loans do not cancel out.
     ZeroSum,
@@ -80,7 +80,7 @@ impl Kind {
             Self::Text => "treaty text",
             Self::Succession => "treaty out of order",
             Self::Stranger => "unknown party",
-            Self::Energy => "energy counted twice",
+            Self::Energy => "false energy",
             Self::ZeroSum => "loans do not cancel out",
             Self::MissedFloor => "missed floor",
             Self::LateDecision => "late decision",
@@ -126,7 +126,7 @@ impl Kind {
             }
             Self::Stranger => "Use is charged to a name that is in no treaty of the record.",
             Self::Energy => {
-                "Two readings of one node cover the same time, so that energy of it counts twice."
+                "A node's counters say that it spent less than was charged, or it was read twice for one time."
             }
             Self::ZeroSum => "What members lent is not what members borrowed.",
             Self::MissedFloor => {

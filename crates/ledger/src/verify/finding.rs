@@ -104,8 +104,8 @@ pub enum Finding {
         /// Which.
         what: &'static str,
     },
-    /// Energy does not add up.
-    #[error("entry {index}: {idle} mJ idle and {claims} mJ of claims are not {all} mJ")]
+    /// More energy was charged than was spent.
+    #[error("entry {index}: {idle} mJ idle and {claims} mJ of claims are more than {all} mJ of all")]
     Energy {
         /// Index.
         index: u64,
