@@ -136,8 +136,11 @@ mod tests {
 
     use super::*;
 
-    /// Readings of one node, a second apart: all, idle, and claims of a party.
-    fn read(readings: &[(u64, u64, &[(&str, u64)])]) -> (EnergyTotals, u64) {
+    /// All, idle, and a claim of each party.
+    type Reading<'r> = (u64, u64, &'r [(&'r str, u64)]);
+
+    /// Readings of one node, a second apart.
+    fn read(readings: &[Reading<'_>]) -> (EnergyTotals, u64) {
         let (mut books, mut findings) = (EnergyBooks::default(), Findings::default());
         for (second, (all, idle, claims)) in (1..).zip(readings) {
             let claims = claims.iter().map(|(party, millijoules)| ClaimEnergy {
