@@ -155,8 +155,8 @@ pub fn used(usage: Usage) -> Entry {
     Entry::new(format!("usage/{}/{}", usage.claim, usage.run), usage.until, Event::Usage(usage))
 }
 
-/// Counters of the only node that has an agent.
-pub fn energy(clock: &str, charged: &[(&str, u64)], idle: u64) -> Entry {
+/// Counters of the only agent.
+pub fn energy(time: &str, charged: &[(&str, u64)], idle: u64) -> Entry {
     let claims = charged.iter().map(|(party, millijoules)| ClaimEnergy {
         workload: format!("job-of-{party}"),
         party: Some((*party).to_owned()),
@@ -170,8 +170,7 @@ pub fn energy(clock: &str, charged: &[(&str, u64)], idle: u64) -> Entry {
         claims: claims.collect(),
         simulated: true,
     };
-    let at = at(clock);
-    Entry::new(format!("energy/node-1/{}", at.as_millisecond()), at, Event::Energy(energy))
+    Entry::new(format!("energy/node-1/{}", at(time).as_millisecond()), at(time), Event::Energy(energy))
 }
 
 pub fn decision(promised: &str, decided: &str) -> Entry {
@@ -226,7 +225,7 @@ pub fn evening() -> Vec<Entry> {
         treaty(1, "20:00:00"),
         capacity(4, "20:00:00"),
         incident(),
-        energy("20:00:00", &[], 0),
+        energy("20:30:00", &[("north", 5_400_000_000), ("south", 1_800_000_000)], 360_000_000),
         used(Usage {
             borrowed: true,
             clause: "lending/south".to_owned(),
@@ -235,7 +234,7 @@ pub fn evening() -> Vec<Entry> {
             ..run(3, 1, "north", "20:10:00", "20:40:00")
         }),
         decision("20:50:00", "20:45:00"),
-        energy("20:58:00", &[("north", 9_000_000_000), ("south", 5_400_000_000)], 360_000_000),
+        energy("21:00:00", &[("north", 9_000_000_000), ("south", 5_400_000_000)], 360_000_000),
         used(Usage { gpus: 16, ..run(1, 1, "north", "20:00:00", "21:00:00") }),
         used(Usage {
             due_since: Some(at("20:59:30")),

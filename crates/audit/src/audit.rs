@@ -165,10 +165,7 @@ fn checks(history: &History, has_capacity: bool, kept: &Promises, is_booked: boo
             &[Kind::LateDecision],
         ),
         check(
-            format!(
-                "{} of energy: no more was charged than was spent, and nothing twice",
-                some(readings, "reading")
-            ),
+            format!("{} of energy: nothing charged beyond what GPUs spent", some(readings, "reading")),
             readings > 0,
             &[Kind::Energy],
         ),

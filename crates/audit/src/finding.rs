@@ -43,7 +43,7 @@ pub enum Kind {
     Succession,
     /// Who is charged is no party of the treaty.
     Stranger,
-    /// More energy was charged than was spent, or twice.
+    /// More energy was charged than was spent.
     Energy,
     /// Loans do not cancel out.
     ZeroSum,
@@ -80,7 +80,7 @@ impl Kind {
             Self::Text => "treaty text",
             Self::Succession => "treaty out of order",
             Self::Stranger => "unknown party",
-            Self::Energy => "false energy",
+            Self::Energy => "energy charged beyond",
             Self::ZeroSum => "loans do not cancel out",
             Self::MissedFloor => "missed floor",
             Self::LateDecision => "late decision",
@@ -125,9 +125,7 @@ impl Kind {
                 "A treaty came into force that is older than the one before, or is not what its amendment proposed."
             }
             Self::Stranger => "Use is charged to a name that is in no treaty of the record.",
-            Self::Energy => {
-                "A node's counters say that it spent less than was charged, or it was read twice for one time."
-            }
+            Self::Energy => "More energy of a node is idle or charged to claims than its GPUs spent.",
             Self::ZeroSum => "What members lent is not what members borrowed.",
             Self::MissedFloor => {
                 "The record is honest, the promise was broken: work inside a member's guarantee waited longer than it would \

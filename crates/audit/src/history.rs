@@ -132,7 +132,7 @@ impl History {
             Event::Role(_) => 5,
             Event::Incident(_) => 6,
             Event::Energy(energy) => {
-                self.energy.take(at, &energy, &self.span, &mut self.findings);
+                self.energy.take(&energy, at, &self.span, &mut self.findings);
                 7
             }
         };

@@ -9,6 +9,7 @@
 //! Start reading at [`log`]; [`verify`] is what a stranger runs.
 #![forbid(unsafe_code)]
 
+pub mod beside;
 pub mod bundle;
 pub mod edge;
 pub mod entry;

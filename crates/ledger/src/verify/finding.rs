@@ -104,8 +104,8 @@ pub enum Finding {
         /// Which.
         what: &'static str,
     },
-    /// More energy was charged than was spent.
-    #[error("entry {index}: {idle} mJ idle and {claims} mJ of claims are more than {all} mJ of all")]
+    /// A part of an energy is more than all of it.
+    #[error("entry {index}: {idle} mJ idle are more than {all} mJ in all")]
     Energy {
         /// Index.
         index: u64,
@@ -113,8 +113,6 @@ pub enum Finding {
         all: u64,
         /// Nobody's.
         idle: u64,
-        /// Charged.
-        claims: u128,
     },
 }
 

@@ -14,7 +14,7 @@ use tlog_tiles::check_tree;
 use crate::support::{Break, Breaking, Keys, ORIGIN, entries};
 
 /// Every checkpoint that was ever signed is a beginning of the newest.
-async fn nothing_disagrees(store: &Store, keys: &Keys) {
+pub async fn nothing_disagrees(store: &Store, keys: &Keys) {
     let mut signed = Vec::new();
     for number in 1.. {
         let Ok(bytes) = tiles::read(store, &files::head(number)).await else { break };
