@@ -30,7 +30,11 @@ pub(crate) fn check(history: &mut History) -> Vec<String> {
             _ => {}
         }
         let Some(name) = &ruled.what.amendment else { continue };
-        let steps = || amendments.iter().filter(|step| step.what.amendment == *name && step.at <= ruled.at);
+        let steps = || {
+            amendments
+                .iter()
+                .filter(|step| step.what.amendment == *name && step.at.as_second() <= ruled.at.as_second())
+        };
         let proposes = |step: &Step| match step {
             // What an amendment replaced rules again when it expires.
             Step::Proposed { text, replaces, .. } => [text, replaces].contains(&&ruled.what.text),

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Finding;
-use crate::entry::{Energy, Entry, Event, Step, Usage};
+use crate::entry::{Energy, Entry, Event, Usage};
 
 /// What two machines of a cluster may differ in: one says when work was submitted, another when it ran.
 const CLOCKS_DIFFER_MOST: SignedDuration = SignedDuration::from_secs(60);
@@ -65,13 +65,8 @@ fn is_named(entry: &Entry) -> bool {
             kind == "treaty" && generation && since && parts.next().is_none()
         }
         Event::Capacity(capacity) => id == format!("capacity/{}", capacity.since.as_millisecond()),
-        Event::Amendment(amendment) => {
-            let of_member = match &amendment.step {
-                Step::Signed { member, .. } => rest.split('/').any(|part| part == member),
-                _ => true,
-            };
-            kind == "amendment" && of_member
-        }
+        // Of a ballot the id has a name of its own.
+        Event::Amendment(_) => kind == "amendment",
         Event::Decision(decision) => {
             let of_kind = if decision.on_appeal { "appeal" } else { "decision" };
             kind == of_kind && rest == decision.application
