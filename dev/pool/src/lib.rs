@@ -33,6 +33,7 @@ pub mod probe;
 pub mod process;
 pub mod processes;
 pub mod progress;
+pub mod record;
 pub mod replay;
 pub mod setup;
 pub mod status;

@@ -10,7 +10,7 @@ use concord_pool::{
     audit::Audit,
     energy::Energy,
     pool::{self, AUDITOR, Blueprint, OPERATOR, PoolState},
-    prerequisites,
+    prerequisites, record,
     replay::{self, Order, Report, Selection},
     status, supervise,
 };
@@ -182,6 +182,8 @@ async fn replay_and_report(
     let order = Order { selection, trace, kills: kill_operator, seed };
     let report: Report = replay::run(plane, &order, progress).await?;
     let energy = energy(plane).await?;
+    let client = plane.client(Identity::ADMIN).await?;
+    let recorded = record::compare(&pool::record(plane.data_dir()), &client, energy.as_ref()).await?;
     let json = serde_json::to_string_pretty(&report)?;
     let file = plane.data_dir().join("report.json");
     std::fs::write(&file, &json).with_context(|| format!("cannot write {}", file.display()))?;
@@ -191,9 +193,16 @@ async fn replay_and_report(
             if let Some(energy) = &energy {
                 println!("\n{energy}");
             }
+            println!("\n{recorded}");
             where_to_look(plane);
         }
         Output::Json => println!("{json}"),
+    }
+    if !recorded.is_sound() {
+        bail!(
+            "the public record is not sound or not complete; see above and `concord verify {}`",
+            pool::record(plane.data_dir()).display()
+        );
     }
     if report.is_clean() {
         return Ok(());
@@ -232,6 +241,10 @@ fn where_to_look(plane: &ControlPlane) {
             "  http://127.0.0.1:{port}/metrics    the agent on {node}: power, energy, joules of claims (SIMULATED GPUs)"
         );
     }
+    println!(
+        "  cargo run -p concord-cli -- verify {}    check the public record",
+        pool::record(plane.data_dir()).display()
+    );
     println!("  make status, make logs, make replay REPLAY=hours=2,speed=600, make down");
 }
 
