@@ -110,7 +110,7 @@ struct Run {
     #[arg(long, value_name = "NODE=URL", env = "CONCORD_AGENTS", value_delimiter = ',', requires = "record")]
     agents: Vec<record::readings::Agent>,
     /// Agents are read so often; one forgets a claim an hour after its end.
-    #[arg(long, env = "CONCORD_ENERGY_EVERY_SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=1_800))]
+    #[arg(long, env = "CONCORD_ENERGY_EVERY_SECONDS", default_value_t = 1_800, value_parser = clap::value_parser!(u64).range(1..=1_800))]
     energy_every_seconds: u64,
     /// The GPUs are simulated, and the record says so.
     #[arg(long, env = "CONCORD_AGENTS_SIMULATED")]

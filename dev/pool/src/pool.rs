@@ -251,7 +251,7 @@ async fn start_operator(plane: &mut ControlPlane, program: &Path) -> Result<()> 
         .flag("record", record(&data).display())
         .flag("record-key", key.display())
         .flag("record-every-seconds", 2)
-        .flag("energy-every-seconds", 60)
+        .flag("energy-every-seconds", 30)
         .env("KUBECONFIG", plane.kubeconfig("operator").display().to_string());
     let agents = state.agent_ports.iter();
     let launch = agents.fold(launch, |launch, (node, port)| {
