@@ -15,4 +15,5 @@ pub mod simulate;
 pub mod simulate_pack;
 pub mod statement;
 mod table;
+pub mod trace;
 pub mod verify;

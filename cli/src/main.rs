@@ -52,6 +52,8 @@ enum Command {
     Proof(commands::proof::Arguments),
     /// Make the account of a member or a project from a public record
     Statement(commands::statement::Arguments),
+    /// Print the jobs of a public record as a trace, to try another treaty on what was really asked
+    Trace(commands::trace::Arguments),
     /// Get a token from the portal for kubectl, which runs this by itself; see the kubeconfig on the portal's page My account
     Login(commands::login::Arguments),
     /// Print completions for a shell: source <(concord completion bash)
@@ -103,6 +105,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Verify(arguments) => commands::verify::run(&arguments),
         Command::Proof(arguments) => commands::proof::run(&arguments).map(|()| true),
         Command::Statement(arguments) => commands::statement::run(&arguments).map(|()| true),
+        Command::Trace(arguments) => commands::trace::run(&arguments).map(|()| true),
         Command::Login(arguments) => commands::login::run(&arguments).map(|()| true),
         Command::Completion(arguments) => commands::print::completion(&arguments, &mut Arguments::command()),
         Command::Man => commands::print::manual(Arguments::command()),

@@ -145,6 +145,26 @@ fn an_entry_is_proven_without_the_record() {
     assert_eq!(pool.concord(&["proof", "elsewhere", "decision/none"]).status.code(), Some(2));
 }
 
+/// What a stop destroyed has to be run again, and is no part of what the work needs.
+#[test]
+fn the_jobs_of_a_record_are_a_trace() {
+    let pool = Pool::with(&evening());
+    let output = pool.concord(&["trace", "record", "--key", "pool.key"]);
+    let told = text_of(&output);
+    let rows: Vec<&str> = told.lines().map(|line| line.split_once(',').unwrap().1).collect();
+    assert_eq!(
+        rows,
+        [
+            "member,submit_s,runtime_s,gpus",
+            "north,0,3600,16",
+            "south,600,6600,8",
+            "north,600,3000,8",
+            "south,2340,4800,8",
+        ],
+        "{told}"
+    );
+}
+
 #[test]
 fn an_empty_record_is_sound() {
     let (told, code) = Pool::with(&[]).verify();

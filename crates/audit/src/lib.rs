@@ -28,3 +28,4 @@ mod runs;
 pub mod span;
 pub mod statement;
 pub mod texts;
+pub mod workload;
