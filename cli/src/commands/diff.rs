@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use concord_treaty::document::Document;
+use concord_treaty::ratify::changes;
 use concord_treaty::source::read;
 use concord_treaty::treaty::{Entitlements, Treaty};
 use serde::Serialize;
@@ -13,7 +14,6 @@ use super::files;
 use super::nodes::NodeArguments;
 use super::render::{Colour, Drawing};
 
-mod clauses;
 mod numbers;
 mod pool_words;
 mod words;
@@ -72,7 +72,7 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     let (Some(old), Some(new)) = (old, new) else { return Ok(false) };
     let members = words::members(&old, &new);
     let of_pool = pool_words::sentences(&old, &new);
-    let changes = clauses::changes(&old.document, &new.document)?;
+    let changes = changes(&old.document, &new.document)?;
     let mut out = std::io::stdout().lock();
     if arguments.output == Output::Json {
         let report = serde_json::json!({ "members": members, "pool": of_pool, "clauses": changes });
