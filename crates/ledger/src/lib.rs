@@ -16,6 +16,7 @@ pub mod files;
 pub mod head;
 pub mod key;
 pub mod log;
+pub mod note;
 pub mod redact;
 pub mod text;
 pub mod tiles;
