@@ -1,12 +1,17 @@
 //! One module a command.
 
+mod amend;
+pub mod amendments;
 pub mod check;
 pub mod diff;
 pub mod explain;
 mod files;
+pub mod key;
 pub mod login;
 mod nodes;
 pub mod print;
+pub mod propose;
+pub mod ratify;
 mod render;
 pub mod simulate;
 pub mod simulate_pack;

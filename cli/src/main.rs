@@ -31,6 +31,8 @@ Examples:
   kubectl get treaty -o yaml NAME | concord check - the one in force
   concord diff old.yaml new.yaml --nodes 185       what a change does to each member
   concord simulate --treaty treaty.yaml --trace jobs.csv.gz --nodes 185 --policy all --partition
+  concord propose new.yaml --treaty two-states --matter annex --name more-gpus
+  concord ratify more-gpus --member north --vote yes --key north.key
   concord explain climate/train                    why it waits and until when, asked through kubectl
 
 Exit codes: 0 fine, 1 errors in a treaty, 2 wrong use.";
@@ -42,6 +44,14 @@ enum Command {
     /// Tell what a changed treaty does to each member, in words and numbers
     Diff(commands::diff::Arguments),
     Simulate(Box<Simulate>),
+    /// Propose a new text of a treaty as an amendment, and show who gains and loses by it
+    Propose(Box<commands::propose::Arguments>),
+    /// Vote on an amendment or ratify it, with the signature of a member
+    Ratify(commands::ratify::Arguments),
+    /// List amendments: how each stands, what is next, whose signature is missing
+    Amendments(commands::amendments::Arguments),
+    /// Make a key by which a member votes and ratifies
+    Key(commands::key::Arguments),
     /// Tell why a claim waits, when it will start, and what would change it
     Explain(Box<commands::explain::Arguments>),
     /// Get a token from the portal for kubectl, which runs this by itself; see the kubeconfig on the portal's page My account
@@ -91,6 +101,10 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Check(arguments) => commands::check::run(&arguments),
         Command::Diff(arguments) => commands::diff::run(&arguments),
         Command::Simulate(simulate) => simulate.run().map(|()| true),
+        Command::Propose(arguments) => commands::propose::run(&arguments),
+        Command::Ratify(arguments) => commands::ratify::run(&arguments),
+        Command::Amendments(arguments) => commands::amendments::run(&arguments),
+        Command::Key(arguments) => commands::key::run(&arguments),
         Command::Explain(arguments) => commands::explain::run(&arguments).map(|()| true),
         Command::Login(arguments) => commands::login::run(&arguments).map(|()| true),
         Command::Completion(arguments) => commands::print::completion(&arguments, &mut Arguments::command()),

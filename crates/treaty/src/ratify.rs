@@ -13,6 +13,7 @@
 mod changes;
 mod count;
 mod matter;
+mod plan;
 mod standing;
 mod way;
 mod words;

@@ -1,5 +1,6 @@
 //! Sentences: what a member has to know of a change without reading clauses.
 
+use concord_treaty::clauses::KeyText;
 use concord_treaty::treaty::{Member, Treaty};
 use concord_treaty::units::MemberId;
 
@@ -63,6 +64,9 @@ fn changed((old, old_id): (&Side, MemberId), (new, new_id): (&Side, MemberId)) -
         };
         sentences.push(format!("has {} a period instead of {}", named(hours_after), named(hours_before)));
     }
+    if before.keys != after.keys {
+        sentences.push(keys_changed(before, after));
+    }
     let weight = |member: &Member| member.weight.map_or_else(|| "none".to_owned(), |w| w.to_string());
     if before.weight != after.weight {
         let (now, then) = (weight(after), weight(before));
@@ -77,6 +81,17 @@ fn changed((old, old_id): (&Side, MemberId), (new, new_id): (&Side, MemberId)) -
         _ => {}
     }
     sentences
+}
+
+/// Keys that come and go, by name and id.
+fn keys_changed(before: &Member, after: &Member) -> String {
+    let short =
+        |key: &KeyText| key.0.rsplit_once('+').map_or_else(|| key.0.clone(), |(short, _)| short.to_owned());
+    let only = |of: &Member, other: &Member| {
+        let keys: Vec<String> = of.keys.iter().filter(|k| !other.keys.contains(k)).map(short).collect();
+        if keys.is_empty() { "none".to_owned() } else { keys.join(", ") }
+    };
+    format!("signs with other keys: new {}, no longer {}", only(after, before), only(before, after))
 }
 
 fn in_class((before, after): (Numbers, Numbers), class: Option<&str>, keeps_by_number: bool) -> Vec<String> {

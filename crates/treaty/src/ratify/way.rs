@@ -147,6 +147,12 @@ impl Way {
         Ok(Self { treaty, subject: Subject::Withdrawal, rule, vote: None, concerned, not_before })
     }
 
+    /// Whether members vote on it; a member that leaves is not asked to be let go.
+    #[must_use]
+    pub const fn is_voted_on(&self) -> bool {
+        self.vote.is_some()
+    }
+
     /// The text that rules over the change.
     #[must_use]
     pub const fn treaty(&self) -> &Treaty {
