@@ -13,7 +13,7 @@ use concord_treaty::ratify::{Subject, Way, changes, concerned, without};
 use super::amend::Form;
 use super::amend::cluster::ClusterArguments;
 use super::amend::object::{self, Texts};
-use super::diff::{self, Side};
+use super::diff;
 use super::files::{self, Text};
 use super::nodes::NodeArguments;
 
