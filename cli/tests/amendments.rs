@@ -156,6 +156,34 @@ fn a_key_is_private_and_never_written_over() {
 }
 
 #[test]
+fn a_key_that_was_typed_wrong_is_found_on_the_desk() {
+    let desk = Desk::new();
+    let key = desk.text.split_once("keys: [").unwrap().1.split_once(']').unwrap().0.to_owned();
+    let (_, id) = key.split_once('+').unwrap();
+    desk.write("typed.yaml", &desk.text.replace(&key, &format!("north+{}{}", "00000000", &id[8..])));
+    let told = desk.concord(&["check", "typed.yaml", "-o", "line"]);
+    assert_eq!(told.code, 1);
+    assert!(
+        told.out.contains("TR060 error: members[0].keys[0]: nobody can sign with the key"),
+        "{}",
+        told.out
+    );
+    assert_eq!(desk.must(&["check", "treaty.yaml"]).out, "no errors; 1 treaty in 1 file\n");
+}
+
+#[test]
+fn new_keys_are_told_by_their_short_names() {
+    let desk = Desk::new();
+    let key = desk.text.split_once("keys: [").unwrap().1.split_once(']').unwrap().0.to_owned();
+    let other = desk.must(&["key", "new", "north", "--file", "second.key"]).out.trim().to_owned();
+    desk.write("keys.yaml", &desk.text.replace(&key, &other));
+    let told = desk.must(&["diff", "treaty.yaml", "keys.yaml"]).out;
+    let short = |key: &str| key.splitn(3, '+').take(2).collect::<Vec<_>>().join("+");
+    let words = format!("north signs with other keys: new {}, no longer {}", short(&other), short(&key));
+    assert!(told.contains(&words), "{told}");
+}
+
+#[test]
 fn a_proposal_shows_who_gains_and_what_has_to_happen() {
     let desk = Desk::new();
     let told = desk.propose(&["--note", "as agreed in March"]);

@@ -3,6 +3,8 @@
 //! treaty has to become.
 
 mod ballots;
+#[allow(dead_code, reason = "for the writer of the record")]
+pub mod entries;
 mod found;
 mod told;
 
@@ -97,12 +99,21 @@ fn assess(amendment: &Amendment, treaty: Option<&Treaty>, now: Timestamp) -> Ame
         Ok(way) => way,
         Err(why) => return refused(status, amendment, &why.to_string(), now),
     };
+    if let Some((path, key)) = note::dead_keys(keys(&amendment.spec.text)).next() {
+        let why = format!("nobody can sign with the key {key:?} at {path}; copy it again");
+        return refused(status, amendment, &why, now);
+    }
     ballots::receive(&mut status, amendment, &before, &proposal, published.max(now));
     status.before = Some(before);
     stand(&mut status, &way, published, now);
     settle(&mut status, amendment, treaty, now);
     told::conditions(&mut status, amendment, now);
     status
+}
+
+/// The keys of each member.
+pub fn keys(spec: &TreatySpec) -> impl Iterator<Item = &[String]> {
+    spec.members.iter().map(|member| member.keys.as_slice())
 }
 
 /// What its note says.

@@ -142,6 +142,18 @@ pub fn is_public_key(text: &str) -> bool {
     StandardVerifier::new(text).is_ok()
 }
 
+/// Keys of the right form with which nobody could sign, such as one that was typed wrong: where it stands, and the key.
+pub fn dead_keys<'k>(
+    members: impl IntoIterator<Item = &'k [String]>,
+) -> impl Iterator<Item = (String, &'k str)> {
+    let keys = members.into_iter().enumerate().flat_map(|(member, keys)| {
+        keys.iter()
+            .enumerate()
+            .map(move |(key, text)| (format!("members[{member}].keys[{key}]"), text.as_str()))
+    });
+    keys.filter(|(_, text)| !is_public_key(text))
+}
+
 /// The note with a signature line under it, as tools for signed notes read it.
 #[must_use]
 pub fn signed(note: &str, line: &str) -> String {
@@ -213,20 +225,18 @@ mod tests {
         assert_eq!(verify(&note, &line, &[other.clone(), public.clone()]), Ok(()), "the second of two keys");
         let told =
             |note: &str, line: &str, keys: &[String]| verify(note, line, keys).unwrap_err().to_string();
+        let own = std::slice::from_ref(&public);
         let no = proposal().ballot("north", "no");
-        assert!(told(&no, &line, std::slice::from_ref(&public)).contains("did not sign this note"));
+        assert!(told(&no, &line, own).contains("did not sign this note"));
         let later = Proposal { published: "2027-03-02T08:00:00Z".parse().unwrap(), ..proposal() };
-        assert!(
-            told(&later.ballot("north", "yes"), &line, std::slice::from_ref(&public))
-                .contains("did not sign")
-        );
+        assert!(told(&later.ballot("north", "yes"), &line, own).contains("did not sign this note"));
         assert!(
             told(&note, &line, &[other])
                 .contains("the text that is changed gives the member the keys north+")
         );
         assert!(told(&note, &line, &[]).ends_with("no key"));
-        assert!(told(&note, "nonsense", &[public.clone()]).contains("signature line"));
-        assert!(told(&note, &format!("{line}\n{line}"), &[public.clone()]).contains("signature line"));
+        assert!(told(&note, "nonsense", own).contains("signature line"));
+        assert!(told(&note, &format!("{line}\n{line}"), own).contains("signature line"));
         // What tools for signed notes read.
         assert!(Note::from_bytes(signed(&note, &line).as_bytes()).is_ok());
         assert!(is_public_key(&public) && !is_public_key(&private) && !is_public_key(&public[..20]));

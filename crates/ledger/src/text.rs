@@ -1,6 +1,6 @@
 //! Texts beside the log: entries name them by their SHA-256, so that nobody can change one, and a long one fits.
 
-use object_store::{ObjectStoreExt, PutMode, PutOptions};
+use object_store::{PutMode, PutOptions};
 use sha2::{Digest, Sha256};
 
 use crate::files;

@@ -60,7 +60,7 @@ impl Desk {
         match act {
             // Through JSON, as the API server keeps it.
             Act::Tell(status) => {
-                self.amendment.status = Some(serde_json::from_value(json!(*status)).unwrap())
+                self.amendment.status = Some(serde_json::from_value(json!(*status)).unwrap());
             }
             Act::Apply => self.give(self.amendment.spec.text.clone()),
             Act::Restore(before) => self.give(*before),
@@ -195,4 +195,77 @@ fn what_cannot_be_decided_on_is_refused_and_says_why() {
         next(&desk.amendment, None, at(1))
             .is_some_and(|act| matches!(act, Act::Tell(status) if status.why.contains("no treaty")))
     );
+}
+
+/// ITER: the text acts from the vote on, and the rules of the text before say whose signature is missing.
+#[test]
+fn a_text_that_acts_provisionally_is_ratified_by_the_rules_of_the_one_before() {
+    let rule = json!({"of": "annex", "noticeDays": 0, "entryIntoForceDays": 1, "ratifiedByAll": true, "provisional": true});
+    let mut desk = Desk::annex(&rule);
+    desk.sign("north", "yes", "north");
+    desk.sign("south", "yes", "south");
+    desk.sign("north", "ratify", "north");
+    let status = desk.settle(at(2));
+    assert_eq!(
+        (status.state, status.missing.as_slice()),
+        (Some(AmendmentState::Provisional), ["south".to_owned()].as_slice())
+    );
+    assert_eq!(desk.gpus(), Some(16));
+    desk.sign("south", "ratify", "south");
+    assert_eq!(desk.settle(at(100)).state, Some(AmendmentState::Provisional));
+    let status = desk.settle(at(100 + 86_400));
+    assert_eq!(
+        (status.state, status.in_force_from.clone()),
+        (Some(AmendmentState::InForce), Some(MicroTime(at(100 + 86_400))))
+    );
+    let steps: Vec<String> = entries::entries(&desk.amendment).into_iter().map(|entry| entry.id).collect();
+    let expected = [
+        "proposed",
+        "ballot/north-ratify-north",
+        "ballot/north-yes-north",
+        "ballot/south-yes-south",
+        "decided",
+        "provisional",
+        "ballot/south-ratify-south",
+        "inForce",
+    ];
+    assert_eq!(steps, expected.map(|step| format!("amendment//{step}")));
+}
+
+#[test]
+fn an_emergency_is_recorded_from_its_proposal_to_its_end() {
+    let mut desk =
+        Desk::new(&at_once(), "emergency", |text| text["members"][0]["guarantee"]["gpus"] = json!(16));
+    assert_eq!(entries::entries(&desk.amendment), [], "nobody has looked at it");
+    desk.sign("north", "yes", "north");
+    desk.sign("south", "yes", "north");
+    desk.sign("south", "yes", "south");
+    desk.settle(at(5));
+    desk.settle(at(90_000));
+    let found = entries::entries(&desk.amendment);
+    let steps: Vec<&str> = found.iter().map(|entry| entry.id.strip_prefix("amendment//").unwrap()).collect();
+    assert_eq!(
+        steps,
+        ["proposed", "ballot/north-yes-north", "ballot/south-yes-south", "decided", "inForce", "expired"]
+    );
+    let line = String::from_utf8(found[1].bytes().unwrap()).unwrap();
+    assert!(line.contains("member north\\nact yes\\n\\n— north "), "{line}");
+}
+
+#[test]
+fn a_key_that_was_typed_wrong_is_refused_before_anybody_votes() {
+    let mut desk = Desk::new(&at_once(), "annex", |_| ());
+    let text = &mut desk.amendment.spec.text;
+    text.members[0].guarantee.gpus = Some(16);
+    let why = |desk: &mut Desk| desk.settle(at(1)).why.clone();
+    let right = text.members[1].keys[0].clone();
+    let (name, rest) = right.split_once('+').unwrap();
+    text.members[1].keys = vec![format!("{name}+00000000{}", &rest[8..])];
+    desk.amendment.spec.matter = concord_api::amendment::AmendmentMatter::Body;
+    desk.treaty.spec.votes[0].matter = concord_treaty::document::MatterName::Body;
+    desk.treaty.spec.amendments[0].of = concord_treaty::document::MatterName::Body;
+    desk.amendment.spec.text.votes = desk.treaty.spec.votes.clone();
+    desk.amendment.spec.text.amendments = desk.treaty.spec.amendments.clone();
+    desk.amendment.spec.replaces = note::text_sha256(&desk.treaty.spec).unwrap();
+    assert!(why(&mut desk).contains("nobody can sign with the key"), "{}", why(&mut desk));
 }

@@ -85,13 +85,16 @@ fn changed((old, old_id): (&Side, MemberId), (new, new_id): (&Side, MemberId)) -
 
 /// Keys that come and go, by name and id.
 fn keys_changed(before: &Member, after: &Member) -> String {
-    let short =
-        |key: &KeyText| key.0.rsplit_once('+').map_or_else(|| key.0.clone(), |(short, _)| short.to_owned());
     let only = |of: &Member, other: &Member| {
-        let keys: Vec<String> = of.keys.iter().filter(|k| !other.keys.contains(k)).map(short).collect();
+        let keys: Vec<String> = of.keys.iter().filter(|key| !other.keys.contains(key)).map(short).collect();
         if keys.is_empty() { "none".to_owned() } else { keys.join(", ") }
     };
     format!("signs with other keys: new {}, no longer {}", only(after, before), only(before, after))
+}
+
+/// Name and id of a key; the rest is long and has pluses too.
+fn short(key: &KeyText) -> String {
+    key.0.splitn(3, '+').take(2).collect::<Vec<_>>().join("+")
 }
 
 fn in_class((before, after): (Numbers, Numbers), class: Option<&str>, keeps_by_number: bool) -> Vec<String> {

@@ -67,7 +67,7 @@ impl Engine {
             JobState::Waiting => self.release_promised(job),
             JobState::Running { .. } => self.rebook(job, Basis::Guaranteed),
             JobState::Noticed { .. } | JobState::Stopping { .. } => {
-                self.rebook_leaving(job, Basis::Guaranteed)
+                self.rebook_leaving(job, Basis::Guaranteed);
             }
             JobState::Finished { .. } => {}
         }

@@ -286,7 +286,7 @@ fn why(
         State::NoticeRunning { until } => {
             format!("Nothing is decided before {}. So far: {}", time(*until), so_far)
         }
-        State::Voting => format!("The vote is open. So far: {}", so_far),
+        State::Voting => format!("The vote is open. So far: {so_far}"),
         State::Rejected { .. } => format!("{decided} No further vote can change it."),
         State::WaitingForSignatures { .. } if subject == Subject::Withdrawal => {
             format!("{decided} {missing} has not signed yet.")
