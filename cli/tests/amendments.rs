@@ -285,12 +285,17 @@ fn a_ballot_is_signed_and_counts_only_by_its_key() {
 
     let told = sign(&["--key", "north.key"]);
     assert_eq!(told.code, 0, "{}", told.err);
+    assert!(
+        told.err.contains("members[north].guarantee.gpus: 64 -> 72"),
+        "what is signed is seen: {}",
+        told.err
+    );
     assert!(told.out.ends_with("north signed yes; see concord amendments more-gpus for how it is counted\n"));
     let log = fs::read_to_string(desk.path("kubectl.log")).unwrap();
     let patch = log.lines().last().unwrap().split_once("-p ").unwrap().1;
     let patch: Value = serde_json::from_str(patch).unwrap();
     let (id, ballot) = patch["spec"]["ballots"].as_object().unwrap().iter().next().unwrap();
-    assert!(id.starts_with("north-yes-") && ballot["act"] == "yes", "{patch}");
+    assert!(id.starts_with("north-yes-") && ballot["act"] == "approve", "{patch}");
     let treaty: Value = serde_yaml::from_str(&desk.text).unwrap();
     let key = treaty.pointer("/spec/members/0/keys/0").unwrap().as_str().unwrap().to_owned();
     assert_eq!(note::verify(&expected, ballot["signature"].as_str().unwrap(), &[key]), Ok(()));
@@ -343,9 +348,9 @@ fn amendments_are_listed_with_what_is_missing() {
     };
     let waiting = json!({"state": "WaitingForSignatures", "why": "Passed: yes has 2 of 2 by heads, 50 % needed. Decided at 2027-03-31 08:00:00 UTC. It waits for the signatures of south.",
         "publishedAt": "2027-03-01T08:00:00Z", "missing": ["south"],
-        "counts": {"yes": 2, "no": 0, "abstained": 0, "absent": 0, "recused": 0},
-        "received": [{"member": "north", "act": "yes", "at": "2027-03-02T09:00:00.000000Z", "valid": true},
-            {"member": "south", "act": "no", "at": "2027-03-02T10:00:00.000000Z", "valid": false, "refused": "it was made with the key north+1a2b3c4d, and the text that is changed gives the member the keys south+4d3c2b1a"}]});
+        "counts": {"approving": 2, "rejecting": 0, "abstained": 0, "absent": 0, "recused": 0},
+        "received": [{"member": "north", "act": "approve", "at": "2027-03-02T09:00:00.000000Z", "valid": true},
+            {"member": "south", "act": "reject", "at": "2027-03-02T10:00:00.000000Z", "valid": false, "refused": "it was made with the key north+1a2b3c4d, and the text that is changed gives the member the keys south+4d3c2b1a"}]});
     let list = json!({"kind": "List", "items": [item("more-gpus", &waiting), item("new", &json!({}))]});
     desk.write("amendments.json", &list.to_string());
     golden("amendments.out", &desk.must(&["amendments"]).out);

@@ -17,10 +17,13 @@ use concord_ledger::note::{self, Proposal};
 use concord_treaty::accounts::amendments::State;
 use concord_treaty::ratify::Way;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
 pub use found::{Found, found};
+
+/// How long a proposal about an unknown text waits for the treaty to be seen with it, before it is refused.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(10);
 
 /// What is to be written next for one amendment.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +40,9 @@ pub enum Act {
 #[must_use]
 pub fn next(amendment: &Amendment, treaty: Option<&Treaty>, now: Timestamp) -> Option<Act> {
     if amendment.metadata.deletion_timestamp.is_some() || is_done(amendment) {
+        return None;
+    }
+    if may_be_early(amendment, treaty, now) {
         return None;
     }
     let before = amendment.status.clone().unwrap_or_default();
@@ -56,6 +62,13 @@ pub fn next(amendment: &Amendment, treaty: Option<&Treaty>, now: Timestamp) -> O
         }
         _ => None,
     }
+}
+
+/// Two watches have no order: a proposal may be seen before the text that it changes.
+fn may_be_early(amendment: &Amendment, treaty: Option<&Treaty>, now: Timestamp) -> bool {
+    let age = amendment.creation_timestamp().map_or(PATIENCE, |time| now.duration_since(time.0));
+    let fits = || treaty.and_then(|treaty| found(amendment, treaty)) == Some(Found::Before);
+    amendment.status.is_none() && age < PATIENCE && !fits()
 }
 
 /// It acts by its status, and the treaty does not have its text yet. Nothing else is decided on that treaty before it has.

@@ -70,8 +70,8 @@ struct Ballot {
 
 #[derive(Deserialize)]
 struct Counts {
-    yes: i64,
-    no: i64,
+    approving: i64,
+    rejecting: i64,
     abstained: i64,
     absent: i64,
     recused: i64,
@@ -129,8 +129,8 @@ fn table(out: &mut impl Write, all: &[Seen]) -> Result<()> {
             metadata.name,
             spec.treaty,
             spec.matter,
-            number(|c| c.yes),
-            number(|c| c.no)
+            number(|c| c.approving),
+            number(|c| c.rejecting)
         )?;
     }
     Ok(())
@@ -159,10 +159,10 @@ fn one(out: &mut impl Write, seen: &Seen) -> Result<()> {
             writeln!(out, "{what:<20} {at}")?;
         }
     }
-    if let Some(Counts { yes, no, abstained, absent, recused }) = &status.counts {
+    if let Some(Counts { approving, rejecting, abstained, absent, recused }) = &status.counts {
         writeln!(
             out,
-            "{:<20} {yes} yes, {no} no, {abstained} abstained, {absent} absent, {recused} recused",
+            "{:<20} {approving} yes, {rejecting} no, {abstained} abstained, {absent} absent, {recused} recused",
             "members"
         )?;
     }
@@ -170,6 +170,11 @@ fn one(out: &mut impl Write, seen: &Seen) -> Result<()> {
         writeln!(out, "{:<20} {}", "still to ratify", status.missing.join(", "))?;
     }
     for Ballot { member, act, at, refused } in &status.received {
+        let act = match act.as_str() {
+            "approve" => "yes",
+            "reject" => "no",
+            other => other,
+        };
         let counts = refused.as_ref().map_or_else(String::new, |why| format!("  does not count: {why}"));
         writeln!(out, "{at}  {member} {act}{counts}")?;
     }

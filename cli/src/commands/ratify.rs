@@ -84,6 +84,10 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
         return Ok(true);
     }
     let known = amendment.keys_of(member)?;
+    for change in amendment.changes()? {
+        eprintln!("  {change}");
+    }
+    eprintln!("{member} signs {act} to this.");
     let line = sign(arguments, &text)?;
     match &known {
         Some(keys) => note::verify(&text, &line, keys).with_context(|| {
@@ -94,7 +98,7 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
         ),
     }
     let id = format!("{member}-{act}-{}", &concord_ledger::text::sha256(line.as_bytes())[..8]);
-    let ballot = json!({"member": member, "act": act, "signature": line});
+    let ballot = json!({"member": member, "act": in_object(act), "signature": line});
     if arguments.file.is_some() || arguments.output.is_some() {
         let mut object = amendment.object;
         object["spec"]["ballots"][id] = ballot;
@@ -108,6 +112,15 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     std::io::stdout().write_all(&told)?;
     println!("{member} signed {act}; see concord amendments {} for how it is counted", amendment.name);
     Ok(true)
+}
+
+/// The word of the object: YAML takes those of the note for switches.
+fn in_object(act: &str) -> &str {
+    match act {
+        "yes" => "approve",
+        "no" => "reject",
+        other => other,
+    }
 }
 
 fn read(arguments: &Arguments) -> Result<Amendment> {

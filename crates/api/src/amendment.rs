@@ -26,8 +26,8 @@ use crate::treaty::TreatySpec;
     printcolumn = r#"{"name":"Treaty","type":"string","jsonPath":".spec.treaty"}"#,
     printcolumn = r#"{"name":"Matter","type":"string","jsonPath":".spec.matter"}"#,
     printcolumn = r#"{"name":"State","type":"string","jsonPath":".status.state"}"#,
-    printcolumn = r#"{"name":"Yes","type":"integer","jsonPath":".status.counts.yes"}"#,
-    printcolumn = r#"{"name":"No","type":"integer","jsonPath":".status.counts.no"}"#,
+    printcolumn = r#"{"name":"Yes","type":"integer","jsonPath":".status.counts.approving"}"#,
+    printcolumn = r#"{"name":"No","type":"integer","jsonPath":".status.counts.rejecting"}"#,
     printcolumn = r#"{"name":"In-Force","type":"string","jsonPath":".status.inForceFrom"}"#,
     printcolumn = r#"{"name":"Next","type":"string","jsonPath":".status.nextAt"}"#,
     printcolumn = r#"{"name":"Why","type":"string","priority":1,"jsonPath":".status.why"}"#,
@@ -96,14 +96,14 @@ pub struct SignedBallot {
     pub signature: String,
 }
 
-/// What a member says.
+/// What a member says. The words differ from those in the note, `yes` and `no`, which YAML takes for switches.
 #[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(rename_all = "camelCase")]
 pub enum BallotAct {
-    /// Votes for it.
-    Yes,
-    /// Votes against it.
-    No,
+    /// Votes for it; signed as `yes`.
+    Approve,
+    /// Votes against it; signed as `no`.
+    Reject,
     /// Votes neither way, and takes part.
     Abstain,
     /// Is bound by it: the signature after the vote, or the notice of a member that leaves.
@@ -217,9 +217,9 @@ pub struct ReceivedBallot {
 #[serde(rename_all = "camelCase")]
 pub struct VoteCounts {
     /// For it.
-    pub yes: i64,
+    pub approving: i64,
     /// Against it.
-    pub no: i64,
+    pub rejecting: i64,
     /// Neither.
     pub abstained: i64,
     /// Without a ballot.
@@ -260,8 +260,8 @@ impl BallotAct {
     #[must_use]
     pub const fn act(self) -> Act {
         match self {
-            Self::Yes => Act::Yes,
-            Self::No => Act::No,
+            Self::Approve => Act::Yes,
+            Self::Reject => Act::No,
             Self::Abstain => Act::Abstain,
             Self::Ratify => Act::Ratify,
         }

@@ -49,7 +49,13 @@ impl Desk {
         let text = note::text_sha256(&self.amendment.spec.text).unwrap();
         let note = proposal(&self.amendment, text, at(0)).ballot(member, act);
         let (_, signer) = self.signers.iter().find(|(name, _)| name == key_of).unwrap();
-        let ballot = json!({"member": member, "act": act, "signature": signer.sign(&note).unwrap()});
+        let act_in_object = match act {
+            "yes" => "approve",
+            "no" => "reject",
+            other => other,
+        };
+        let ballot =
+            json!({"member": member, "act": act_in_object, "signature": signer.sign(&note).unwrap()});
         let ballot = serde_json::from_value(ballot).unwrap();
         self.amendment.spec.ballots.insert(format!("{member}-{act}-{key_of}"), ballot);
     }
@@ -107,7 +113,7 @@ fn the_text_comes_into_the_treaty_when_the_vote_is_won() {
     let status = desk.settle(at(3)).clone();
     assert_eq!(status.state, Some(AmendmentState::InForce));
     assert!(status.applied_at.is_some() && status.decision.unwrap().passed);
-    assert_eq!((desk.gpus(), status.counts.unwrap().yes), (Some(16), 2));
+    assert_eq!((desk.gpus(), status.counts.unwrap().approving), (Some(16), 2));
     assert!(!desk.step(at(999_999_999)));
 }
 
@@ -183,9 +189,10 @@ fn of_two_amendments_of_one_text_the_second_is_overtaken() {
 
 #[test]
 fn what_cannot_be_decided_on_is_refused_and_says_why() {
-    let told = |desk: &mut Desk| desk.settle(at(1)).why.clone();
+    let told = |desk: &mut Desk| desk.settle(at(11)).why.clone();
     let mut desk = Desk::annex(&at_once());
     desk.treaty.spec.title = "another".to_owned();
+    assert!(!desk.step(at(1)), "the treaty may not have been seen yet");
     assert!(told(&mut desk).contains("look at what changed and propose it anew"));
     let mut desk = Desk::new(&at_once(), "annex", |text| text["votes"][0]["weightPercent"] = json!("1"));
     assert!(told(&mut desk).contains("changes votes[annex].weightPercent (body)"));

@@ -64,8 +64,8 @@ pub fn counts(counts: &Counts) -> VoteCounts {
     let heads = |side: &Side| i64::try_from(side.heads).unwrap_or(i64::MAX);
     let Counts { yes, no, abstained, absent, recused } = counts;
     VoteCounts {
-        yes: heads(yes),
-        no: heads(no),
+        approving: heads(yes),
+        rejecting: heads(no),
         abstained: heads(abstained),
         absent: heads(absent),
         recused: heads(recused),

@@ -82,6 +82,10 @@ impl Operator {
             if let Some(act) = next(&amendment, treaty, now) {
                 return Some((amendment, act));
             }
+            // It may have been seen before its treaty.
+            if amendment.status.is_none() {
+                continue;
+            }
             let idle = Idle {
                 amendment: version(amendment.resource_version()),
                 treaty: treaty.map(text_version),

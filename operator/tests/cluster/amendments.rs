@@ -284,7 +284,7 @@ async fn forge(pool: &Pool, desk: &Desk) {
     let amendment = amendments.get("more").await.unwrap();
     let note = format!("{}member beta\nact yes\n", amendment.status.unwrap().note);
     let ballot =
-        json!({"member": "beta", "act": "yes", "signature": desk.signer("alpha").sign(&note).unwrap()});
+        json!({"member": "beta", "act": "approve", "signature": desk.signer("alpha").sign(&note).unwrap()});
     let (out, done) = patch(pool, "amendment", "more", &json!({"spec": {"ballots": {"forged": ballot}}}));
     assert!(done, "{out}");
 }

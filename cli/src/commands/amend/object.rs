@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail, ensure};
 use concord_ledger::note::{self, Proposal};
 use concord_treaty::document::Document;
+use concord_treaty::ratify::{Change, changes};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -106,12 +107,11 @@ impl Amendment {
         })
     }
 
-    /// The keys of a member by the text that is changed; `None` while the operator has not looked at the amendment, or where it
-    /// was read without its status.
+    /// The text that is changed, where the operator has looked at the amendment.
     ///
     /// # Errors
-    /// When the text in the status is not the one that is changed, or has no such member.
-    pub fn keys_of(&self, member: &str) -> Result<Option<Vec<String>>> {
+    /// When the text in the status is not the one that is changed.
+    fn before(&self) -> Result<Option<Document>> {
         let Some(before) = self.object.pointer("/status/before") else { return Ok(None) };
         let before = Document::deserialize(before).context("status.before cannot be read")?;
         let found = note::text_sha256(&before)?;
@@ -120,6 +120,25 @@ impl Amendment {
             "status.before has the hash {found}, and the amendment replaces {}; do not sign, and ask the operator of the pool",
             self.spec.replaces
         );
+        Ok(Some(before))
+    }
+
+    /// What the new text changes, clause by clause; nothing where the operator has not looked at it.
+    ///
+    /// # Errors
+    /// As [`Self::keys_of`].
+    pub fn changes(&self) -> Result<Vec<Change>> {
+        let before = self.before()?;
+        Ok(before.map(|before| changes(&before, &self.spec.text)).transpose()?.unwrap_or_default())
+    }
+
+    /// The keys of a member by the text that is changed; `None` while the operator has not looked at the amendment, or where it
+    /// was read without its status.
+    ///
+    /// # Errors
+    /// When the text in the status is not the one that is changed, or has no such member.
+    pub fn keys_of(&self, member: &str) -> Result<Option<Vec<String>>> {
+        let Some(before) = self.before()? else { return Ok(None) };
         let known = before.members.iter().find(|m| m.name == member);
         let Some(known) = known else {
             let names: Vec<&str> = before.members.iter().map(|m| m.name.as_str()).collect();
