@@ -199,7 +199,7 @@ fn what_cannot_be_decided_on_is_refused_and_says_why() {
     let mut desk = Desk::annex(&at_once());
     desk.amendment.spec.treaty = "nowhere".to_owned();
     assert!(
-        next(&desk.amendment, None, at(1))
+        next(&desk.amendment, None, at(11))
             .is_some_and(|act| matches!(act, Act::Tell(status) if status.why.contains("no treaty")))
     );
 }
