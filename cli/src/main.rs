@@ -1,5 +1,5 @@
 //! `concord`: the treaty on the desk of a member-state admin. Checks texts before they are proposed, tells what a
-//! change does, and replays traces under a treaty. Also works as `kubectl concord` when installed as
+//! change does, replays traces under a treaty, and checks a pool's public record. Also works as `kubectl concord` when installed as
 //! `kubectl-concord`.
 //!
 //! This file is a table of commands; each has a module of its own.
@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-/// Exit code for texts with errors.
+/// Exit code for texts with errors, and for records with which something is wrong.
 const FAULTY: u8 = 1;
 /// Exit code for wrong use, unreadable files and the like.
 const UNUSABLE: u8 = 2;
@@ -34,8 +34,10 @@ Examples:
   concord propose new.yaml --treaty two-states --matter annex --name more-gpus
   concord ratify more-gpus --member north --vote yes --key north.key
   concord explain climate/train                    why it waits and until when, asked through kubectl
+  concord verify https://pool.example.org/record --key pool.key
+                                                   whether the pool's record is true, and its promises were kept
 
-Exit codes: 0 fine, 1 errors in a treaty, 2 wrong use.";
+Exit codes: 0 fine, 1 errors in a treaty or something wrong with a record, 2 wrong use.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -54,6 +56,12 @@ enum Command {
     Key(commands::key::Arguments),
     /// Tell why a claim waits, when it will start, and what would change it
     Explain(Box<commands::explain::Arguments>),
+    /// Check a pool's public record: signed, unchanged, adding up, and what became of the treaty's promises
+    Verify(Box<commands::verify::Arguments>),
+    /// Prove to anybody that one thing is in a public record
+    Proof(commands::proof::Arguments),
+    /// Make the account of a member or a project from a public record
+    Statement(commands::statement::Arguments),
     /// Get a token from the portal for kubectl, which runs this by itself; see the kubeconfig on the portal's page My account
     Login(commands::login::Arguments),
     /// Print completions for a shell: source <(concord completion bash)
@@ -89,13 +97,13 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::from(FAULTY),
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("concord: {error:#}");
+            eprintln!("concord: {}", printable(&format!("{error:#}")));
             ExitCode::from(UNUSABLE)
         }
     }
 }
 
-/// False: the texts have errors.
+/// False: the texts have errors, or something is wrong with a record.
 fn run(command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Check(arguments) => commands::check::run(&arguments),
@@ -106,6 +114,9 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Amendments(arguments) => commands::amendments::run(&arguments),
         Command::Key(arguments) => commands::key::run(&arguments),
         Command::Explain(arguments) => commands::explain::run(&arguments).map(|()| true),
+        Command::Verify(arguments) => commands::verify::run(&arguments),
+        Command::Proof(arguments) => commands::proof::run(&arguments).map(|()| true),
+        Command::Statement(arguments) => commands::statement::run(&arguments).map(|()| true),
         Command::Login(arguments) => commands::login::run(&arguments).map(|()| true),
         Command::Completion(arguments) => commands::print::completion(&arguments, &mut Arguments::command()),
         Command::Man => commands::print::manual(Arguments::command()),
@@ -120,6 +131,11 @@ impl Simulate {
             (None, None) => anyhow::bail!("name a treaty and a trace; see concord simulate --help"),
         }
     }
+}
+
+/// What went wrong may quote a file or a server that nobody trusts, and a terminal must not obey it.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
 /// Somebody looked at the first lines only: `concord check … | head`.

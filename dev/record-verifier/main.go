@@ -2,9 +2,11 @@
 // which share no code with Concord:
 //
 //	verify-record -dir FOLDER -key VKEY [-old FILE]
+//	verify-record -proof FILE -entry FILE -key VKEY
 //
 // It opens the checkpoint, builds the tree from the entries, proves entries from the tiles alone, and, with -old, that the tree
-// begins with an older checkpoint's. It prints the size, or says what is wrong and exits with 1.
+// begins with an older checkpoint's. It prints the size, or says what is wrong and exits with 1. The second form checks a C2SP
+// tlog-proof of one entry, without the record.
 package main
 
 import (
@@ -27,8 +29,14 @@ func main() {
 	dir := flag.String("dir", "", "folder of the record")
 	key := flag.String("key", "", "the log's public key")
 	old := flag.String("old", "", "file with an older checkpoint")
+	proof := flag.String("proof", "", "file with a proof")
+	entry := flag.String("entry", "", "file with the entry that it is of")
 	flag.Parse()
-	size, err := verify(*dir, *key, *old)
+	check := func() (int64, error) { return verify(*dir, *key, *old) }
+	if *proof != "" {
+		check = func() (int64, error) { return verifyProof(*proof, *entry, *key) }
+	}
+	size, err := check()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "verify-record:", err)
 		os.Exit(1)
@@ -85,12 +93,50 @@ func verify(dir, key, old string) (int64, error) {
 	return tree.N, tlog.CheckTree(proof, tree.N, tree.Hash, before.N, before.Hash)
 }
 
+// verifyProof checks that a signed tree has the entry.
+func verifyProof(file, entryFile, key string) (int64, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return 0, err
+	}
+	entry, err := os.ReadFile(entryFile)
+	if err != nil {
+		return 0, err
+	}
+	head, checkpoint, found := strings.Cut(string(text), "\n\n")
+	lines := strings.Split(head, "\n")
+	if !found || len(lines) < 2 || lines[0] != "c2sp.org/tlog-proof@v1" {
+		return 0, errors.New("no proof")
+	}
+	index, err := strconv.ParseInt(strings.TrimPrefix(lines[1], "index "), 10, 64)
+	if err != nil {
+		return 0, err
+	}
+	var proof tlog.RecordProof
+	for _, line := range lines[2:] {
+		hash, err := tlog.ParseHash(line)
+		if err != nil {
+			return 0, err
+		}
+		proof = append(proof, hash)
+	}
+	tree, err := openNote([]byte(checkpoint), key)
+	if err != nil {
+		return 0, err
+	}
+	return tree.N, tlog.CheckRecord(proof, tree.N, tree.Hash, index, tlog.RecordHash(entry))
+}
+
 // open reads a signed checkpoint: origin, size, root.
 func open(file, key string) (tlog.Tree, error) {
 	message, err := os.ReadFile(file)
 	if err != nil {
 		return tlog.Tree{}, err
 	}
+	return openNote(message, key)
+}
+
+func openNote(message []byte, key string) (tlog.Tree, error) {
 	verifier, err := note.NewVerifier(key)
 	if err != nil {
 		return tlog.Tree{}, err

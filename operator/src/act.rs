@@ -36,6 +36,7 @@ pub async fn carry_out(writer: &Writer, world: &World, key: Key, transition: Tra
     let Some(claim) = world.claims.get(&key) else { return (key, Written::default()) };
     let placement = status.placement.clone();
     let mut written = Written::default();
+    let status = world.outbox.without_recorded(&key, &claim.uid, status);
     match writer.set_claim_status(&key, claim, status).await {
         Ok(claim) => written.claim = Some(claim),
         Err(error) => {
@@ -89,12 +90,14 @@ pub async fn do_chore(writer: &Writer, world: &World, key: Key, chore: Chore) ->
     let outcome = match (chore, claim) {
         (Chore::CreateClaim(claim), _) => writer.create_claim(&claim).await.map(|c| written.claim = Some(c)),
         (Chore::SetStatus(status), Some(claim)) => {
-            writer.set_claim_status(&key, claim, *status).await.map(|c| written.claim = Some(c))
+            let status = world.outbox.without_recorded(&key, &claim.uid, *status);
+            writer.set_claim_status(&key, claim, status).await.map(|c| written.claim = Some(c))
         }
         (Chore::SetStatusWhenPodsAreGone(status), Some(claim)) => {
             match writer.pods_are_gone(&key, &claim.spec.workload.uid).await {
                 Ok(true) => {
-                    writer.set_claim_status(&key, claim, *status).await.map(|c| written.claim = Some(c))
+                    let status = world.outbox.without_recorded(&key, &claim.uid, *status);
+                    writer.set_claim_status(&key, claim, status).await.map(|c| written.claim = Some(c))
                 }
                 Ok(false) => {
                     written.not_yet = true;

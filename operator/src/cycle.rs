@@ -7,6 +7,7 @@ mod amendments;
 mod applications;
 mod counts;
 mod office;
+mod record;
 mod uncertain;
 
 use std::collections::BTreeSet;
@@ -52,6 +53,7 @@ use crate::write::{WriteError, Writer, chain};
 
 use amendments::Amendments;
 use office::Role;
+pub use record::Record;
 
 /// Writes in flight at once. A busy API server serves calls in turn, so that whoever has few in flight waits for those who
 /// have many; how much that is worth was not measured by itself. A server with the default limits has some 245 seats for
@@ -77,6 +79,7 @@ pub struct Operator {
     leadership: Leadership,
     role: Role,
     sightings: mpsc::Receiver<Sighting>,
+    record: Record,
     world: World,
     reporter: Reporter,
     forecaster: Forecaster,
@@ -103,12 +106,14 @@ impl Operator {
         metrics: Metrics,
         readiness: watch::Sender<Readiness>,
         leadership: Leadership,
+        record: Record,
     ) -> Self {
         let clock = Instant::now();
         Self {
             leadership,
             role: Role::Standby,
             sightings: observe::sightings(writer.client(), &metrics),
+            record,
             writer,
             metrics,
             announcer,
@@ -139,6 +144,7 @@ impl Operator {
                 continue;
             };
             let snapshot = &seen.snapshot;
+            self.hand_over(&rules, snapshot, now);
             if self.has_news(&rules, &seen, now) {
                 let plan = self.decide(&rules, snapshot, now);
                 let Some(plan) = self.check(&rules, snapshot, plan, now) else {
@@ -295,6 +301,10 @@ impl Operator {
                 Some(sighting) => self.world.see(sighting),
                 None => return false,
             },
+            Some(done) = self.record.done() => {
+                self.take_in_recorded(done);
+                return true;
+            }
             () = wake => return true,
             () = self.leadership.changed() => return !self.leadership.is_ending(),
         }

@@ -16,8 +16,10 @@ mod pods;
 mod projects;
 mod quiet;
 mod quotas;
+mod record;
 mod report;
 mod review;
+mod runs;
 mod serve;
 mod standing;
 mod story;
@@ -31,12 +33,13 @@ mod write;
 
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use lease::Leadership;
 use serve::Readiness;
@@ -62,6 +65,16 @@ enum Command {
     Run(Run),
     /// Print what /metrics serves, as the table of docs/operations.md.
     Metrics,
+    /// Make the key that signs the public record, and print the public one.
+    RecordKey(RecordKey),
+}
+
+#[derive(Args)]
+struct RecordKey {
+    /// Name of the record, which every checkpoint states: a host and path, such as pool.example.org/record.
+    origin: String,
+    /// New file for the private key; one that is there is never replaced.
+    file: PathBuf,
 }
 
 #[derive(Args)]
@@ -85,6 +98,24 @@ struct Run {
     /// looked at once they are stored.
     #[arg(long, env = "CONCORD_REVIEW_LISTEN")]
     review_listen: Option<SocketAddr>,
+    /// Folder of the public record; all operators of a pool write to the same. Without it nothing is recorded.
+    #[arg(long, env = "CONCORD_RECORD", requires = "record_key")]
+    record: Option<String>,
+    /// File of the private key that signs the record, made by `record-key`.
+    #[arg(long, env = "CONCORD_RECORD_KEY", requires = "record")]
+    record_key: Option<PathBuf>,
+    /// Entries wait so long for others, and are then recorded together: each time leaves a small file for ever.
+    #[arg(long, env = "CONCORD_RECORD_EVERY_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    record_every_seconds: u64,
+    /// Where the agent of a node serves its metrics, as node=http://host:port; its counters of energy go to the record. May be repeated.
+    #[arg(long, value_name = "NODE=URL", env = "CONCORD_AGENTS", value_delimiter = ',', requires = "record")]
+    agents: Vec<record::readings::Agent>,
+    /// Agents are read so often; one forgets a claim an hour after its end.
+    #[arg(long, env = "CONCORD_ENERGY_EVERY_SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=1_800))]
+    energy_every_seconds: u64,
+    /// The GPUs are simulated, and the record says so.
+    #[arg(long, env = "CONCORD_AGENTS_SIMULATED")]
+    agents_simulated: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -106,17 +137,24 @@ async fn main() -> anyhow::Result<()> {
             let table = metrics::Metrics::new()?.table();
             std::io::stdout().write_all(table.as_bytes()).context("cannot print")
         }
+        Command::RecordKey(RecordKey { origin, file }) => {
+            let public = record::key::make(&origin, &file)?;
+            writeln!(std::io::stdout(), "{public}").context("cannot print")
+        }
     }
 }
 
 async fn run(arguments: Run) -> anyhow::Result<()> {
-    let Run { listen, log_format: _, namespace, name, lease_seconds, review_listen } = arguments;
+    let Run { listen, log_format: _, namespace, name, lease_seconds, review_listen, .. } = &arguments;
+    let (listen, lease_seconds, review_listen) = (*listen, *lease_seconds, *review_listen);
+    let (namespace, name) = (namespace.clone(), name.clone());
     let mut config =
         kube::Config::infer().await.context("no cluster found: set KUBECONFIG or run inside a cluster")?;
     // The client would retry a write for minutes by itself; the cycle retries with what is true by then.
     config.default_retry = false;
     let client = kube::Client::try_from(config).context("the cluster's configuration cannot be used")?;
     let metrics = metrics::Metrics::new()?;
+    let record = start_record(&arguments, &metrics)?;
     let (term, held) = watch::channel(None);
     let (stop, stopping) = watch::channel(false);
     let (readiness, ready) = watch::channel(Readiness { waits_for: vec!["start"], stands_by: true });
@@ -128,7 +166,7 @@ async fn run(arguments: Run) -> anyhow::Result<()> {
     let announcer = announce::Announcer::new(client.clone(), &place.identity, metrics.clone());
     let keeper = lease::Keeper::new(client.clone(), place, metrics.clone(), term);
     let writer = write::Writer::new(client, metrics.clone(), leadership.clone());
-    let operator = cycle::Operator::new(writer, announcer, metrics.clone(), readiness, leadership);
+    let operator = cycle::Operator::new(writer, announcer, metrics.clone(), readiness, leadership, record);
     let mut cycles = tokio::spawn(operator.run());
     let mut keeping = pin!(keeper.keep());
     let told = tokio::select! {
@@ -151,6 +189,27 @@ async fn run(arguments: Run) -> anyhow::Result<()> {
         },
     }
     told
+}
+
+/// The writer of the public record runs beside the cycle.
+fn start_record(arguments: &Run, metrics: &metrics::Metrics) -> anyhow::Result<cycle::Record> {
+    let (Some(place), Some(key)) = (&arguments.record, &arguments.record_key) else {
+        tracing::warn!("no public record is kept; give --record and --record-key to keep one");
+        return Ok(cycle::Record::none());
+    };
+    let recorder = record::Recorder {
+        store: record::place::open(place)?,
+        signer: record::key::read(key)?,
+        pause: Duration::from_secs(arguments.record_every_seconds),
+        metrics: metrics.clone(),
+    };
+    let (orders, given) = mpsc::unbounded_channel();
+    let (tell, done) = mpsc::unbounded_channel();
+    tokio::spawn(recorder.run(given, tell));
+    let (read, energy) = mpsc::unbounded_channel();
+    let every = Duration::from_secs(arguments.energy_every_seconds);
+    tokio::spawn(record::readings::read(arguments.agents.clone(), every, read));
+    Ok(cycle::Record::kept(orders, done, energy, arguments.agents_simulated))
 }
 
 async fn review(listen: Option<SocketAddr>, client: kube::Client, namespace: String) -> anyhow::Result<()> {

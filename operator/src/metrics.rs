@@ -66,6 +66,12 @@ pub struct Metrics {
     pub lost_gpu_seconds: CounterVec,
     /// Plans refused by the independent check, by rule. Anything above zero is a defect.
     pub violations: IntCounterVec,
+    /// Entries of the public record, as far as this operator has seen it.
+    pub record_entries: IntGauge,
+    /// Entries that wait to be recorded.
+    pub record_waiting: IntGauge,
+    /// Times that the record could not be written.
+    pub record_failures: IntCounter,
     /// Seconds since the epoch of the last finished cycle of an operator that acts.
     pub last_cycle_timestamp_seconds: IntGauge,
     /// The pool as last seen.
@@ -120,6 +126,9 @@ impl Metrics {
                 &["member"],
             )?,
             violations: own.counters("violations_total", "Plans refused by the independent check.", &["rule"])?,
+            record_entries: own.gauge("record_entries", "Entries of the public record.")?,
+            record_waiting: own.gauge("record_waiting", "Entries that wait to be recorded.")?,
+            record_failures: own.counter("record_failures_total", "Times that the public record could not be written.")?,
             last_cycle_timestamp_seconds: own.gauge(
                 "last_cycle_timestamp_seconds",
                 "End of the last cycle while it acted, seconds since the epoch.",

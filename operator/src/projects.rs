@@ -57,6 +57,7 @@ pub async fn set_up(
     let mut status = project.status.clone().unwrap_or_default();
     let before = status.clone();
     status.observed_generation = project.metadata.generation;
+    status.record_salt.get_or_insert_with(concord_ledger::redact::new_salt);
     status.namespace = verdict.is_ok().then(|| name.clone()).or(status.namespace);
     let (ready, reason, message) = match &verdict {
         Ok(()) if !project.is_open(now) => (

@@ -11,6 +11,7 @@ use concord_treaty::treaty::{Clause, Treaty};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
+use crate::runs;
 use crate::upkeep::{explain, set_condition};
 use crate::view::{ClaimView, Key};
 use crate::world::World;
@@ -85,7 +86,9 @@ pub fn of_plan(
         });
     }
     for change in basis_changes {
-        changes.edit(&Key::from_claim_id(&change.claim), |t, _| t.status.basis = Some(basis(change.to)));
+        changes.edit(&Key::from_claim_id(&change.claim), |t, _| {
+            runs::rebook(&mut t.status, basis(change.to), now)
+        });
     }
     for admission in admissions {
         let key = Key::from_claim_id(&admission.claim);

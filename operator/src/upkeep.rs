@@ -5,7 +5,7 @@
 mod external;
 mod pods;
 
-use concord_api::claim::{WorkloadKind, WorkloadReference, conditions};
+use concord_api::claim::{RunEnd, WorkloadKind, WorkloadReference, conditions};
 use concord_api::names::{GROUP, LABEL_MEMBER};
 use concord_api::snapshot::millis;
 use concord_api::{ClaimPhase, GpuClaim, GpuClaimSpec, GpuClaimStatus, Project};
@@ -17,6 +17,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::api::ObjectMeta;
 
 use crate::pods::PodTask;
+use crate::runs::{self, Ending};
 use crate::view::{ClaimView, JobView, Key};
 use crate::words::{NoticeWords, Words};
 use crate::world::World;
@@ -49,8 +50,14 @@ pub enum Chore {
     RemoveFinalizer,
 }
 
-/// The next chore of a key, if there is one; after it is done, ask again.
+/// The next chore of a key, if there is one; after it is done, ask again. No claim is let go before all its use is in the public
+/// record; the key is touched again when it is.
 pub fn next_chore(world: &World, key: &Key, now: Timestamp) -> Option<Chore> {
+    let recorded = || world.claims.get(key).is_none_or(|claim| world.outbox.may_forget(key, claim));
+    chore_of(world, key, now).filter(|chore| !matches!(chore, Chore::RemoveFinalizer) || recorded())
+}
+
+fn chore_of(world: &World, key: &Key, now: Timestamp) -> Option<Chore> {
     if let Some(status) = world.before_late_booking(key) {
         return Some(Chore::SetStatus(Box::new(status.clone())));
     }
@@ -209,7 +216,7 @@ fn ended(
     reason: &str,
     message: &str,
 ) -> GpuClaimStatus {
-    let mut next = booked_end(status, phase, ended_at);
+    let mut next = booked_end(status, phase, ended_at, reason);
     explain(&mut next, reason, message);
     set_condition(&mut next, conditions::ADMITTED, false, ended_at);
     set_condition(&mut next, conditions::FINISHED, true, ended_at);
@@ -217,8 +224,14 @@ fn ended(
 }
 
 /// The claim's work has ended; why is the caller's to say.
-fn booked_end(status: &GpuClaimStatus, phase: ClaimPhase, ended_at: Timestamp) -> GpuClaimStatus {
-    let mut next = booked(status, ended_at, false);
+fn booked_end(
+    status: &GpuClaimStatus,
+    phase: ClaimPhase,
+    ended_at: Timestamp,
+    reason: &str,
+) -> GpuClaimStatus {
+    let ending = Ending { end: RunEnd::Finished, reason, clause: None, lost_gpu_milliseconds: 0 };
+    let mut next = booked(status, ended_at, ending);
     next.state = phase;
     next.put_back = false;
     next.reserved.clear();
@@ -231,8 +244,11 @@ fn booked_end(status: &GpuClaimStatus, phase: ClaimPhase, ended_at: Timestamp) -
 
 /// The claim's pods are gone after a reclaim; it stands in line again.
 fn requeued(status: &GpuClaimStatus, words: &Words, now: Timestamp) -> GpuClaimStatus {
-    let mut next = booked(status, now, true);
-    next.lost_gpu_milliseconds += lost(status, words, now);
+    let reason = status.reason.as_deref().unwrap_or("Unknown");
+    let (clause, lost) = (status.clause.clone(), lost(status, words, now));
+    let ending = Ending { end: RunEnd::Reclaimed, reason, clause, lost_gpu_milliseconds: lost };
+    let mut next = booked(status, now, ending);
+    next.lost_gpu_milliseconds += lost;
     next.state = ClaimPhase::Queued;
     next.reclaims += 1;
     set_condition(&mut next, conditions::ADMITTED, false, now);
@@ -245,7 +261,8 @@ fn released(status: &GpuClaimStatus, now: Timestamp, reason: &str, message: &str
 }
 
 /// Books the ended admission, once: the placement that it is booked from is cleared in the same write.
-fn booked(status: &GpuClaimStatus, ended_at: Timestamp, reclaimed: bool) -> GpuClaimStatus {
+fn booked(status: &GpuClaimStatus, ended_at: Timestamp, ending: Ending<'_>) -> GpuClaimStatus {
+    let reclaimed = ending.end == RunEnd::Reclaimed;
     let gpus: i64 = status.placement.iter().map(|p| p.gpus).sum();
     let ran =
         status.admitted_at.as_ref().map_or(0, |since| ended_at.as_millisecond() - since.0.as_millisecond());
@@ -253,6 +270,7 @@ fn booked(status: &GpuClaimStatus, ended_at: Timestamp, reclaimed: bool) -> GpuC
     let mut next = status.clone();
     next.used_gpu_milliseconds += used;
     next.reclaimed_gpu_milliseconds += if reclaimed { used } else { 0 };
+    runs::end(&mut next, ended_at, ending);
     next.placement.clear();
     next.basis = None;
     next.notice_deadline = None;

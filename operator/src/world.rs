@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use concord_api::hours::{self, ClaimUse};
 use concord_api::snapshot::{Meaning, SeenClaim, awards, meaning_of, millis};
-use concord_api::{Amendment, Application, GpuClaim, GpuClaimStatus, GpuNode, MemberQuota, Project, Treaty};
+use concord_api::{
+    Amendment, Application, GpuClaim, GpuClaimStatus, GpuNode, Incident, MemberQuota, Project, Treaty,
+};
 use concord_treaty::quota::QuotaInForce;
 use concord_treaty::treaty::Treaty as Rules;
 use k8s_openapi::api::batch::v1::Job;
@@ -19,6 +21,7 @@ use crate::lease::Fence;
 use crate::picture::{Inside, Picture, Seen};
 use crate::pods::{PodView, Pods, reference};
 use crate::quotas;
+use crate::record::outbox::Outbox;
 use crate::story::{self, Told};
 use crate::view::{ClaimView, GpuNodeView, JobView, Key, NodeView, View, Whole};
 use crate::watched::Watched;
@@ -41,6 +44,7 @@ pub struct World {
     pub(crate) amendments: Watched<Whole<Amendment>>,
     pub(crate) quotas: Watched<Whole<MemberQuota>>,
     pub(crate) applications: Watched<Whole<Application>>,
+    pub(crate) incidents: Watched<Whole<Incident>>,
     pub(crate) touched: BTreeSet<Key>,
     /// Names of projects whose namespace must be looked after.
     pub(crate) touched_projects: BTreeSet<String>,
@@ -50,6 +54,8 @@ pub struct World {
     pub(crate) uncertain: BTreeSet<Key>,
     /// Claims of pods that give way or did, with the UID of the controller that makes their next pods; empty for a gang.
     pub(crate) returning: BTreeMap<Key, String>,
+    /// How far claims are in the public record.
+    pub(crate) outbox: Outbox,
     /// What people are to be told of what was seen.
     pub(crate) stories: Vec<(GpuClaim, Told)>,
     /// Since when this is looked at.
@@ -80,6 +86,8 @@ pub enum Sighting {
     GpuNode(Event<GpuNode>),
     /// Applications.
     Application(Event<Application>),
+    /// Incidents.
+    Incident(Event<Incident>),
     /// Projects.
     Project(Event<Project>),
     /// Treaties.
@@ -91,9 +99,9 @@ pub enum Sighting {
 }
 
 impl World {
-    /// Nothing seen yet, at the beginning of a term.
-    pub fn of_term(fence: Fence) -> Self {
-        Self { term: Some(fence), ..Self::default() }
+    /// Nothing seen yet, at the beginning of a term of an operator that keeps a record or does not.
+    pub fn of_term(fence: Fence, is_recorded: bool) -> Self {
+        Self { term: Some(fence), outbox: Outbox::new(is_recorded), ..Self::default() }
     }
 
     /// What a claim was before an operator of an earlier term booked GPUs for it too late.
@@ -161,6 +169,7 @@ impl World {
                 }
             }
             Sighting::Application(event) => drop(self.applications.see(event)),
+            Sighting::Incident(event) => drop(self.incidents.see(event)),
             Sighting::Quota(event) => drop(self.quotas.see(event)),
             Sighting::Amendment(event) => drop(self.amendments.see(event)),
             Sighting::Treaty(event) => {
@@ -200,6 +209,7 @@ impl World {
             (self.amendments.is_listed(), "amendments"),
             (self.quotas.is_listed(), "memberquotas"),
             (self.applications.is_listed(), "applications"),
+            (self.incidents.is_listed(), "incidents"),
         ];
         all.into_iter().filter(|(listed, _)| !listed).map(|(_, name)| name).collect()
     }
@@ -373,7 +383,7 @@ mod tests {
     #[test]
     fn what_an_earlier_term_booked_after_its_end_is_noticed_until_it_is_taken_back() {
         let key = Key { namespace: "lab".to_owned(), name: "x".to_owned() };
-        let mut world = World::of_term(Fence(3));
+        let mut world = World::of_term(Fence(3), false);
         for event in [Event::Init, Event::InitApply(claim(7, 1, None)), Event::InitDone] {
             world.see(Sighting::Claim(event));
         }
@@ -393,7 +403,7 @@ mod tests {
     #[test]
     fn what_was_booked_before_the_term_stands() {
         let key = Key { namespace: "lab".to_owned(), name: "x".to_owned() };
-        let mut world = World::of_term(Fence(3));
+        let mut world = World::of_term(Fence(3), false);
         for event in [Event::Init, Event::InitApply(claim(7, 1, Some("n1"))), Event::InitDone] {
             world.see(Sighting::Claim(event));
         }

@@ -23,6 +23,7 @@ use concord_quota_api::metrics::Metrics;
 use concord_quota_api::notices::{self, Mailer, Ways, Webhook};
 use concord_quota_api::pool::Pool;
 use concord_quota_api::public::Public;
+use concord_quota_api::public::record::Record;
 use concord_quota_api::router::{for_api_server, router};
 use concord_quota_api::store::Store;
 use concord_quota_api::store::seal::Seal;
@@ -96,6 +97,9 @@ struct PublicArguments {
     /// Say on the page on energy that the GPUs are simulated.
     #[arg(long, requires = "agents")]
     agents_simulated: bool,
+    /// Folder of the public record, which the operator writes; it is served at /record.
+    #[arg(long, value_name = "FOLDER", env = "CONCORD_RECORD")]
+    record: Option<PathBuf>,
     /// Networks of proxies whose X-Forwarded-For names the client; without it each proxy counts as one client.
     #[arg(long, value_name = "NETWORK", value_delimiter = ',', env = "CONCORD_TRUSTED_PROXIES")]
     trusted_proxies: Vec<Network>,
@@ -165,7 +169,7 @@ async fn main() -> anyhow::Result<()> {
         None => store,
     };
     let (pool, follow) = Pool::follow(&client);
-    let (public, limits) = configure_public(public);
+    let (public, limits) = configure_public(public)?;
     let app = Arc::new(App {
         pool,
         login,
@@ -207,12 +211,21 @@ fn seal_of(file: &Path) -> anyhow::Result<Seal> {
     Seal::of_hex(&text).map_err(|why| anyhow::anyhow!("--seal-key-file {}: {why}", file.display()))
 }
 
-fn configure_public(arguments: PublicArguments) -> (Public, Limits) {
-    let PublicArguments { agents, agents_simulated, trusted_proxies, requests_by_second, requests_at_once } =
-        arguments;
+fn configure_public(arguments: PublicArguments) -> anyhow::Result<(Public, Limits)> {
+    let PublicArguments {
+        agents,
+        agents_simulated,
+        record,
+        trusted_proxies,
+        requests_by_second,
+        requests_at_once,
+    } = arguments;
+    let record = record.map(|folder| {
+        Record::in_folder(&folder).with_context(|| format!("--record {} cannot be used", folder.display()))
+    });
     let rates =
         Rates { by_second: requests_by_second.into(), burst: requests_at_once.into(), trusted_proxies };
-    (Public::new(Energy::new(agents, agents_simulated)), Limits::new(rates))
+    Ok((Public::new(Energy::new(agents, agents_simulated), record.transpose()?), Limits::new(rates)))
 }
 
 fn configure_notices(arguments: NoticeArguments, public_url: Option<&str>) -> anyhow::Result<Ways> {

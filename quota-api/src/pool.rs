@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use concord_api::{Application, GpuClaim, GpuNode, MemberQuota, Project, Treaty};
+use concord_api::{Application, GpuClaim, GpuNode, Incident, MemberQuota, Project, Treaty};
 use concord_treaty::treaty::Treaty as Rules;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt};
@@ -55,6 +55,8 @@ pub struct Pool {
     pub quotas: Store<MemberQuota>,
     /// What the agents say of their nodes.
     pub gpu_nodes: Store<GpuNode>,
+    /// What those who run the pool tell of what went wrong.
+    pub incidents: Store<Incident>,
     /// Nodes.
     pub nodes: Store<Node>,
     links: Vec<(&'static str, watch::Receiver<Link>)>,
@@ -84,6 +86,7 @@ impl Pool {
             applications: feeds.add("applications", |_| {}),
             quotas: feeds.add("memberquotas", |_| {}),
             gpu_nodes: feeds.add("gpunodes", |_| {}),
+            incidents: feeds.add("incidents", |_| {}),
             nodes: feeds.add("nodes", prune_node),
             links: feeds.links,
             sum: Mutex::default(),
@@ -177,6 +180,7 @@ impl Pool {
             "applications" => self.applications.len(),
             "memberquotas" => self.quotas.len(),
             "gpunodes" => self.gpu_nodes.len(),
+            "incidents" => self.incidents.len(),
             _ => self.nodes.len(),
         };
         let live = |link: &watch::Receiver<Link>| link.borrow().synced && link.borrow().broken.is_none();

@@ -173,7 +173,15 @@ pub struct GpuClaimStatus {
     pub reclaimed_gpu_milliseconds: i64,
     /// Part of `reclaimedGpuMilliseconds` after the last save of the work: what the reclaims destroyed.
     pub lost_gpu_milliseconds: i64,
-    /// Length of the last admission; only once the Job ended.
+    /// Parts of its use that have ended, the oldest first; each stays here until it is in the public record.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ended_runs: Vec<EndedRun>,
+    /// How many parts of its use have ended.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub runs_ended: i64,
+    /// Since when it has its GPUs on the present account; absent: since its admission.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_account_since: Option<MicroTime>,
     /// Length of the last admission; only once the work ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ran_milliseconds: Option<i64>,
@@ -243,6 +251,51 @@ pub struct DuePlace {
     pub node: i64,
     /// GPUs there.
     pub gpus: i64,
+}
+
+/// A part of a claim's use that has ended: an admission, or what of it was on one account.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct EndedRun {
+    /// Number, from 1.
+    pub number: i64,
+    /// Begin.
+    pub from: MicroTime,
+    /// End.
+    pub until: MicroTime,
+    /// GPUs.
+    pub gpus: i64,
+    /// On whose account.
+    pub basis: ClaimBasis,
+    /// Since when its member's line alone would have run it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_since: Option<MicroTime>,
+    /// GPU-milliseconds after the last save of the work, if a reclaim ended it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lost_gpu_milliseconds: i64,
+    /// What ended.
+    pub end: RunEnd,
+    /// Why: CamelCase code.
+    pub reason: String,
+    /// Treaty clause behind a reclaim.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clause: Option<String>,
+}
+
+/// What ended with a part of a claim's use.
+#[derive(JsonSchema, Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunEnd {
+    /// The work.
+    Finished,
+    /// The admission: the claim stands in line again.
+    Reclaimed,
+    /// Nothing but the account: it goes on running on another one.
+    Rebooked,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 /// GPUs on one node.

@@ -7,6 +7,7 @@ pub mod claim;
 pub mod conditions;
 pub mod gpu_node;
 pub mod hours;
+pub mod incident;
 pub mod member_quota;
 pub mod names;
 pub mod node;
@@ -18,6 +19,7 @@ pub use amendment::{Amendment, AmendmentSpec, AmendmentState, AmendmentStatus};
 pub use application::{Application, ApplicationSpec, ApplicationStatus};
 pub use claim::{ClaimBasis, ClaimPhase, GpuClaim, GpuClaimSpec, GpuClaimStatus};
 pub use gpu_node::{GpuNode, GpuNodeSpec, GpuNodeStatus};
+pub use incident::{Incident, IncidentSpec};
 pub use member_quota::{MemberQuota, MemberQuotaSpec, MemberQuotaStatus};
 pub use project::{Project, ProjectSpec, ProjectStatus};
 pub use treaty::{Treaty, TreatySpec, TreatyStatus};
@@ -36,5 +38,6 @@ pub fn custom_resource_definitions() -> Vec<CustomResourceDefinition> {
         Project::crd(),
         GpuClaim::crd(),
         GpuNode::crd(),
+        Incident::crd(),
     ]
 }

@@ -113,6 +113,10 @@ pub struct ProjectStatus {
     /// Namespace of the project.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
+    /// Salt of the commitment by which the public record names the project: whoever has it can show that an entry is this
+    /// project's. It goes with this object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record_salt: Option<String>,
     /// GPU-milliseconds of claims that are gone; only for projects with a grant on a reserve, whose hours are limited.
     #[serde(skip_serializing_if = "is_zero")]
     pub used_gpu_milliseconds: i64,

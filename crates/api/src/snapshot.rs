@@ -129,7 +129,8 @@ pub fn claim_of(rules: &Rules, seen: &SeenClaim<'_>) -> Option<Claim> {
 }
 
 /// The class of GPUs of the nodes with these labels.
-fn class_of(rules: &Rules, labels: &BTreeMap<String, String>) -> Option<ClassId> {
+#[must_use]
+pub fn class_of(rules: &Rules, labels: &BTreeMap<String, String>) -> Option<ClassId> {
     let asked =
         |class: &GpuClass| class.node_labels.iter().all(|(key, value)| labels.get(key) == Some(value));
     let index = rules.classes().iter().position(asked)?;

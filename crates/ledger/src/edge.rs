@@ -97,16 +97,31 @@ impl Edge {
         if !grown {
             return growth;
         }
-        for (level, hashes) in self.levels.iter().enumerate().take(touched + 1) {
-            if !hashes.is_empty() {
-                let level = u8::try_from(level).unwrap_or(u8::MAX);
-                growth.tiles.push(Written { level, number: self.last_tile(level), hashes: hashes.clone() });
-            }
-        }
+        let changed = |tile: &Written| usize::from(tile.level) <= touched;
+        growth.tiles.extend(self.unfinished().into_iter().filter(changed));
         if !self.entries.is_empty() {
             growth.bundles.push((self.size / TILE_WIDTH, self.entries.clone()));
         }
         growth
+    }
+
+    /// Adds leaves of which only the tree is wanted: the tiles that became full. Not to be mixed with [`Edge::add`].
+    pub(crate) fn grow(&mut self, leaves: &[Hash]) -> Vec<Written> {
+        let mut growth = Growth::default();
+        for leaf in leaves {
+            self.push(0, *leaf, &mut growth);
+            self.size += 1;
+        }
+        growth.tiles
+    }
+
+    /// The last tile of each level, where it is not full.
+    pub(crate) fn unfinished(&self) -> Vec<Written> {
+        let of_level = |(level, hashes): (u8, &Vec<Hash>)| {
+            let number = self.last_tile(level);
+            (!hashes.is_empty()).then(|| Written { level, number, hashes: hashes.clone() })
+        };
+        (0..).zip(&self.levels).filter_map(of_level).collect()
     }
 
     /// The highest level that changed.

@@ -12,7 +12,7 @@ pub use access::{Decision, GrantedAccess, Outcome, RoleChange};
 pub use amendment::{AmendmentEvent, Step};
 pub use energy::{ClaimEnergy, Energy};
 pub use incident::Incident;
-pub use pool::{Capacity, TreatyInForce};
+pub use pool::{Capacity, NodeKind, TreatyInForce};
 pub use usage::{End, EndKind, Usage};
 
 use jiff::Timestamp;

@@ -43,6 +43,12 @@ pub fn batch(content: &Hash) -> Path {
     Path::from(format!("batch/{}", hexadecimal(content)))
 }
 
+/// The log's public key.
+#[must_use]
+pub fn key() -> Path {
+    Path::from("key")
+}
+
 /// A text that entries name by its SHA-256.
 #[must_use]
 pub fn text(sha256: &str) -> Path {

@@ -9,6 +9,7 @@
 //! Start reading at [`log`]; [`verify`] is what a stranger runs.
 #![forbid(unsafe_code)]
 
+pub mod beside;
 pub mod bundle;
 pub mod edge;
 pub mod entry;
@@ -17,7 +18,9 @@ pub mod head;
 pub mod key;
 pub mod log;
 pub mod note;
+pub mod proof;
 pub mod redact;
 pub mod text;
 pub mod tiles;
 pub mod verify;
+pub mod witness;

@@ -1,6 +1,7 @@
 //! Names in the record are commitments: a hash of a name and a salt. Whoever has the salt can show which name was meant; once
-//! it is deleted, nobody can. Pure.
+//! it is deleted, nobody can.
 
+use rand_core::{OsRng, RngCore};
 use serde::{Deserialize, Serialize};
 use tlog_tiles::{Hash, record_hash};
 
@@ -12,6 +13,12 @@ pub struct Opening {
     pub name: String,
     /// Random, 32 hexadecimal digits.
     pub salt: String,
+}
+
+/// A new salt: 128 random bits, 32 hexadecimal digits.
+#[must_use]
+pub fn new_salt() -> String {
+    format!("{:016x}{:016x}", OsRng.next_u64(), OsRng.next_u64())
 }
 
 /// The commitment to a name: 64 hexadecimal digits. The hash is that of a leaf of salt, line break and name, so that neither

@@ -16,6 +16,9 @@ use crate::files::{self, TILE_HEIGHT, TILE_WIDTH};
 /// What a log stores.
 pub type Store = Arc<dyn ObjectStore>;
 
+/// Longest file: a bundle of 256 entries of 65,535 bytes each, behind their lengths, takes 16.8 MB.
+pub const FILE_BYTES_MAX: u64 = 17 << 20;
+
 /// Why something cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -27,6 +30,14 @@ pub enum ReadError {
         /// Why.
         #[source]
         source: object_store::Error,
+    },
+    /// A file that is longer than any of a record; a server that sends without end must not fill the reader's memory.
+    #[error("{path} has {bytes} bytes; no file of a record has more than {FILE_BYTES_MAX}")]
+    TooLong {
+        /// What.
+        path: Path,
+        /// As the store says.
+        bytes: u64,
     },
     /// A tile of another length than it must have.
     #[error("{path} has {found} bytes instead of {wanted}")]
@@ -57,17 +68,21 @@ pub enum ReadError {
         wanted: usize,
     },
     /// What was asked for is not in the tree.
-    #[error("the tree has no such proof: {0}")]
+    #[error("not in the tree: {0}")]
     Tree(String),
 }
 
 /// The bytes of a file.
 ///
 /// # Errors
-/// When it is not there, or the store does not answer.
+/// When it is not there or too long, or the store does not answer.
 pub async fn read(store: &Store, path: &Path) -> Result<Bytes, ReadError> {
-    let got = async { store.get(path).await?.bytes().await };
-    got.await.map_err(|source| ReadError::Store { path: path.clone(), source })
+    let failed = |source| ReadError::Store { path: path.clone(), source };
+    let got = store.get(path).await.map_err(failed)?;
+    if got.meta.size > FILE_BYTES_MAX {
+        return Err(ReadError::TooLong { path: path.clone(), bytes: got.meta.size });
+    }
+    got.bytes().await.map_err(failed)
 }
 
 /// The hashes of a tile.
@@ -97,6 +112,21 @@ pub async fn bundle(store: &Store, number: u64, width: u32) -> Result<Vec<Vec<u8
         return Err(ReadError::Entries { path, found: entries.len(), wanted: width as usize });
     }
     Ok(entries.into_iter().map(<[u8]>::to_vec).collect())
+}
+
+/// The bytes of one entry of a tree of that size.
+///
+/// # Errors
+/// When the tree has no such entry, or its bundle cannot be read.
+pub async fn entry(store: &Store, size: u64, index: u64) -> Result<Vec<u8>, ReadError> {
+    let none = || ReadError::Tree(format!("it has {size} entries, none at {index}"));
+    if index >= size {
+        return Err(none());
+    }
+    let number = index / TILE_WIDTH;
+    let bundle = bundle(store, number, width(size, number)).await?;
+    let within = usize::try_from(index % TILE_WIDTH).unwrap_or(usize::MAX);
+    bundle.into_iter().nth(within).ok_or_else(none)
 }
 
 /// Number and width of each bundle of a tree of that size, in order.

@@ -1,11 +1,23 @@
-//! What a stranger runs, with the log's public key and nothing else: every signature, hash and sum, from the files alone.
+//! What a stranger runs, with the log's public key and nothing else: every signature, hash and entry, from the files alone.
+//!
+//! This module says whether the record is *whole*: signed, unchanged, complete, each entry well-formed and true to itself.
+//! What the entries come to together (accounts, promises, capacity) is the business of `concord-audit`, which takes them from
+//! [`walk`].
 
-use std::collections::{BTreeMap, HashSet};
+mod entry;
+mod finding;
+mod part;
+
+pub use finding::Finding;
+
+use std::collections::HashSet;
 
 use futures::{StreamExt, TryStreamExt, stream};
+use sha2::{Digest, Sha256};
+use tlog_tiles::Hash;
 
 use crate::edge::{Edge, Written};
-use crate::entry::{Entry, Event};
+use crate::entry::Entry;
 use crate::files;
 use crate::head::{BadCheckpoint, Signed, open};
 use crate::key::LogVerifier;
@@ -13,95 +25,26 @@ use crate::tiles::{self, ReadError, Store};
 
 /// Bundles read at once.
 const AT_ONCE: usize = 16;
-/// Findings that are told.
-const FINDINGS_MAX: usize = 100;
+/// Findings that are listed; of a record that was rewritten every entry is one.
+pub const FINDINGS_MAX: usize = 100;
 
-/// What the record says when everything in it is true.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// What was found.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Report {
-    /// Entries.
-    pub size: u64,
-    /// Use by member or reserve.
-    pub parties: BTreeMap<String, PartyUse>,
-    /// What is not as it should be; empty: the record is sound.
+    /// The newest checkpoint, against which all was checked.
+    pub newest: Signed,
+    /// Entries that could be read.
+    pub read: u64,
+    /// What is not as it should be, [`FINDINGS_MAX`] at most; empty: the record is whole.
     pub findings: Vec<Finding>,
-}
-
-/// Use of one party.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct PartyUse {
-    /// On its own account.
-    pub guaranteed_gpu_milliseconds: u64,
-    /// Borrowed from others.
-    pub borrowed_gpu_milliseconds: u64,
-    /// Runs.
-    pub runs: u64,
-}
-
-/// Something that is not as it should be.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Finding {
-    /// The tree of the entries is not the one that was signed.
-    #[error("the entries are not those that the log has signed")]
-    Root,
-    /// A stored tile is another one.
-    #[error("{path} does not belong to the entries")]
-    Tile {
-        /// Which.
-        path: String,
-    },
-    /// What was remembered is no beginning of this log.
-    #[error(
-        "the first {size} entries are not those of the checkpoint that you remember: the log tells different people different things"
-    )]
-    Fork {
-        /// Entries of what was remembered.
-        size: u64,
-    },
-    /// The log is shorter than what was remembered.
-    #[error(
-        "the log has {size} entries, and you remember {remembered}: something was taken away, or this copy is old"
-    )]
-    Shorter {
-        /// As it is.
-        size: u64,
-        /// As it was.
-        remembered: u64,
-    },
-    /// An entry that cannot be read.
-    #[error("entry {index}: {why}")]
-    Entry {
-        /// Index.
-        index: u64,
-        /// Why.
-        why: String,
-    },
-    /// The same thing was recorded twice.
-    #[error("entry {index} records {id} once more")]
-    Twice {
-        /// Index.
-        index: u64,
-        /// Id.
-        id: String,
-    },
-    /// A sum is wrong.
-    #[error("entry {index}: {gpus} GPUs for {milliseconds} ms are not {said} GPU-milliseconds")]
-    Sum {
-        /// Index.
-        index: u64,
-        /// GPUs.
-        gpus: u32,
-        /// Length.
-        milliseconds: i128,
-        /// As it says.
-        said: u64,
-    },
+    /// Further findings that are not listed.
+    pub more: u64,
 }
 
 /// Why nothing can be said.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
-    /// A file is missing or damaged.
+    /// The store does not answer, or there is no record.
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The checkpoint is not this log's.
@@ -112,44 +55,64 @@ pub enum VerifyError {
 /// Checks a whole log; `remembered` is an older checkpoint that the reader has kept.
 ///
 /// # Errors
-/// When a file cannot be read or the checkpoint is not the log's; whatever can be told beside is in the report.
+/// When the store does not answer or the checkpoint is not the log's; a file that is missing or damaged is a finding.
 pub async fn verify(
     store: &Store,
     verifier: &LogVerifier,
     remembered: Option<&Signed>,
 ) -> Result<Report, VerifyError> {
     let newest = open(verifier, &tiles::read(store, &files::checkpoint()).await?)?;
-    let mut report = Report { size: newest.size, ..Report::default() };
-    if let Some(old) = remembered.filter(|old| old.size > newest.size) {
-        report.find(Finding::Shorter { size: newest.size, remembered: old.size });
+    Ok(walk(store, newest, remembered, |_, _| {}).await?)
+}
+
+/// Checks the log up to a checkpoint that [`open`] has believed, and gives every entry that can be read to `each`, with its
+/// index, in order. On a runtime with several threads the files are read and taken apart beside each other.
+///
+/// # Errors
+/// When the store does not answer.
+pub async fn walk(
+    store: &Store,
+    newest: Signed,
+    remembered: Option<&Signed>,
+    mut each: impl FnMut(u64, Entry),
+) -> Result<Report, ReadError> {
+    let mut report = Report { newest, read: 0, findings: Vec::new(), more: 0 };
+    let size = report.newest.size;
+    if let Some(old) = remembered.filter(|old| old.size > size) {
+        report.find(Finding::Shorter { size, remembered: old.size });
     }
     let mut edge = Edge::default();
     let mut ids = HashSet::new();
-    let mut bundles = stream::iter(tiles::bundles(newest.size))
-        .map(|(number, width)| async move { tiles::bundle(store, number, width).await })
+    let mut parts = stream::iter(tiles::bundles(size))
+        .map(|(number, width)| part::start(store.clone(), number, width))
         .buffered(AT_ONCE);
-    while let Some(entries) = bundles.try_next().await? {
-        for (entry, index) in entries.iter().zip(edge.size()..) {
-            report.count(index, entry, &mut ids);
-        }
+    while let Some(part) = parts.try_next().await? {
+        part.findings.into_iter().for_each(|finding| report.find(finding));
         let first = edge.size();
-        let within = first..=first + entries.len() as u64;
-        let older = remembered.filter(|old| within.contains(&old.size)).map(|old| (old, edge.clone()));
-        for tile in edge.add(entries.iter().cloned()).tiles {
-            // Partial tiles are only served for sizes that were signed: of those at least the newest.
-            if u64::from(tile.width()) == files::TILE_WIDTH || edge.size() == newest.size {
-                report.compare(store, &tile).await?;
+        if part.hashes.is_empty() {
+            report.find(Finding::Unread { from: first });
+            return Ok(report);
+        }
+        for (entry, index) in part.entries.into_iter().zip(first..) {
+            match entry {
+                Ok(entry) => {
+                    report.count(index, &entry, &mut ids);
+                    each(index, entry);
+                }
+                Err(error) => report.find(Finding::Entry { index, why: error.to_string() }),
             }
         }
-        if let Some((old, mut before)) = older {
-            let rest = usize::try_from(old.size - first).unwrap_or(usize::MAX);
-            before.add(entries.into_iter().take(rest));
-            if before.root().ok() != Some(old.root) {
-                report.find(Finding::Fork { size: old.size });
-            }
+        report.remember(remembered, &edge, &part.hashes);
+        // Those of level 0 were compared beside their bundles.
+        for tile in edge.grow(&part.hashes).into_iter().filter(|tile| tile.level > 0) {
+            report.compare(store, &tile).await?;
         }
     }
-    if edge.root().ok() != Some(newest.root) {
+    // Partial tiles are only served for sizes that were signed: of those at least the newest.
+    for tile in edge.unfinished().into_iter().filter(|tile| tile.level > 0) {
+        report.compare(store, &tile).await?;
+    }
+    if edge.root().ok() != Some(report.newest.root) {
         report.find(Finding::Root);
     }
     Ok(report)
@@ -157,41 +120,52 @@ pub async fn verify(
 
 impl Report {
     fn find(&mut self, finding: Finding) {
-        if self.findings.len() < FINDINGS_MAX && !self.findings.contains(&finding) {
+        if self.findings.contains(&finding) {
+            return;
+        }
+        if self.findings.len() < FINDINGS_MAX {
             self.findings.push(finding);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    fn count(&mut self, index: u64, entry: &Entry, ids: &mut HashSet<[u8; 16]>) {
+        self.read += 1;
+        // Half of a hash: a million ids take 30 MB instead of 100.
+        let mut short = [0; 16];
+        short.copy_from_slice(&Sha256::digest(entry.id.as_bytes())[..16]);
+        if !ids.insert(short) {
+            self.find(Finding::Twice { index, id: entry.id.clone() });
+        }
+        entry::faults(index, entry, |finding| self.find(finding));
+    }
+
+    /// Holds the tree against what the reader has kept, when these leaves contain its end.
+    fn remember(&mut self, remembered: Option<&Signed>, before: &Edge, leaves: &[Hash]) {
+        let first = before.size();
+        let within = first..=first + leaves.len() as u64;
+        let Some(old) = remembered.filter(|old| within.contains(&old.size)) else { return };
+        let rest = usize::try_from(old.size - first).unwrap_or(usize::MAX);
+        let mut edge = before.clone();
+        edge.grow(&leaves[..rest]);
+        if edge.root().ok() != Some(old.root) {
+            self.find(Finding::Fork { size: old.size });
         }
     }
 
     async fn compare(&mut self, store: &Store, tile: &Written) -> Result<(), ReadError> {
-        let stored = tiles::tile(store, tile.level, tile.number, tile.width()).await?;
-        if stored != tile.hashes {
-            let path = files::tile(tile.level, tile.number, tile.width()).to_string();
-            self.find(Finding::Tile { path });
+        match tiles::tile(store, tile.level, tile.number, tile.width()).await {
+            Ok(stored) if stored == tile.hashes => {}
+            Ok(_) => {
+                let path = files::tile(tile.level, tile.number, tile.width()).to_string();
+                self.find(Finding::Tile { path });
+            }
+            Err(error) => self.find(Finding::of_file(error)?),
         }
         Ok(())
     }
-
-    fn count(&mut self, index: u64, bytes: &[u8], ids: &mut HashSet<String>) {
-        let entry = match Entry::read(bytes) {
-            Ok(entry) => entry,
-            Err(error) => return self.find(Finding::Entry { index, why: error.to_string() }),
-        };
-        if !ids.insert(entry.id.clone()) {
-            self.find(Finding::Twice { index, id: entry.id.clone() });
-        }
-        let Event::Usage(usage) = entry.event else { return };
-        let milliseconds = usage.until.duration_since(usage.from).as_millis();
-        let said = usage.gpu_milliseconds;
-        if milliseconds < 0 || milliseconds * i128::from(usage.gpus) != i128::from(said) {
-            self.find(Finding::Sum { index, gpus: usage.gpus, milliseconds, said });
-        }
-        let party = self.parties.entry(usage.party).or_default();
-        let sum = if usage.borrowed {
-            &mut party.borrowed_gpu_milliseconds
-        } else {
-            &mut party.guaranteed_gpu_milliseconds
-        };
-        *sum = sum.saturating_add(said);
-        party.runs += 1;
-    }
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -5,6 +5,8 @@
 mod crashes;
 #[path = "record/outside.rs"]
 mod outside;
+#[path = "record/seeds.rs"]
+mod seeds;
 #[path = "record/support.rs"]
 mod support;
 #[path = "record/tampering.rs"]

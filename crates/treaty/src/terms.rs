@@ -163,7 +163,9 @@ impl Pool {
 }
 
 /// Nodes by class and size. A node of no class is not shared under this treaty.
-fn capacity(treaty: &Treaty, nodes: &[Node]) -> Vec<ClassCapacity> {
+/// The pool's nodes by class and size, those that take no work too.
+#[must_use]
+pub fn capacity(treaty: &Treaty, nodes: &[Node]) -> Vec<ClassCapacity> {
     let mut counts: BTreeMap<(Option<ClassId>, Gpus), u32> = BTreeMap::new();
     for node in nodes {
         let class = treaty.class_of(node);

@@ -31,6 +31,9 @@ pub const QUOTA_API: &str = "concord-quota-api";
 pub const AUDITOR: &str = "auditor";
 /// The supervisor never runs two operators, so one that was killed is not waited for longer than that.
 const LEASE_SECONDS: u32 = 5;
+/// Name of the record of a local pool.
+const RECORD_ORIGIN: &str = "local-pool.concord.example/record";
+
 /// What the pool is made of.
 #[derive(Debug, Clone)]
 pub struct Blueprint {
@@ -156,9 +159,9 @@ pub async fn up(blueprint: &Blueprint, progress: &Progress) -> Result<ControlPla
 
     setup::apply_file(&admin, &blueprint.treaty).await?;
     setup::apply_file(&admin, &blueprint.projects).await?;
+    blueprint.agents.start(&mut plane, progress).await?;
     start_operator(&mut plane, &blueprint.operator).await?;
     progress.line("concord-operator is ready");
-    blueprint.agents.start(&mut plane, progress).await?;
     let people = start_quota_api(&mut plane, &blueprint.quota_api, progress).await?;
     progress.line(format!("the portal is ready; who can log in (DEMO): {}", people.display()));
 
@@ -207,6 +210,26 @@ async fn control_plane(data: &Path, treaty: &Treaty, progress: &Progress) -> Res
     plane.with_context(|| format!("the control plane did not start ({} s)", started.elapsed().as_secs()))
 }
 
+/// Folder of the public record among a pool's data.
+pub fn record(data: &Path) -> PathBuf {
+    data.join("record")
+}
+
+/// The key that signs the record; made once by the operator's own program.
+async fn record_key(data: &Path, program: &Path) -> Result<PathBuf> {
+    let file = data.join("record.key");
+    if !file.exists() {
+        let made = tokio::process::Command::new(program)
+            .args(["record-key", RECORD_ORIGIN])
+            .arg(&file)
+            .output()
+            .await;
+        let made = made.with_context(|| format!("cannot run {}", program.display()))?;
+        ensure!(made.status.success(), "no key for the record: {}", String::from_utf8_lossy(&made.stderr));
+    }
+    Ok(file)
+}
+
 /// Starts the operator under a supervisor; one that runs already is replaced, because the program may be newer.
 async fn start_operator(plane: &mut ControlPlane, program: &Path) -> Result<()> {
     let data = plane.data_dir().to_owned();
@@ -215,6 +238,7 @@ async fn start_operator(plane: &mut ControlPlane, program: &Path) -> Result<()> 
     state.operator_port = prefer_port((state.operator_port != 0).then_some(state.operator_port))?;
     state.review_port = prefer_port((state.review_port != 0).then_some(state.review_port))?;
     state.save(&data)?;
+    let key = record_key(&data, program).await?;
     let launch = Launch::new(OPERATOR, env::current_exe()?)
         .arg("supervise")
         .flag("state", operator_state(&data).display())
@@ -224,7 +248,16 @@ async fn start_operator(plane: &mut ControlPlane, program: &Path) -> Result<()> 
         .flag("listen", format!("127.0.0.1:{}", state.operator_port))
         .flag("review-listen", format!("127.0.0.1:{}", state.review_port))
         .flag("lease-seconds", LEASE_SECONDS)
+        .flag("record", record(&data).display())
+        .flag("record-key", key.display())
+        .flag("record-every-seconds", 2)
+        .flag("energy-every-seconds", 60)
         .env("KUBECONFIG", plane.kubeconfig("operator").display().to_string());
+    let agents = state.agent_ports.iter();
+    let launch = agents.fold(launch, |launch, (node, port)| {
+        launch.flag("agents", format!("{node}=http://127.0.0.1:{port}"))
+    });
+    let launch = if state.agent_ports.is_empty() { launch } else { launch.arg("--agents-simulated") };
     plane.spawn(&launch)?;
     let probe = Probe::new(kube::Config::new(state.operator_url("").parse()?), "/readyz")?;
     until_healthy(plane.processes(), OPERATOR, &probe).await?;
@@ -258,6 +291,7 @@ async fn start_quota_api(plane: &mut ControlPlane, program: &Path, progress: &Pr
         .flag("token-key", certificates.serving.key.display())
         .flag("token-issuer", state.token_issuer())
         .flag("kube-server", plane.server())
+        .flag("record", record(&data).display())
         .flag("kube-ca-file", certificates.authority.display())
         .env("KUBECONFIG", plane.kubeconfig(QUOTA_API).display().to_string());
     let launch = state

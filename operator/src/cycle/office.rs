@@ -37,6 +37,7 @@ impl Operator {
             }
         };
         self.role = next;
+        self.record.rest();
         self.writer.begin_term(None);
         self.failed.clear();
         self.world.uncertain.clear();
@@ -54,7 +55,8 @@ impl Operator {
                 Ok(()) => {
                     tracing::info!(fence = %ours, "earlier operators are shut out; looking at the pool anew");
                     self.sightings = observe::sightings(self.writer.client(), &self.metrics);
-                    self.world = World::of_term(ours);
+                    self.world = World::of_term(ours, self.record.is_kept());
+                    self.record.begin();
                     self.world.looked_since = Some(Timestamp::now());
                     self.writer.begin_term(Some(ours));
                     self.role = Role::Leader(ours);

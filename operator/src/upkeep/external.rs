@@ -39,7 +39,8 @@ fn reported(status: &GpuClaimStatus, now: Timestamp) -> Option<GpuClaimStatus> {
     } else {
         (ClaimPhase::Failed, "ReportedFailed", "its controller reports that the work failed")
     };
-    let mut next = booked_end(status, phase, end_of_second(status, report.last_transition_time.0, now));
+    let mut next =
+        booked_end(status, phase, end_of_second(status, report.last_transition_time.0, now), reason);
     explain(&mut next, reason, message);
     set_condition(&mut next, conditions::ADMITTED, false, now);
     Some(next)

@@ -20,6 +20,10 @@ impl World {
     /// get a claim of their own.
     pub(super) fn note_claims(&mut self, changed: Vec<Key>) {
         for key in &changed {
+            // What a late write says is taken back, so that it must not be recorded.
+            if self.before_late_booking(key).is_none() {
+                self.outbox.note(key, self.claims.get(key));
+            }
             let returns = self.claims.get(key).filter(|claim| gives_way(claim));
             let uid = returns.map(|claim| claim.spec.workload.uid.clone());
             let before = match &uid {

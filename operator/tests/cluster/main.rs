@@ -11,6 +11,7 @@ mod policies;
 #[path = "../alerts/promtool.rs"]
 mod promtool;
 mod quotas;
+mod record;
 mod review;
 #[allow(dead_code, reason = "shared with the fault tests")]
 mod support;

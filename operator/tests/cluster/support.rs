@@ -1,5 +1,8 @@
 //! A real control plane with Concord installed and the operator's own binary running against it.
 
+#[path = "support/kept.rs"]
+pub mod kept;
+
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};

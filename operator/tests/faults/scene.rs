@@ -7,15 +7,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use concord_api::GpuClaim;
 use concord_fault_proxy::Proxy;
 use concord_pool::{Launch, SimulatedNode};
 use k8s_openapi::api::batch::v1::Job;
-use kube::Api;
 use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::{Api, ResourceExt};
 use serde_json::Value;
 
 use super::history::{History, Seen};
 use super::scenario::{MEMBERS, NODE_GPUS, NODES, NOTICE_SECONDS, Task};
+use super::support::kept::Kept;
 use super::support::{self, OPERATOR, Operator, Pool};
 use super::verdict::{self, Account};
 
@@ -83,6 +85,7 @@ pub struct Scene {
     injected: u64,
     environment: Vec<(String, String)>,
     kubeconfig: PathBuf,
+    record: Kept,
 }
 
 impl Scene {
@@ -108,6 +111,7 @@ impl Scene {
             ]
         });
         let environment = environment.map(|(name, value)| (name.to_owned(), value)).collect();
+        let record = Kept::new(pool.folder());
         let mut scene = Self {
             pool,
             proxy,
@@ -120,6 +124,7 @@ impl Scene {
             injected: 0,
             environment,
             kubeconfig,
+            record,
         };
         scene.man("first");
         scene
@@ -133,7 +138,7 @@ impl Scene {
 
     fn spawn(&self, name: &str) -> Operator {
         self.pool.spawn_operator_with(name, |command| {
-            command.env("KUBECONFIG", &self.kubeconfig);
+            command.env("KUBECONFIG", &self.kubeconfig).args(self.record.options());
             command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         })
     }
@@ -196,6 +201,7 @@ impl Scene {
                 .push(format!("not at rest after {PATIENCE:?}, with {undone} steps of the fault not taken"));
         }
         losses.extend(self.books_of_the_treaty_are_empty().await.err());
+        losses.extend(self.all_is_recorded_once().await.err());
         let (account, final_state) = {
             let seen = self.history.seen();
             losses.extend(verdict::lost_at_the_end(tasks, &seen.jobs, &seen.claims, script.clock_is_sound));
@@ -254,6 +260,22 @@ impl Scene {
             let status = &treaties.iter().find(in_force)?["status"];
             let sums = ["usedGpus", "borrowedGpus", "queuedClaims"].map(|sum| status[sum].as_i64());
             (sums == [Some(0); 3]).then_some(())
+        })
+        .await
+    }
+
+    /// The public record has each claim's use as the API server has it, to the millisecond.
+    async fn all_is_recorded_once(&self) -> Result<(), String> {
+        let claims: Api<GpuClaim> = Api::all(self.pool.admin.clone());
+        let all = claims.list(&ListParams::default()).await.map_err(|error| error.to_string())?;
+        let used = |claim: &GpuClaim| {
+            let status = claim.status.as_ref().filter(|status| status.runs_ended > 0)?;
+            Some((claim.uid()?, status.used_gpu_milliseconds))
+        };
+        let wanted: BTreeMap<String, i64> = all.iter().filter_map(used).collect();
+        self.in_time("all use is in the public record, once", async || {
+            let recorded = self.record.used().await;
+            wanted.iter().all(|(claim, used)| recorded.get(claim) == Some(used)).then_some(())
         })
         .await
     }

@@ -52,11 +52,42 @@ pub struct Incident {
 #[derive(Template)]
 #[template(path = "public/incidents.html")]
 struct Page {
+    told: Vec<Told>,
     lasting: Vec<Shown>,
     past: Vec<Shown>,
     page: i64,
     has_older: bool,
     frame: Frame,
+}
+
+/// An incident as those who run the pool tell it.
+struct Told {
+    title: String,
+    began: Time,
+    ended: Option<Time>,
+    what_happened: String,
+    what_was_done: String,
+    parties: String,
+    gpus: Option<i64>,
+}
+
+/// The newest first; those of the first page are all that people look for, older ones are in the record.
+fn told(app: &Shared) -> Vec<Told> {
+    let mut all = app.pool.incidents.state();
+    all.sort_by_key(|incident| std::cmp::Reverse(incident.spec.began_at.0));
+    let one = |incident: &std::sync::Arc<concord_api::Incident>| {
+        let spec = &incident.spec;
+        Told {
+            title: spec.title.clone(),
+            began: show::of_ms(spec.began_at.0.as_millisecond()),
+            ended: spec.ended_at.as_ref().map(|at| show::of_ms(at.0.as_millisecond())),
+            what_happened: spec.what_happened.clone(),
+            what_was_done: spec.what_was_done.clone(),
+            parties: spec.parties.join(", "),
+            gpus: spec.gpus,
+        }
+    };
+    all.iter().take(TOLD_MAX).map(one).collect()
 }
 
 struct Shown {
@@ -80,6 +111,9 @@ fn shown(row: &IncidentRow, frame: &Frame, now: Timestamp) -> Shown {
     }
 }
 
+/// Incidents that are told on the page.
+const TOLD_MAX: usize = 50;
+
 /// The page.
 pub async fn page(
     State(app): State<Shared>,
@@ -93,6 +127,7 @@ pub async fn page(
     let rows = app.store.incidents(number).await?;
     let full = i64::try_from(rows.len()).is_ok_and(|count| count >= LIST_MAX);
     let page = Page {
+        told: if number == 0 { told(&app) } else { Vec::new() },
         lasting: lasting.iter().map(|row| shown(row, &frame, now)).collect(),
         page: number + 1,
         has_older: full,

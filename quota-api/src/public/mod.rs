@@ -16,6 +16,7 @@ mod history;
 mod incidents;
 mod kept;
 mod promises;
+pub mod record;
 mod series;
 mod show;
 mod statements;
@@ -32,19 +33,21 @@ pub struct Public {
     pub energy: Energy,
     /// Answers of the history, kept for half a minute.
     pub kept: Kept,
+    /// The public record, if this server was told where it is.
+    pub record: Option<record::Record>,
 }
 
 impl Public {
-    /// With these agents, and nothing kept yet.
+    /// With these agents and this record, and nothing kept yet.
     #[must_use]
-    pub fn new(energy: Energy) -> Self {
-        Self { energy, kept: Kept::default() }
+    pub fn new(energy: Energy, record: Option<record::Record>) -> Self {
+        Self { energy, kept: Kept::default(), record }
     }
 }
 
 impl Default for Public {
     fn default() -> Self {
-        Self::new(Energy::new(Vec::new(), false))
+        Self::new(Energy::new(Vec::new(), false), None)
     }
 }
 
@@ -59,6 +62,7 @@ pub fn routes() -> OpenApiRouter<Shared> {
         .merge(incidents::routes())
         .merge(treaty::routes())
         .merge(versions::routes())
+        .merge(record::routes())
         .merge(calendar::routes())
         .merge(statements::routes())
         .merge(api::routes())

@@ -4,12 +4,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crate::support::{checkers, scene};
+use crate::support::{checkers, recorded, scene};
 use concord_quota_api::history::sampler;
 use concord_quota_api::{pool::Pool, router::router};
 use jiff::Timestamp;
 
-const PAGES: [&str; 15] = [
+const PAGES: [&str; 16] = [
     "/",
     "/use/history",
     "/use/history?span=week&by=purpose",
@@ -20,6 +20,7 @@ const PAGES: [&str; 15] = [
     "/treaty",
     "/treaty/calendar",
     "/treaty/history",
+    "/treaty/record",
     "/treaty/history/5b0e4c7e-6a51-4c53-9f0a-000000000001/4",
     "/accessibility",
     "/privacy",
@@ -41,7 +42,9 @@ async fn open() -> String {
     let cluster = scene::cluster(now);
     let (pool, follow) = Pool::follow(&cluster.client());
     tokio::spawn(follow);
-    let app = Arc::new(crate::support::app(pool, None, cluster.client()).await);
+    let mut app = crate::support::app(pool, None, cluster.client()).await;
+    app.public.record = Some(recorded::record(&tempfile::tempdir().unwrap().keep()).await);
+    let app = Arc::new(app);
     scene::remember(&app.store, now).await;
     while !app.pool.waits_for().is_empty() || !app.pool.is_live() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;

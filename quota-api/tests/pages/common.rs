@@ -12,7 +12,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use jiff::Timestamp;
 use tower::ServiceExt;
 
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 13] = [
     "/",
     "/use/history",
     "/use/promises",
@@ -22,6 +22,7 @@ const PAGES: [&str; 12] = [
     "/treaty",
     "/treaty/calendar",
     "/treaty/history",
+    "/treaty/record",
     "/accessibility",
     "/privacy",
     "/api",
@@ -131,6 +132,34 @@ async fn errors_are_pages_in_the_visitors_language_and_problems_below_api() {
         assert!(problem["detail"].as_str().is_some_and(|text| text.len() > 10), "{problem}");
         assert_eq!(headers.contains_key("allow"), wanted == 405, "{path}");
     }
+}
+
+#[tokio::test]
+async fn the_files_of_the_record_are_served_as_they_are_and_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = scene::cluster(Timestamp::now());
+    let (pool, _) = Pool::follow(&cluster.client());
+    let mut app = crate::support::app(pool, None, cluster.client()).await;
+    app.public.record = Some(crate::support::recorded::record(folder.path()).await);
+    let server = router(Arc::new(app));
+    for (file, kept) in [
+        ("checkpoint", "public, max-age=2"),
+        ("key", "public, max-age=2"),
+        ("tile/0/000", "public, max-age=31536000, immutable"),
+        ("tile/entries/001.p/45", "public, max-age=31536000, immutable"),
+    ] {
+        let path = format!("/record/{file}");
+        let (status, headers, body) = ask(&server, Request::get(&path).body(Body::empty()).unwrap()).await;
+        assert_eq!((status, &headers["cache-control"]), (StatusCode::OK, &kept.parse().unwrap()), "{file}");
+        assert_eq!(body, std::fs::read(folder.path().join(file)).unwrap(), "{file}");
+    }
+    for file in ["head/001", "tile/9/000", "..%2fkey", "tile/..%2f..%2fetc", ""] {
+        let (status, ..) = get(&server, &format!("/record/{file}"), &[]).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{file}");
+    }
+    let (_, _, page) = get(&server, "/treaty/record", &[]).await;
+    assert!(page.contains("301") && page.contains("Cooling failed in hall 2 &#60;b&#62;"), "{page}");
+    assert_eq!(page.matches("<th scope=\"row\">").count(), 50, "{page}");
 }
 
 #[tokio::test]

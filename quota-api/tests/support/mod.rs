@@ -13,6 +13,7 @@ pub mod objects;
 pub mod people;
 pub mod provider;
 pub mod real;
+pub mod recorded;
 pub mod scene;
 pub mod site;
 

@@ -2,7 +2,7 @@
 //! GPU, a node that is not ready, and a day of history.
 
 use concord_api::{
-    ClaimBasis, ClaimPhase, GpuClaim, GpuClaimStatus, GpuNode, GpuNodeStatus, Project, Treaty,
+    ClaimBasis, ClaimPhase, GpuClaim, GpuClaimStatus, GpuNode, GpuNodeStatus, Incident, Project, Treaty,
     gpu_node::GpuDevice,
 };
 use concord_quota_api::history::{Grain, sample};
@@ -132,12 +132,25 @@ pub fn gpu_nodes() -> Vec<GpuNode> {
     vec![node]
 }
 
+/// What those who run the pool tell.
+pub fn incidents() -> Vec<Incident> {
+    let incident = |name: &str, ended: Option<&str>| {
+        let mut spec = json!({"title": "Cooling failed in hall 2 <b>", "beganAt": "2026-11-20T08:00:00Z", "whatHappened": "A pump stopped, \
+            and sixteen nodes became too warm.", "whatWasDone": "They were drained; the pump was replaced.", "parties": ["cluster01"], "gpus": 128});
+        spec["endedAt"] = json!(ended);
+        let metadata = json!({"name": name, "uid": name, "resourceVersion": "10"});
+        serde_json::from_value(json!({"metadata": metadata, "spec": spec})).unwrap()
+    };
+    vec![incident("cooling", Some("2026-11-20T18:00:00Z")), incident("cooling-again", None)]
+}
+
 /// All of it as a cluster.
 pub fn cluster(now: Timestamp) -> Cluster {
     Cluster::with(&[treaty()], &claims(now))
         .holding("projects", &projects())
         .holding("nodes", &nodes())
         .holding("gpunodes", &gpu_nodes())
+        .holding("incidents", &incidents())
 }
 
 /// A day of history with a gap, an incident that ended, and an older text of the treaty.

@@ -30,11 +30,9 @@ pub struct Decision {
     /// Clauses on which it rests.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub clauses: Vec<String>,
-    /// Commitment to the reason, which the applicant has.
-    pub reason: String,
     /// Whether a person decided; else the treaty's own rule for small requests.
     pub by_reviewers: bool,
-    /// Reviewers who took part, and those who did not because of a tie.
+    /// Reviewers who judged.
     pub reviewers: u32,
     /// Those who did not judge because of a tie to the applicant.
     pub recused: u32,

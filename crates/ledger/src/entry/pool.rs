@@ -1,7 +1,5 @@
 //! What rules the pool, and what it has.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -20,14 +18,26 @@ pub struct TreatyInForce {
     pub amendment: Option<String>,
 }
 
-/// GPUs of nodes that take work, from now on: id `capacity/<time>`.
+/// The pool's nodes, also those that take no work at the moment, from now on: id `capacity/<time>`. What a treaty guarantees is
+/// worked out from it, as the engine does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Capacity {
-    /// Nodes.
-    pub nodes: u32,
-    /// GPUs by class of the treaty; `gpus` in a treaty without classes.
-    pub gpus: BTreeMap<String, u32>,
+    /// Nodes of each kind, in the order of class and size.
+    pub nodes: Vec<NodeKind>,
     /// Since when.
     pub since: Timestamp,
+}
+
+/// Nodes of one class and size.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NodeKind {
+    /// Class of the treaty; absent in a treaty without classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+    /// GPUs of one.
+    pub gpus_per_node: u32,
+    /// How many.
+    pub nodes: u32,
 }

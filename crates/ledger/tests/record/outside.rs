@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use concord_ledger::tiles::Store;
+use concord_ledger::proof::Proof;
+use concord_ledger::tiles::{self, Store};
 use concord_pool::{GoModule, Progress};
 use object_store::local::LocalFileSystem;
 
@@ -95,6 +96,35 @@ impl Published {
         assert!(self.fsck(&self.path("key")).is_some(), "fsck accepts {what}");
         assert!(self.by_go(&self.keys.public).is_some(), "verify-record accepts {what}");
         fs::write(&path, before).unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_of_ours_is_one_to_gos_library() {
+    let published = Published::new().await;
+    let store: Store = Arc::new(LocalFileSystem::new_with_prefix(published.path("record")).unwrap());
+    let tree = published.keys.open(&store).await.unwrap().newest().clone();
+    let check = |key: &str| {
+        let done = Command::new(published.programs.join("verify-record"))
+            .arg("-proof")
+            .arg(published.path("tlog-proof"))
+            .arg("-entry")
+            .arg(published.path("entry"))
+            .args(["-key", key])
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).trim().to_owned()
+    };
+    for index in [0, 255, 256, 65_535, 65_536, 69_999] {
+        let proof = Proof::of(&store, &tree, index).await.unwrap();
+        let entry = tiles::entry(&store, tree.size, index).await.unwrap();
+        fs::write(published.path("tlog-proof"), proof.bytes()).unwrap();
+        fs::write(published.path("entry"), &entry).unwrap();
+        assert_eq!(check(&published.keys.public), "70000", "entry {index}");
+        assert!(check(&Keys::new(ORIGIN).public).contains("verify-record:"), "another key");
+        let elsewhere = Proof { index: index ^ 1, ..proof };
+        fs::write(published.path("tlog-proof"), elsewhere.bytes()).unwrap();
+        assert!(check(&published.keys.public).contains("verify-record:"), "another place");
     }
 }
 

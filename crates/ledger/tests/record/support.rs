@@ -2,7 +2,8 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use concord_ledger::entry::{End, EndKind, Entry, Event, Usage};
@@ -143,6 +144,74 @@ impl ObjectStore for Breaking {
             (_, true) => self.inner.delete_stream(paths),
             _ => futures::stream::once(async { Err(broken()) }).boxed(),
         }
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        self.inner.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        self.inner.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}
+
+/// A store that is full after so many bytes, or whose every call takes its time.
+#[derive(Debug)]
+pub struct Hindered {
+    inner: Store,
+    bytes_left: AtomicI64,
+    delay: Duration,
+}
+
+impl Hindered {
+    pub fn full_after(inner: &Store, bytes: u64) -> Store {
+        let bytes_left = AtomicI64::new(i64::try_from(bytes).unwrap());
+        Arc::new(Self { inner: inner.clone(), bytes_left, delay: Duration::ZERO })
+    }
+
+    pub fn slow(inner: &Store, microseconds: u64) -> Store {
+        let bytes_left = AtomicI64::new(i64::MAX);
+        Arc::new(Self { inner: inner.clone(), bytes_left, delay: Duration::from_micros(microseconds) })
+    }
+}
+
+impl fmt::Display for Hindered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hindered")
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Hindered {
+    async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        tokio::time::sleep(self.delay).await;
+        let bytes = i64::try_from(payload.content_length()).unwrap();
+        if self.bytes_left.fetch_sub(bytes, Ordering::SeqCst) < bytes {
+            let source = "no space left on device".into();
+            return Err(object_store::Error::Generic { store: "Hindered", source });
+        }
+        self.inner.put_opts(path, payload, options).await
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        path: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(path, options).await
+    }
+
+    async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        tokio::time::sleep(self.delay).await;
+        self.inner.get_opts(path, options).await
+    }
+
+    fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        self.inner.delete_stream(paths)
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {

@@ -6,7 +6,7 @@ use concord_ledger::bundle::{pack, unpack};
 use concord_ledger::files;
 use concord_ledger::head::{Signed, open};
 use concord_ledger::tiles::{self, Store};
-use concord_ledger::verify::{Finding, Report, VerifyError, verify};
+use concord_ledger::verify::{Finding, Report, VerifyError, verify, walk};
 use object_store::ObjectStoreExt;
 use object_store::memory::InMemory;
 
@@ -42,26 +42,18 @@ impl Scene {
 }
 
 #[tokio::test]
-async fn an_honest_record_adds_up() {
+async fn an_honest_record_is_whole_and_every_entry_is_given_in_order() {
     let scene = Scene::new().await;
-    let report = scene.verify().await.unwrap();
-    assert_eq!((report.size, report.findings.as_slice()), (700, [].as_slice()));
-    let sum = |wanted: &str, is_borrowed: bool| -> u64 {
-        entries(0..700)
-            .into_iter()
-            .filter_map(|entry| match entry.event {
-                concord_ledger::entry::Event::Usage(usage) => Some(usage),
-                _ => None,
-            })
-            .filter(|usage| usage.party == wanted && usage.borrowed == is_borrowed)
-            .map(|usage| usage.gpu_milliseconds)
-            .sum()
-    };
-    for (party, used) in &report.parties {
-        assert_eq!(used.guaranteed_gpu_milliseconds, sum(party, false), "{party}");
-        assert_eq!(used.borrowed_gpu_milliseconds, sum(party, true), "{party}");
-    }
-    assert_eq!(report.parties.values().map(|used| used.runs).sum::<u64>(), 700);
+    let newest = open(&scene.keys.verifier, &tiles::read(&scene.store, &files::checkpoint()).await.unwrap());
+    let mut seen = Vec::new();
+    let report = walk(&scene.store, newest.unwrap(), Some(&scene.remembered), |index, entry| {
+        assert_eq!(index, seen.len() as u64);
+        seen.push(entry);
+    })
+    .await
+    .unwrap();
+    assert_eq!((report.read, report.findings.as_slice()), (700, [].as_slice()));
+    assert_eq!(seen, entries(0..700));
 }
 
 #[tokio::test]
@@ -105,17 +97,36 @@ async fn a_changed_tile_is_found() {
     scene.change(files::tile(0, 1, 256), |bytes| bytes.swap(0, 40)).await;
     let report = scene.verify().await.unwrap();
     assert_eq!(report.findings, [Finding::Tile { path: "tile/0/001".to_owned() }]);
+    let scene = Scene::new().await;
+    scene.change(files::tile(1, 0, 2), |bytes| bytes.swap(0, 40)).await;
+    let report = scene.verify().await.unwrap();
+    assert_eq!(report.findings, [Finding::Tile { path: "tile/1/000.p/2".to_owned() }]);
 }
 
 #[tokio::test]
-async fn a_missing_and_a_short_file_are_told_by_name() {
+async fn a_missing_and_a_short_file_are_told_by_name_and_the_rest_is_checked() {
     let scene = Scene::new().await;
     scene.change(files::bundle(2, 188), |bytes| bytes.truncate(100)).await;
-    let told = scene.verify().await.unwrap_err().to_string();
-    assert!(told.contains("tile/entries/002.p/188"), "{told}");
+    let report = scene.verify().await.unwrap();
+    assert_eq!(report.findings.len(), 1, "the tile has their hashes: {:?}", report.findings);
+    assert!(report.findings[0].to_string().contains("tile/entries/002.p/188"), "{:?}", report.findings);
+    assert_eq!(report.read, 512);
     scene.store.delete(&files::bundle(2, 188)).await.unwrap();
-    let told = scene.verify().await.unwrap_err().to_string();
-    assert!(told.contains("tile/entries/002.p/188 cannot be read"), "{told}");
+    let missing = |path: &str| Finding::Missing { path: path.to_owned() };
+    assert_eq!(scene.verify().await.unwrap().findings, [missing("tile/entries/002.p/188")]);
+    scene.store.delete(&files::tile(0, 2, 188)).await.unwrap();
+    let found = scene.verify().await.unwrap().findings;
+    let unread = Finding::Unread { from: 512 };
+    assert_eq!(found, [missing("tile/entries/002.p/188"), missing("tile/0/002.p/188"), unread]);
+}
+
+#[tokio::test]
+async fn a_file_without_end_is_not_read() {
+    let scene = Scene::new().await;
+    let long = vec![0; usize::try_from(tiles::FILE_BYTES_MAX).unwrap() + 1];
+    scene.store.put(&files::bundle(0, 256), long.into()).await.unwrap();
+    let told = scene.verify().await.unwrap().findings[0].to_string();
+    assert!(told.contains("tile/entries/000 has 17825793 bytes"), "{told}");
 }
 
 #[tokio::test]
