@@ -4,11 +4,12 @@ mod pods;
 
 use std::time::Duration;
 
-use concord_api::names::{ANNOTATION_AMENDMENT, ANNOTATION_FENCE, OPERATOR};
+use concord_api::names::{ANNOTATION_AMENDED_AT, ANNOTATION_AMENDMENT, ANNOTATION_FENCE, OPERATOR};
 use concord_api::{
     Amendment, AmendmentStatus, GpuClaim, GpuClaimStatus, Project, ProjectStatus, Treaty, TreatySpec,
 };
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
@@ -235,6 +236,7 @@ impl Writer {
         seen: &Treaty,
         spec: TreatySpec,
         amendment: &str,
+        now: Timestamp,
     ) -> Result<Treaty, WriteError> {
         let api: Api<Treaty> = Api::all(self.client.clone());
         let name = seen.name_any();
@@ -243,6 +245,7 @@ impl Writer {
         let fence = self.fence.map(|fence| (ANNOTATION_FENCE.to_owned(), fence.to_string()));
         next.annotations_mut().extend(fence);
         next.annotations_mut().insert(ANNOTATION_AMENDMENT.to_owned(), amendment.to_owned());
+        next.annotations_mut().insert(ANNOTATION_AMENDED_AT.to_owned(), now.to_string());
         self.timed("amend", "treaty", &name, api.replace(&name, &posting(), &next)).await
     }
 

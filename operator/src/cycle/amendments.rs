@@ -128,7 +128,7 @@ impl Operator {
             Act::Restore(before) => *before,
         };
         let Some(treaty) = self.treaty_of(amendment).cloned() else { return Ok(()) };
-        let changed = self.writer.amend_treaty(&treaty, spec, &name).await?;
+        let changed = self.writer.amend_treaty(&treaty, spec, &name, Timestamp::now()).await?;
         tracing::info!(amendment = name, treaty = changed.name_any(), "the treaty has another text");
         self.world.absorb_treaty(&changed);
         Ok(())

@@ -173,7 +173,7 @@ async fn a_treaty_changes_by_the_signatures_of_its_members_and_in_no_other_way()
     refused(patch(&pool, "treaty", "test", &more), "changes by an amendment alone: concord propose");
     refused(pool.try_kubectl(Identity::ADMIN, &["delete", "treaty", "test"], None), "is not deleted");
     let fake = json!({"metadata": {"annotations": {"concord.dev/amendment": "fake"}}});
-    refused(patch(&pool, "treaty", "test", &fake), "is set by concord-operator");
+    refused(patch(&pool, "treaty", "test", &fake), "are set by concord-operator");
     let (out, done) = patch(&pool, "treaty", "test", &json!({"metadata": {"labels": {"for": "people"}}}));
     assert!(done, "labels are free: {out}");
 
