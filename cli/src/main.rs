@@ -31,6 +31,8 @@ Examples:
   kubectl get treaty -o yaml NAME | concord check - the one in force
   concord diff old.yaml new.yaml --nodes 185       what a change does to each member
   concord simulate --treaty treaty.yaml --trace jobs.csv.gz --nodes 185 --policy all --partition
+  concord propose new.yaml --treaty two-states --matter annex --name more-gpus
+  concord ratify more-gpus --member north --vote yes --key north.key
   concord explain climate/train                    why it waits and until when, asked through kubectl
   concord verify https://pool.example.org/record --key pool.key
                                                    whether the pool's record is true, and its promises were kept
@@ -44,6 +46,14 @@ enum Command {
     /// Tell what a changed treaty does to each member, in words and numbers
     Diff(commands::diff::Arguments),
     Simulate(Box<Simulate>),
+    /// Propose a new text of a treaty as an amendment, and show who gains and loses by it
+    Propose(Box<commands::propose::Arguments>),
+    /// Vote on an amendment or ratify it, with the signature of a member
+    Ratify(commands::ratify::Arguments),
+    /// List amendments: how each stands, what is next, whose signature is missing
+    Amendments(commands::amendments::Arguments),
+    /// Make a key by which a member votes and ratifies
+    Key(commands::key::Arguments),
     /// Tell why a claim waits, when it will start, and what would change it
     Explain(Box<commands::explain::Arguments>),
     /// Check a pool's public record: signed, unchanged, adding up, and what became of the treaty's promises
@@ -101,6 +111,10 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Check(arguments) => commands::check::run(&arguments),
         Command::Diff(arguments) => commands::diff::run(&arguments),
         Command::Simulate(simulate) => simulate.run().map(|()| true),
+        Command::Propose(arguments) => commands::propose::run(&arguments),
+        Command::Ratify(arguments) => commands::ratify::run(&arguments),
+        Command::Amendments(arguments) => commands::amendments::run(&arguments),
+        Command::Key(arguments) => commands::key::run(&arguments),
         Command::Explain(arguments) => commands::explain::run(&arguments).map(|()| true),
         Command::Verify(arguments) => commands::verify::run(&arguments),
         Command::Proof(arguments) => commands::proof::run(&arguments).map(|()| true),

@@ -3,6 +3,7 @@
 //! One cycle looks at the whole pool. It holds no rules: what happens is decided by [`concord_treaty::decide`], and
 //! nothing is remembered that the API server does not also know, so that a restart changes nothing.
 
+mod amendments;
 mod applications;
 mod counts;
 mod office;
@@ -50,6 +51,7 @@ use crate::watched::Watched;
 use crate::world::{Sighting, World};
 use crate::write::{WriteError, Writer, chain};
 
+use amendments::Amendments;
 use office::Role;
 pub use record::Record;
 
@@ -84,6 +86,7 @@ pub struct Operator {
     /// Keys of which a write failed, to be tried again at the next tick.
     failed: BTreeSet<Key>,
     next_tick: Instant,
+    amendments: Amendments,
     /// A write about applications failed; none is tried before.
     applications_rest_until: Instant,
     /// Applications whose answer could not be written the last time.
@@ -120,6 +123,7 @@ impl Operator {
             forecaster: Forecaster::default(),
             failed: BTreeSet::new(),
             next_tick: clock + TICK,
+            amendments: Amendments::new(clock),
             applications_rest_until: clock,
             refused_applications: BTreeSet::new(),
             stalled: false,
@@ -177,6 +181,7 @@ impl Operator {
             return true;
         }
         self.read_uncertain().await;
+        self.answer_amendments().await;
         self.set_up_projects().await;
         self.answer_quotas().await;
         self.answer_applications().await;

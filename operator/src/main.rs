@@ -1,6 +1,7 @@
 //! `concord-operator`: keeps the treaty on a Kubernetes cluster.
 
 mod act;
+mod amendments;
 mod announce;
 mod applications;
 mod cycle;

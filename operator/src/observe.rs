@@ -1,7 +1,7 @@
-//! The only reader: ten watches merged into one stream of sightings.
+//! The only reader: eleven watches merged into one stream of sightings.
 
 use concord_api::names::LABEL_GPUS;
-use concord_api::{Application, GpuClaim, GpuNode, Incident, MemberQuota, Project, Treaty};
+use concord_api::{Amendment, Application, GpuClaim, GpuNode, Incident, MemberQuota, Project, Treaty};
 use futures::stream::{BoxStream, SelectAll, Stream};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::batch::v1::Job;
@@ -48,6 +48,7 @@ fn watches(client: &Client, metrics: &Metrics) -> SelectAll<BoxStream<'static, S
     let gated = watcher::Config::default().labels(&format!("{LABEL_GPUS}=true"));
     let streams: Vec<BoxStream<'static, Sighting>> = vec![
         seen::<Treaty>(Api::all(client.clone()), metrics).map(Sighting::Treaty).boxed(),
+        seen::<Amendment>(Api::all(client.clone()), metrics).map(Sighting::Amendment).boxed(),
         seen::<MemberQuota>(Api::all(client.clone()), metrics).map(Sighting::Quota).boxed(),
         seen::<Project>(Api::all(client.clone()), metrics).map(Sighting::Project).boxed(),
         seen::<Application>(Api::all(client.clone()), metrics).map(Sighting::Application).boxed(),

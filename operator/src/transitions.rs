@@ -87,7 +87,7 @@ pub fn of_plan(
     }
     for change in basis_changes {
         changes.edit(&Key::from_claim_id(&change.claim), |t, _| {
-            runs::rebook(&mut t.status, basis(change.to), now)
+            runs::rebook(&mut t.status, basis(change.to), now);
         });
     }
     for admission in admissions {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use concord_api::hours::{self, ClaimUse};
 use concord_api::snapshot::{Meaning, SeenClaim, awards, meaning_of, millis};
-use concord_api::{Application, GpuClaim, GpuClaimStatus, GpuNode, Incident, MemberQuota, Project, Treaty};
+use concord_api::{
+    Amendment, Application, GpuClaim, GpuClaimStatus, GpuNode, Incident, MemberQuota, Project, Treaty,
+};
 use concord_treaty::quota::QuotaInForce;
 use concord_treaty::treaty::Treaty as Rules;
 use k8s_openapi::api::batch::v1::Job;
@@ -39,6 +41,7 @@ pub struct World {
     pub(crate) gpu_nodes: Watched<GpuNodeView>,
     pub(crate) projects: Watched<Whole<Project>>,
     pub(crate) treaties: Watched<Whole<Treaty>>,
+    pub(crate) amendments: Watched<Whole<Amendment>>,
     pub(crate) quotas: Watched<Whole<MemberQuota>>,
     pub(crate) applications: Watched<Whole<Application>>,
     pub(crate) incidents: Watched<Whole<Incident>>,
@@ -89,6 +92,8 @@ pub enum Sighting {
     Project(Event<Project>),
     /// Treaties.
     Treaty(Event<Treaty>),
+    /// Proposed texts of treaties.
+    Amendment(Event<Amendment>),
     /// Quotas of members.
     Quota(Event<MemberQuota>),
 }
@@ -166,17 +171,29 @@ impl World {
             Sighting::Application(event) => drop(self.applications.see(event)),
             Sighting::Incident(event) => drop(self.incidents.see(event)),
             Sighting::Quota(event) => drop(self.quotas.see(event)),
+            Sighting::Amendment(event) => drop(self.amendments.see(event)),
             Sighting::Treaty(event) => {
-                // A changed text may know a project's member now, or not any more; a changed status says nothing new.
                 let before = self.treaty_texts();
                 self.treaties.see(event);
-                self.read_treaties();
-                if self.treaty_texts() != before {
-                    self.treaties_changed = true;
-                    self.touched_projects.extend(self.projects.keys().map(|k| k.name.clone()));
-                }
+                self.note_treaties(&before);
             }
         }
+    }
+
+    /// A changed text may know a project's member now, or not any more; a changed status says nothing new.
+    fn note_treaties(&mut self, before: &[(Key, Option<i64>)]) {
+        self.read_treaties();
+        if self.treaty_texts() != before {
+            self.treaties_changed = true;
+            self.touched_projects.extend(self.projects.keys().map(|k| k.name.clone()));
+        }
+    }
+
+    /// Takes in the answer to a write of a treaty's text.
+    pub fn absorb_treaty(&mut self, treaty: &Treaty) {
+        let before = self.treaty_texts();
+        self.treaties.absorb(treaty);
+        self.note_treaties(&before);
     }
 
     /// Watches that have not been listed yet; decisions wait for all of them.
@@ -189,6 +206,7 @@ impl World {
             (self.gpu_nodes.is_listed(), "gpunodes"),
             (self.projects.is_listed(), "projects"),
             (self.treaties.is_listed(), "treaties"),
+            (self.amendments.is_listed(), "amendments"),
             (self.quotas.is_listed(), "memberquotas"),
             (self.applications.is_listed(), "applications"),
             (self.incidents.is_listed(), "incidents"),

@@ -4,9 +4,12 @@ mod pods;
 
 use std::time::Duration;
 
-use concord_api::names::{ANNOTATION_FENCE, OPERATOR};
-use concord_api::{GpuClaim, GpuClaimStatus, Project, ProjectStatus};
+use concord_api::names::{ANNOTATION_AMENDED_AT, ANNOTATION_AMENDMENT, ANNOTATION_FENCE, OPERATOR};
+use concord_api::{
+    Amendment, AmendmentStatus, GpuClaim, GpuClaimStatus, Project, ProjectStatus, Treaty, TreatySpec,
+};
 use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
@@ -212,6 +215,38 @@ impl Writer {
             json!({"apiVersion": api_version(), "kind": "Project", "metadata": metadata, "status": status});
         let params = PatchParams::apply(OPERATOR).force();
         self.timed("status", "Project", &name, api.patch_status(&name, &params, &Patch::Apply(body))).await
+    }
+
+    /// Replaces an amendment's status, if nobody has changed the amendment since it was last seen: when ballots were received
+    /// must not be written over.
+    pub async fn set_amendment_status(
+        &self,
+        seen: &Amendment,
+        status: AmendmentStatus,
+    ) -> Result<Amendment, WriteError> {
+        let api: Api<Amendment> = Api::all(self.client.clone());
+        let name = seen.name_any();
+        let next = Amendment { status: Some(status), ..seen.clone() };
+        self.timed("status", "amendment", &name, api.replace_status(&name, &posting(), &next)).await
+    }
+
+    /// Gives a treaty the text that an amendment made or brought back, if nobody has changed the treaty since it was last seen.
+    pub async fn amend_treaty(
+        &self,
+        seen: &Treaty,
+        spec: TreatySpec,
+        amendment: &str,
+        now: Timestamp,
+    ) -> Result<Treaty, WriteError> {
+        let api: Api<Treaty> = Api::all(self.client.clone());
+        let name = seen.name_any();
+        let mut next = Treaty { spec, ..seen.clone() };
+        next.metadata.managed_fields = None;
+        let fence = self.fence.map(|fence| (ANNOTATION_FENCE.to_owned(), fence.to_string()));
+        next.annotations_mut().extend(fence);
+        next.annotations_mut().insert(ANNOTATION_AMENDMENT.to_owned(), amendment.to_owned());
+        next.annotations_mut().insert(ANNOTATION_AMENDED_AT.to_owned(), now.to_string());
+        self.timed("amend", "treaty", &name, api.replace(&name, &posting(), &next)).await
     }
 
     /// Asks last whether this operator acts: between a decision and its last write seconds may pass.

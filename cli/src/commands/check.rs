@@ -4,7 +4,8 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use concord_treaty::diagnostic::Diagnostic;
+use concord_ledger::note;
+use concord_treaty::diagnostic::{Diagnostic, quoted};
 use concord_treaty::source::{Count, Reading, TreatyText, count, read};
 use concord_treaty::treaty::Entitlements;
 use serde::Serialize;
@@ -79,6 +80,7 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     for path in files::expand(&arguments.files)? {
         let text = files::read(&path)?;
         let mut reading = read(&text.bytes);
+        reading.treaties.iter_mut().for_each(look_at_keys);
         let entitlements =
             reading.treaties.iter_mut().map(|t| hold(t, &arguments.nodes)).collect::<Result<_>>()?;
         checked.push(Checked { name: text.name, bytes: text.bytes, reading, entitlements });
@@ -101,6 +103,20 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
         }
     }
     Ok(total.errors == 0)
+}
+
+/// Keys of the right form that are none: the language knows no cryptography.
+fn look_at_keys(text: &mut TreatyText) {
+    let Some(members) = text.treaty.as_ref().and(text.document.as_ref()).map(|d| d.members.clone()) else {
+        return;
+    };
+    let dead = note::dead_keys(members.iter().map(|member| member.keys.as_slice()));
+    let fault = |(path, key): (String, &str)| {
+        let message = format!("nobody can sign with the key {}: its id is not that of the key", quoted(key));
+        Diagnostic::new("TR060", &path, &message, "copy the line that `concord key new` printed")
+    };
+    let found: Vec<Diagnostic> = dead.map(fault).collect();
+    text.add(found);
 }
 
 /// Holds a sound treaty against the nodes, if any were stated.

@@ -1,22 +1,24 @@
 //! `concord diff`: what a changed treaty does to each member, in words and numbers, and clause by clause.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 use concord_treaty::document::Document;
+use concord_treaty::ratify::changes;
 use concord_treaty::source::read;
 use concord_treaty::treaty::{Entitlements, Treaty};
 use serde::Serialize;
 
-use super::files;
+use super::files::{self, Text};
 use super::nodes::NodeArguments;
 use super::render::{Colour, Drawing};
 
-mod clauses;
 mod numbers;
 mod pool_words;
 mod words;
+
+pub use words::signed;
 
 /// Arguments of `concord diff`.
 #[derive(Debug, clap::Args)]
@@ -43,7 +45,8 @@ enum Output {
 
 /// A treaty with its numbers worked out.
 pub struct Side {
-    document: Document,
+    /// The text.
+    pub document: Document,
     treaty: Treaty,
     /// What shares come to, by class.
     entitlements: Entitlements,
@@ -67,29 +70,44 @@ pub struct MemberChange {
 /// # Errors
 /// When a file cannot be read or holds no treaty, or the nodes are missing or do not fit.
 pub fn run(arguments: &Arguments) -> Result<bool> {
-    let old = side(&arguments.old, &arguments.nodes)?;
-    let new = side(&arguments.new, &arguments.nodes)?;
-    let (Some(old), Some(new)) = (old, new) else { return Ok(false) };
-    let members = words::members(&old, &new);
-    let of_pool = pool_words::sentences(&old, &new);
-    let changes = clauses::changes(&old.document, &new.document)?;
+    let old = side(&files::read(&arguments.old)?, &arguments.nodes)?;
+    let new = side(&files::read(&arguments.new)?, &arguments.nodes)?;
+    let (Some((_, old)), Some((_, new))) = (old, new) else { return Ok(false) };
     let mut out = std::io::stdout().lock();
     if arguments.output == Output::Json {
+        let members = words::members(&old, &new);
+        let of_pool = pool_words::sentences(&old, &new);
+        let changes = changes(&old.document, &new.document)?;
         let report = serde_json::json!({ "members": members, "pool": of_pool, "clauses": changes });
         writeln!(out, "{report:#}")?;
         return Ok(true);
     }
+    show(&mut out, &old, &new)?;
+    Ok(true)
+}
+
+/// What happens to each member.
+pub fn members(old: &Side, new: &Side) -> Vec<MemberChange> {
+    words::members(old, new)
+}
+
+/// The difference for people.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn show(out: &mut impl Write, old: &Side, new: &Side) -> Result<()> {
+    let members = words::members(old, new);
+    let of_pool = pool_words::sentences(old, new);
+    let changes = changes(&old.document, &new.document)?;
     if changes.is_empty() {
         writeln!(out, "the two treaties say the same")?;
-        return Ok(true);
+        return Ok(());
     }
     writeln!(out, "{:<24} {:>9} {:>9} {:>9}", "guaranteed GPUs", "before", "after", "change")?;
     for member in &members {
         let number = |gpus: Option<u32>| gpus.map_or_else(|| "-".to_owned(), |g| g.to_string());
-        let change = i64::from(member.guaranteed_after.unwrap_or(0))
-            - i64::from(member.guaranteed_before.unwrap_or(0));
         let (before, after) = (number(member.guaranteed_before), number(member.guaranteed_after));
-        writeln!(out, "{:<24} {before:>9} {after:>9} {:>9}", member.name, words::signed(change))?;
+        writeln!(out, "{:<24} {before:>9} {after:>9} {:>9}", member.name, words::signed(member.change()))?;
     }
     let sentences = members.iter().flat_map(|m| m.sentences.iter().map(move |s| format!("{} {s}", m.name)));
     let sentences: Vec<String> = sentences.chain(of_pool).collect();
@@ -103,12 +121,41 @@ pub fn run(arguments: &Arguments) -> Result<bool> {
     for change in &changes {
         writeln!(out, "  {change}")?;
     }
-    Ok(true)
+    Ok(())
 }
 
-/// One sound treaty; `None` when its errors were printed.
-fn side(path: &Path, nodes: &NodeArguments) -> Result<Option<Side>> {
-    let text = files::read(path)?;
+impl MemberChange {
+    /// Who.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// GPUs more, or less.
+    pub fn change(&self) -> i64 {
+        i64::from(self.guaranteed_after.unwrap_or(0)) - i64::from(self.guaranteed_before.unwrap_or(0))
+    }
+}
+
+/// A document that holds, with its numbers worked out.
+///
+/// # Errors
+/// When it does not hold, or the nodes are missing or do not fit.
+pub fn side_of(document: &Document, nodes: &NodeArguments) -> Result<Side> {
+    let treaty = Treaty::validate(document).map_err(|faults| {
+        let told: Vec<String> = faults.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("the text has faults: {}", told.join("; "))
+    })?;
+    let capacity = if nodes.stated() { nodes.capacity(&treaty)? } else { Vec::new() };
+    ensure!(nodes.stated() || !treaty.needs_capacity(), "shares depend on the pool: add --nodes N");
+    let entitlements = treaty.resolve(&capacity, nodes.day());
+    Ok(Side { document: document.clone(), treaty, entitlements })
+}
+
+/// One sound treaty with its name; `None` when its errors were printed.
+///
+/// # Errors
+/// When the text holds no treaty or several, or the nodes are missing or do not fit.
+pub fn side(text: &Text, nodes: &NodeArguments) -> Result<Option<(String, Side)>> {
     let mut reading = read(&text.bytes);
     let drawing = Drawing::new(&text.name, &text.bytes, Colour::Auto);
     if reading.all().any(|d| d.is_error()) {
@@ -130,10 +177,10 @@ fn side(path: &Path, nodes: &NodeArguments) -> Result<Option<Side>> {
     let Some(entitlements) = entitlements else {
         ensure!(!treaty.needs_capacity(), "shares of {} depend on the pool: add --nodes N", text.name);
         let entitlements = treaty.resolve(&[], nodes.day());
-        return Ok(Some(Side { document, treaty, entitlements }));
+        return Ok(Some((found.name, Side { document, treaty, entitlements })));
     };
     for warning in &found.diagnostics {
         eprintln!("{}", super::render::line(&text.name, warning));
     }
-    Ok(Some(Side { document, treaty, entitlements }))
+    Ok(Some((found.name, Side { document, treaty, entitlements })))
 }

@@ -1,6 +1,7 @@
 //! Kubernetes types of Concord, shared by its programs, and the names that they use in a cluster.
 #![forbid(unsafe_code)]
 
+pub mod amendment;
 pub mod application;
 pub mod claim;
 pub mod conditions;
@@ -14,6 +15,7 @@ pub mod project;
 pub mod snapshot;
 pub mod treaty;
 
+pub use amendment::{Amendment, AmendmentSpec, AmendmentState, AmendmentStatus};
 pub use application::{Application, ApplicationSpec, ApplicationStatus};
 pub use claim::{ClaimBasis, ClaimPhase, GpuClaim, GpuClaimSpec, GpuClaimStatus};
 pub use gpu_node::{GpuNode, GpuNodeSpec, GpuNodeStatus};
@@ -30,6 +32,7 @@ use kube::CustomResourceExt;
 pub fn custom_resource_definitions() -> Vec<CustomResourceDefinition> {
     vec![
         Treaty::crd(),
+        Amendment::crd(),
         MemberQuota::crd(),
         Application::crd(),
         Project::crd(),

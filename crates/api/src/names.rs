@@ -33,6 +33,11 @@ pub const ANNOTATION_RECLAIM_REASON: &str = "concord.dev/reclaim-reason";
 /// Annotation of what the portal makes: the form or key's request it came from, so that one that is sent twice makes one.
 pub const ANNOTATION_SUBMISSION: &str = "concord.dev/submission";
 
+/// Annotation of a treaty that the operator changed: the amendment whose text it has, or whose end brought it back.
+pub const ANNOTATION_AMENDMENT: &str = "concord.dev/amendment";
+/// Annotation of such a treaty: when it got that text, in RFC 3339.
+pub const ANNOTATION_AMENDED_AT: &str = "concord.dev/amended-at";
+
 /// Namespace label: the project that owns it. Set by the operator, guarded by an admission policy.
 pub const LABEL_PROJECT: &str = "concord.dev/project";
 /// Namespace and claim label: the member on whose quota the project runs.

@@ -17,6 +17,7 @@ pub mod files;
 pub mod head;
 pub mod key;
 pub mod log;
+pub mod note;
 pub mod proof;
 pub mod redact;
 pub mod text;

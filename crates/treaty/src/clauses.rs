@@ -400,15 +400,21 @@ pub enum Matter {
 pub struct AmendmentRule {
     /// Kind of change.
     pub of: Matter,
-    /// Between publication of the proposal and the vote's end.
+    /// After publication of the proposal; nothing is decided before its end.
     pub notice: DurationMillis,
     /// Between the last needed signature and force.
     pub entry_into_force: DurationMillis,
+    /// Every member must also sign after the vote (CERN, EUMETSAT, ITER).
+    pub ratified_by_all: bool,
     /// It acts from the vote on while signatures are missing (ITER).
     pub provisional: bool,
     /// It ends by itself after this time; only for emergencies, where it must be stated.
     pub sunset: Option<DurationMillis>,
 }
+
+/// The public key of a member, `<name>+<id>+<key>` in the form of C2SP signed-note. Only the form is checked here.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyText(pub String);
 
 /// Leaving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -29,6 +29,7 @@ pub mod explain;
 pub mod packing;
 pub mod plan;
 pub mod quota;
+pub mod ratify;
 pub mod reason;
 pub mod schedule;
 pub mod simulate;

@@ -276,6 +276,7 @@ fn reserve_as_party(reserve: &ReserveRule, gpus: Gpus, closed: Option<Closed>) -
         keep: 0,
         never_lends: false,
         suspended: None,
+        keys: Vec::new(),
         is_reserve: true,
         closed,
         surplus_weight: 1,

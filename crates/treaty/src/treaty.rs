@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::clauses::{
-    AmendmentRule, BudgetRule, ClassId, Contribution, Effective, Eligibility, GpuClass, LineRule,
+    AmendmentRule, BudgetRule, ClassId, Contribution, Effective, Eligibility, GpuClass, KeyText, LineRule,
     PublicationRule, ReclaimRule, ReserveRule, Rounding, RoundingUnit, Share, SurplusRule, Suspension,
     VoteRule, WindowRule, WithdrawalRule,
 };
@@ -19,6 +19,7 @@ mod capacity;
 mod checker;
 mod countries;
 mod governance;
+mod keys;
 mod members;
 mod overlap;
 mod pool;
@@ -85,6 +86,8 @@ pub struct Member {
     pub never_lends: bool,
     /// Its rights rest.
     pub suspended: Option<Suspension>,
+    /// By which it votes and ratifies.
+    pub keys: Vec<KeyText>,
     /// A reserve among the parties of a pool; see [`crate::terms`].
     pub is_reserve: bool,
     /// Nothing of it starts now.

@@ -18,9 +18,10 @@ use crate::{
 };
 
 /// Groups of demo people, and the chart's ClusterRole that each gets.
-const ROLES: [(&str, &str); 4] = [
+const ROLES: [(&str, &str); 5] = [
     ("demo:applicants", "concord-applicant"),
     ("guests:admitted", "concord-applicant"),
+    ("demo:member-admins", "concord-member-admin"),
     ("demo:reviewers", "concord-reviewer"),
     ("demo:auditors", "concord-auditor"),
 ];

@@ -43,6 +43,7 @@ impl Operator {
         self.world.uncertain.clear();
         (self.quiet, self.stalled) = (None, false);
         self.waits.clear();
+        self.amendments.forget();
         self.metrics.pool.forget();
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use concord_api::snapshot::{class_of, millis};
-use concord_ledger::entry::NodeKind;
+use concord_ledger::entry::{Event, NodeKind, Step};
 use concord_ledger::redact::{self, Opening};
 use concord_ledger::text::sha256;
 use concord_treaty::snapshot::Snapshot;
@@ -12,6 +12,7 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 
 use super::Operator;
+use crate::amendments::entries as amendments;
 use crate::record::readings::{Read, Reading};
 use crate::record::{Acknowledged, Order, Pending, entries};
 use crate::view::Key;
@@ -39,6 +40,8 @@ pub struct Record {
     nodes: Option<Vec<NodeKind>>,
     /// Other nodes than these, since when.
     nodes_seen: Option<(Vec<NodeKind>, Timestamp)>,
+    /// Steps of amendments that were handed over, by UID.
+    steps: BTreeMap<String, usize>,
     /// Tellings of incidents that were handed over.
     incidents: BTreeSet<String>,
     /// Answers that were handed over, by UID of the application.
@@ -69,6 +72,7 @@ impl Record {
             treaty: None,
             nodes: None,
             nodes_seen: None,
+            steps: BTreeMap::new(),
             incidents: BTreeSet::new(),
             answers: BTreeMap::new(),
             looks_at: Timestamp::UNIX_EPOCH,
@@ -84,6 +88,7 @@ impl Record {
         (self.treaty, self.nodes, self.nodes_seen) = (None, None, None);
         self.answers.clear();
         self.incidents.clear();
+        self.steps.clear();
         self.readings.clear();
         self.looks_at = Timestamp::UNIX_EPOCH;
         self.order(Order::Begin);
@@ -141,6 +146,7 @@ impl Operator {
             self.hand_over_decisions(rules);
             self.hand_over_energy();
             self.hand_over_incidents();
+            self.hand_over_amendments();
         }
         for (key, sent) in self.world.outbox.waiting() {
             self.hand_over_runs(&key, sent, rules, now);
@@ -206,6 +212,27 @@ impl Operator {
         let entry = entries::capacity_changed(nodes.clone(), since);
         self.record.record(Pending { entry, text: None, opening: None, run: None });
         (self.record.nodes, self.record.nodes_seen) = (Some(nodes), None);
+    }
+
+    fn hand_over_amendments(&mut self) {
+        for seen in self.world.amendments.values() {
+            let amendment = &seen.object;
+            let Some(uid) = amendment.metadata.uid.as_ref() else { continue };
+            let steps = amendments::entries(amendment);
+            let known = self.record.steps.get(uid).copied().unwrap_or(0);
+            if steps.len() == known {
+                continue;
+            }
+            self.record.steps.insert(uid.clone(), steps.len());
+            // They are in order of time, and of one time a later one may come before: the record takes each once.
+            for entry in steps {
+                let is_proposal = matches!(&entry.event, Event::Amendment(what) if matches!(what.step, Step::Proposed { .. }));
+                let text = is_proposal
+                    .then(|| serde_json_canonicalizer::to_vec(&amendment.spec.text).ok())
+                    .flatten();
+                self.record.record(Pending { entry, text, opening: None, run: None });
+            }
+        }
     }
 
     fn hand_over_incidents(&mut self) {

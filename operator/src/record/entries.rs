@@ -2,6 +2,7 @@
 
 use concord_api::application::{Application, ApplicationKind, Decision as Answer, Outcome as Said, Stage};
 use concord_api::claim::{EndedRun, RunEnd};
+use concord_api::names::{ANNOTATION_AMENDED_AT, ANNOTATION_AMENDMENT};
 use concord_api::{ClaimBasis, Incident, IncidentSpec, Treaty};
 use concord_ledger::entry::{
     Capacity, ClaimEnergy, Decision, End, EndKind, Energy, Entry, Event, GrantedAccess, Incident as Told,
@@ -15,9 +16,6 @@ use kube::ResourceExt;
 
 use crate::record::readings::Reading;
 use crate::view::ClaimView;
-
-/// Annotation of a treaty whose text an amendment made.
-pub const ANNOTATION_AMENDMENT: &str = "concord.dev/amendment";
 
 /// The record counts milliseconds, as the accounts do.
 fn milliseconds(at: Timestamp) -> Timestamp {
@@ -83,7 +81,9 @@ pub fn force_of(treaty: &Treaty) -> Option<(String, Timestamp)> {
     if in_force.observed_generation.is_some_and(|seen| Some(seen) != treaty.metadata.generation) {
         return None;
     }
-    let since = in_force.last_transition_time.0;
+    // The condition stays true over an amendment; the text rules since the operator wrote it.
+    let amended = treaty.annotations().get(ANNOTATION_AMENDED_AT).and_then(|at| at.parse::<Timestamp>().ok());
+    let since = amended.map_or(in_force.last_transition_time.0, |at| at.max(in_force.last_transition_time.0));
     let generation = treaty.metadata.generation.unwrap_or_default();
     Some((format!("treaty/{}/{generation}/{}", treaty.uid().unwrap_or_default(), since.as_second()), since))
 }

@@ -1,13 +1,15 @@
 //! What is said of one text. Pure.
 
-use concord_api::{MemberQuota, Treaty};
-use concord_treaty::diagnostic::Diagnostic;
+use concord_api::{Amendment, MemberQuota, Treaty, TreatySpec};
+use concord_ledger::note;
+use concord_treaty::diagnostic::{Diagnostic, quoted};
 use concord_treaty::quota::MemberQuota as Shares;
 use concord_treaty::treaty::Treaty as Rules;
 use kube::core::DynamicObject;
 use kube::core::admission::AdmissionRequest;
 use serde::de::DeserializeOwned;
 
+use crate::amendments::keys;
 use crate::standing::told;
 
 /// The API server passes on so many characters of a warning.
@@ -29,7 +31,10 @@ pub fn verdict(request: &AdmissionRequest<DynamicObject>, rules: Option<&Rules>)
         return Verdict::default();
     }
     match request.kind.kind.as_str() {
-        "Treaty" => read(request).map_or_else(unreadable, |treaty| of_treaty(&treaty)),
+        "Treaty" => read(request).map_or_else(unreadable, |treaty: Treaty| of_text(&treaty.spec)),
+        "Amendment" => {
+            read(request).map_or_else(unreadable, |amendment: Amendment| of_text(&amendment.spec.text))
+        }
         "MemberQuota" => read(request).map_or_else(unreadable, |quota| of_quota(&quota, rules)),
         _ => Verdict::default(),
     }
@@ -44,11 +49,25 @@ fn unreadable(error: serde_json::Error) -> Verdict {
     Verdict { refusal: Some(format!("cannot be read: {error}")), warnings: Vec::new() }
 }
 
-fn of_treaty(treaty: &Treaty) -> Verdict {
-    match Rules::validate_for_cluster_with_warnings(&treaty.spec.document()) {
-        Err(faults) => refused(&faults),
-        Ok((_, found)) => Verdict { refusal: None, warnings: found.iter().map(warning).collect() },
+/// Of a treaty, or of the text that an amendment proposes.
+fn of_text(spec: &TreatySpec) -> Verdict {
+    let (mut faults, warnings) = match Rules::validate_for_cluster_with_warnings(&spec.document()) {
+        Err(faults) => (faults, Vec::new()),
+        Ok((_, warnings)) => (Vec::new(), warnings),
+    };
+    // One of a wrong form was told already.
+    if faults.is_empty() {
+        faults.extend(note::dead_keys(keys(spec)).map(|(path, key)| dead_key(&path, key)));
     }
+    if faults.is_empty() {
+        return Verdict { refusal: None, warnings: warnings.iter().map(warning).collect() };
+    }
+    refused(&faults)
+}
+
+fn dead_key(path: &str, key: &str) -> Diagnostic {
+    let message = format!("nobody can sign with the key {}: its id is not that of the key", quoted(key));
+    Diagnostic::new("TR060", path, &message, "copy the line that `concord key new` printed")
 }
 
 fn of_quota(quota: &MemberQuota, rules: Option<&Rules>) -> Verdict {

@@ -2,6 +2,7 @@
 //! one to whom a careless admin gave Kubernetes' own role `edit`; with the operator running and without it. The table is
 //! `docs/bypasses.md`: `UPDATE_EXPECTED=1 cargo test -p concord-operator --test cluster bypasses` writes it anew.
 
+mod amended;
 mod gated;
 
 use std::fmt::Write;
@@ -439,12 +440,14 @@ async fn nobody_gets_gpus_beside_the_treaty() {
     })
     .await;
 
+    let text = amended::prepare(&pool, &[("alpha", 8), ("beta", 0)], 60).await;
     let attempts: Vec<Attempt> = by_the_person()
         .into_iter()
         .chain(gated::by_the_person())
         .chain(by_the_editor())
         .chain(gated::attempts())
         .chain(by_the_admin())
+        .chain(amended::attempts(&text))
         .collect();
     let with_operator = try_all(&pool, &attempts).await;
     pool.kill_operator();

@@ -1,6 +1,7 @@
 //! The operator's own binary on real control planes, one for each test.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
+mod amendments;
 mod applications;
 mod bypasses;
 mod gpu_nodes;

@@ -1,5 +1,6 @@
 //! Sentences: what a member has to know of a change without reading clauses.
 
+use concord_treaty::clauses::KeyText;
 use concord_treaty::treaty::{Member, Treaty};
 use concord_treaty::units::MemberId;
 
@@ -63,6 +64,9 @@ fn changed((old, old_id): (&Side, MemberId), (new, new_id): (&Side, MemberId)) -
         };
         sentences.push(format!("has {} a period instead of {}", named(hours_after), named(hours_before)));
     }
+    if before.keys != after.keys {
+        sentences.push(keys_changed(before, after));
+    }
     let weight = |member: &Member| member.weight.map_or_else(|| "none".to_owned(), |w| w.to_string());
     if before.weight != after.weight {
         let (now, then) = (weight(after), weight(before));
@@ -77,6 +81,20 @@ fn changed((old, old_id): (&Side, MemberId), (new, new_id): (&Side, MemberId)) -
         _ => {}
     }
     sentences
+}
+
+/// Keys that come and go, by name and id.
+fn keys_changed(before: &Member, after: &Member) -> String {
+    let only = |of: &Member, other: &Member| {
+        let keys: Vec<String> = of.keys.iter().filter(|key| !other.keys.contains(key)).map(short).collect();
+        if keys.is_empty() { "none".to_owned() } else { keys.join(", ") }
+    };
+    format!("signs with other keys: new {}, no longer {}", only(after, before), only(before, after))
+}
+
+/// Name and id of a key; the rest is long and has pluses too.
+fn short(key: &KeyText) -> String {
+    key.0.splitn(3, '+').take(2).collect::<Vec<_>>().join("+")
 }
 
 fn in_class((before, after): (Numbers, Numbers), class: Option<&str>, keeps_by_number: bool) -> Vec<String> {

@@ -132,15 +132,15 @@ fn judge(rule: &VoteRule, counts: &Counts) -> (bool, String) {
     let enough_heads = has_share(yes.heads.into(), heads, rule.heads_threshold);
     let passed = enough_weight && enough_heads;
     let head = if passed { "Passed" } else { "Not passed" };
-    let mut why = format!(
-        "{head}: yes has {} of {weight} by weight, {} needed",
-        yes.weight,
-        percent(rule.weight_threshold)
-    );
-    if rule.heads_threshold.0 > 0 {
-        why += &format!("; {} of {heads} by heads, {} needed", yes.heads, percent(rule.heads_threshold));
-    }
-    (passed, why + ".")
+    let by_weight =
+        format!("{} of {weight} by weight, {} needed", yes.weight, percent(rule.weight_threshold));
+    let by_heads = format!("{} of {heads} by heads, {} needed", yes.heads, percent(rule.heads_threshold));
+    let counted = match (rule.weight_threshold.0, rule.heads_threshold.0) {
+        (_, 0) => by_weight,
+        (0, _) => by_heads,
+        _ => format!("{by_weight}; {by_heads}"),
+    };
+    (passed, format!("{head}: yes has {counted}."))
 }
 
 /// Whether `part` is at least that share of `whole`; nothing is every share of nothing.

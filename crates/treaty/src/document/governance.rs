@@ -139,12 +139,15 @@ pub enum MatterName {
 pub struct AmendmentDocument {
     /// Kind of change.
     pub of: MatterName,
-    /// Days between publication of the proposal and the end of the vote.
+    /// Days after publication of the proposal before which nothing is decided.
     #[schemars(range(min = 0, max = 3_660))]
     pub notice_days: i64,
     /// Days between the last needed signature and force.
     #[schemars(range(min = 0, max = 3_660))]
     pub entry_into_force_days: i64,
+    /// After the vote every member must ratify it, each with a signature of its own.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub ratified_by_all: bool,
     /// It acts from the vote on while signatures are missing.
     #[serde(default, skip_serializing_if = "is_false")]
     pub provisional: bool,

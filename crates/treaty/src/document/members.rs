@@ -45,6 +45,11 @@ pub struct MemberDocument {
     /// The member's rights rest from a date on; its share goes to the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended: Option<SuspensionDocument>,
+    /// Public keys by which the member votes and ratifies, `<name>+<id>+<key>` as `concord key new` prints them; several
+    /// while one takes the place of another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), inner(length(min = 1, max = 253)))]
+    pub keys: Vec<String>,
 }
 
 /// One payment, in money or in kind.

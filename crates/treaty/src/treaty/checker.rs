@@ -63,6 +63,8 @@ pub fn validate(document: &Document) -> (Treaty, Vec<Diagnostic>) {
         publication: checker.publication(),
         id_by_name: checker.member_ids.iter().map(|(name, id)| ((*name).to_owned(), *id)).collect(),
     };
+    checker.keys();
+    checker.ways_of_change();
     checker.sums();
     checker.weights();
     checker.faults.extend(support::refused(document));

@@ -99,6 +99,7 @@ impl Checker<'_> {
             of: matter(raw.of),
             notice,
             entry_into_force: self.days(raw.entry_into_force_days, &format!("{path}.entryIntoForceDays")),
+            ratified_by_all: raw.ratified_by_all,
             provisional: raw.provisional,
             sunset: raw.sunset_days.map(|d| self.days(d, &format!("{path}.sunsetDays"))),
         }

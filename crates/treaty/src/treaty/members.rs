@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::clauses::{ClassId, Contribution, Share, ShareRule, Suspension, WeightBy};
+use crate::clauses::{ClassId, Contribution, KeyText, Share, ShareRule, Suspension, WeightBy};
 use crate::diagnostic::Diagnostic;
 use crate::document::{CeilingDocument, GpuCount, LendingDocument, MemberDocument, WeightByName};
 use crate::treaty::Member;
@@ -77,6 +77,7 @@ impl Checker<'_> {
                 let from = self.date(&s.from, &format!("{path}.suspended.from"))?;
                 Some(Suspension { from, reason: s.reason.clone() })
             }),
+            keys: raw.keys.iter().map(|key| KeyText(key.clone())).collect(),
             is_reserve: false,
             closed: None,
             surplus_weight: u64::from(guarantee).max(1),

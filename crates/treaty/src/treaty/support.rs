@@ -35,7 +35,7 @@ pub const SIMULATOR_ONLY: &str = "TR091";
 const BOOKS: Support = SimulatorOnly("its books are not kept in a cluster");
 const OPENINGS: Support = SimulatorOnly("no object of a cluster can yet open a reserve");
 
-const RATIFICATION: Support = NotSupported("it comes with the release that has ratification");
+const PUBLICATION: Support = NotSupported("it comes with the release whose pages keep it");
 
 /// All families beside the first ones (title, members, fixed guarantees, ceiling, keepGpus, noticeSeconds).
 pub const FAMILIES: &[Family] = &[
@@ -55,6 +55,7 @@ pub const FAMILIES: &[Family] = &[
         member(d, "lending.never", |m| m.lending.as_ref().is_some_and(|l| l.never))
     }),
     family("members[].suspended", Enforced, |d| member(d, "suspended", |m| m.suspended.is_some())),
+    family("members[].keys", Enforced, |d| member(d, "keys", |m| !m.keys.is_empty())),
     family("rounding", Enforced, |d| d.rounding.map(|_| "rounding".to_owned())),
     family("reserves[].opening", OPENINGS, |d| {
         let opened = d.reserves.iter().position(|reserve| reserve.opening.is_some());
@@ -82,10 +83,10 @@ pub const FAMILIES: &[Family] = &[
     family("budget", BOOKS, |d| d.budget.as_ref().map(|_| "budget".to_owned())),
     family("windows", Enforced, |d| listed(&d.windows, "windows")),
     family("eligibility", Enforced, |d| d.eligibility.as_ref().map(|_| "eligibility".to_owned())),
-    family("votes", RATIFICATION, |d| listed(&d.votes, "votes")),
-    family("amendments", RATIFICATION, |d| listed(&d.amendments, "amendments")),
-    family("withdrawal", RATIFICATION, |d| d.withdrawal.as_ref().map(|_| "withdrawal".to_owned())),
-    family("publication", RATIFICATION, |d| d.publication.map(|_| "publication".to_owned())),
+    family("votes", Enforced, |d| listed(&d.votes, "votes")),
+    family("amendments", Enforced, |d| listed(&d.amendments, "amendments")),
+    family("withdrawal", Enforced, |d| d.withdrawal.as_ref().map(|_| "withdrawal".to_owned())),
+    family("publication", PUBLICATION, |d| d.publication.map(|_| "publication".to_owned())),
 ];
 
 const fn family(

@@ -18,6 +18,7 @@ fn rule(notice_days: i64, entry_days: i64, provisional: bool, sunset_days: Optio
         of: Matter::Body,
         notice: DurationMillis(notice_days * DAY),
         entry_into_force: DurationMillis(entry_days * DAY),
+        ratified_by_all: false,
         provisional,
         sunset: sunset_days.map(|days| DurationMillis(days * DAY)),
     }

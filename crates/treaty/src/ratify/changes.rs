@@ -1,25 +1,28 @@
-//! Clause by clause: what stands otherwise in the new text. Entries of lists are matched by name, so that a member
-//! that moves is not a member that changes; the order of members is told apart, because it breaks ties.
+//! Clause by clause: what stands otherwise in the new text. Entries of lists are matched by what names them, so that a
+//! member that moves is not a member that changes; the order of members is told apart, because it breaks ties.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-use anyhow::Result;
-use concord_treaty::document::Document;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::document::Document;
+
+/// Fields that name the entries of a list.
+const NAMES: [&str; 3] = ["name", "matter", "of"];
+
 /// A clause that stands otherwise.
-#[derive(Debug, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Change {
-    /// Field; list entries by their name.
-    path: String,
+    /// Field; list entries by their name, such as `members[north].guarantee.gpus`.
+    pub path: String,
     /// Value before; absent when there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    before: Option<Value>,
+    pub before: Option<Value>,
     /// Value after; absent when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    after: Option<Value>,
+    pub after: Option<Value>,
 }
 
 impl fmt::Display for Change {
@@ -33,11 +36,14 @@ impl fmt::Display for Change {
     }
 }
 
+/// Path of the change of the members' order.
+pub const ORDER: &str = "members (order)";
+
 /// All changes, in the order of the field names.
 ///
 /// # Errors
 /// Never for documents that were read from a text.
-pub fn changes(old: &Document, new: &Document) -> Result<Vec<Change>> {
+pub fn changes(old: &Document, new: &Document) -> Result<Vec<Change>, serde_json::Error> {
     let mut found = Vec::new();
     compare("", Some(&serde_json::to_value(old)?), Some(&serde_json::to_value(new)?), &mut found);
     let common = |of: &Document, other: &Document| -> Vec<String> {
@@ -46,12 +52,8 @@ pub fn changes(old: &Document, new: &Document) -> Result<Vec<Change>> {
     };
     let (before, after) = (common(old, new), common(new, old));
     if before != after {
-        let change = Change {
-            path: "members (order)".to_owned(),
-            before: Some(before.into()),
-            after: Some(after.into()),
-        };
-        found.push(change);
+        let path = ORDER.to_owned();
+        found.push(Change { path, before: Some(before.into()), after: Some(after.into()) });
     }
     Ok(found)
 }
@@ -66,9 +68,10 @@ fn compare(path: &str, before: Option<&Value>, after: Option<&Value>, found: &mu
                 compare(&format!("{path}{dot}{name}"), old.get(name), new.get(name), found);
             }
         }
-        (Some(Value::Array(old)), Some(Value::Array(new))) if named(old) && named(new) => {
-            let with_name = |list: &'_ [Value], name: &str| list.iter().position(|e| e["name"] == name);
-            let names = old.iter().chain(new).filter_map(|e| e["name"].as_str());
+        (Some(Value::Array(old)), Some(Value::Array(new))) if naming(old, new).is_some() => {
+            let field = naming(old, new).unwrap_or("name");
+            let with_name = |list: &'_ [Value], name: &str| list.iter().position(|e| e[field] == name);
+            let names = old.iter().chain(new).filter_map(|e| e[field].as_str());
             let mut seen = BTreeSet::new();
             for name in names.filter(|n| seen.insert(*n)) {
                 let (old_at, new_at) = (with_name(old, name), with_name(new, name));
@@ -82,8 +85,9 @@ fn compare(path: &str, before: Option<&Value>, after: Option<&Value>, found: &mu
     }
 }
 
-fn named(list: &[Value]) -> bool {
-    list.iter().all(|entry| entry["name"].is_string())
+/// The field that names each entry of both lists.
+fn naming(old: &[Value], new: &[Value]) -> Option<&'static str> {
+    NAMES.into_iter().find(|field| old.iter().chain(new).all(|entry| entry[*field].is_string()))
 }
 
 #[cfg(test)]
