@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use concord_api::{Application, GpuClaim, GpuNode, Incident, MemberQuota, Project, Treaty};
+use concord_api::{Amendment, Application, GpuClaim, GpuNode, Incident, MemberQuota, Project, Treaty};
 use concord_treaty::treaty::Treaty as Rules;
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, TryStreamExt};
@@ -49,6 +49,8 @@ pub struct Pool {
     pub claims: Store<GpuClaim>,
     /// Projects.
     pub projects: Store<Project>,
+    /// Proposed changes of treaties.
+    pub amendments: Store<Amendment>,
     /// Applications.
     pub applications: Store<Application>,
     /// Quotas inside members.
@@ -83,6 +85,7 @@ impl Pool {
             treaties: feeds.add("treaties", |_| {}),
             claims: feeds.add("gpuclaims", prune),
             projects: feeds.add("projects", |_| {}),
+            amendments: feeds.add("amendments", |_| {}),
             applications: feeds.add("applications", |_| {}),
             quotas: feeds.add("memberquotas", |_| {}),
             gpu_nodes: feeds.add("gpunodes", |_| {}),
@@ -180,6 +183,7 @@ impl Pool {
             "applications" => self.applications.len(),
             "memberquotas" => self.quotas.len(),
             "gpunodes" => self.gpu_nodes.len(),
+            "amendments" => self.amendments.len(),
             "incidents" => self.incidents.len(),
             _ => self.nodes.len(),
         };

@@ -5,6 +5,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::app::Shared;
 use crate::energy::Energy;
 
+mod amendments;
 mod answer;
 pub mod api;
 mod assets;
@@ -62,6 +63,7 @@ pub fn routes() -> OpenApiRouter<Shared> {
         .merge(incidents::routes())
         .merge(treaty::routes())
         .merge(versions::routes())
+        .merge(amendments::routes())
         .merge(record::routes())
         .merge(calendar::routes())
         .merge(statements::routes())

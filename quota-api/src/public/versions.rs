@@ -106,7 +106,7 @@ pub async fn version(
 }
 
 /// Unified: changed lines with three around them.
-fn difference(old: &str, new: &str) -> Vec<Changed> {
+pub(super) fn difference(old: &str, new: &str) -> Vec<Changed> {
     let difference = TextDiff::from_lines(old, new);
     let mut changed = Vec::new();
     for (place, group) in difference.grouped_ops(CONTEXT).iter().enumerate() {

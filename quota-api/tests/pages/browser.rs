@@ -9,7 +9,7 @@ use concord_quota_api::history::sampler;
 use concord_quota_api::{pool::Pool, router::router};
 use jiff::Timestamp;
 
-const PAGES: [&str; 16] = [
+const PAGES: [&str; 18] = [
     "/",
     "/use/history",
     "/use/history?span=week&by=purpose",
@@ -20,6 +20,8 @@ const PAGES: [&str; 16] = [
     "/treaty",
     "/treaty/calendar",
     "/treaty/history",
+    "/treaty/amendments",
+    "/treaty/amendments/more-for-one",
     "/treaty/record",
     "/treaty/history/5b0e4c7e-6a51-4c53-9f0a-000000000001/4",
     "/accessibility",

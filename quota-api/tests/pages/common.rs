@@ -12,7 +12,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use jiff::Timestamp;
 use tower::ServiceExt;
 
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 14] = [
     "/",
     "/use/history",
     "/use/promises",
@@ -22,6 +22,7 @@ const PAGES: [&str; 13] = [
     "/treaty",
     "/treaty/calendar",
     "/treaty/history",
+    "/treaty/amendments",
     "/treaty/record",
     "/accessibility",
     "/privacy",

@@ -77,6 +77,7 @@ impl Cluster {
                     Some("applications") => "ApplicationList",
                     Some("memberquotas") => "MemberQuotaList",
                     Some("gpunodes") => "GpuNodeList",
+                    Some("amendments") => "AmendmentList",
                     Some("incidents") => "IncidentList",
                     Some("nodes") => "NodeList",
                     _ => panic!("nobody should ask for {path}"),

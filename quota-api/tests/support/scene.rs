@@ -2,8 +2,8 @@
 //! GPU, a node that is not ready, and a day of history.
 
 use concord_api::{
-    ClaimBasis, ClaimPhase, GpuClaim, GpuClaimStatus, GpuNode, GpuNodeStatus, Incident, Project, Treaty,
-    gpu_node::GpuDevice,
+    Amendment, ClaimBasis, ClaimPhase, GpuClaim, GpuClaimStatus, GpuNode, GpuNodeStatus, Incident, Project,
+    Treaty, gpu_node::GpuDevice,
 };
 use concord_quota_api::history::{Grain, sample};
 use concord_quota_api::overview::{Overview, Seen};
@@ -144,12 +144,39 @@ pub fn incidents() -> Vec<Incident> {
     vec![incident("cooling", Some("2026-11-20T18:00:00Z")), incident("cooling-again", None)]
 }
 
+/// A change that is being voted on: a text is shown as somebody wrote it, and two ballots as they came.
+pub fn amendments() -> Vec<Amendment> {
+    let treaty = treaty();
+    let mut text = treaty.spec.clone();
+    text.title = format!("{} <i>", text.title);
+    let at = "2026-11-20T08:00:00Z";
+    let ballot = |id: &str, member: &str, act: &str, refused: Option<&str>| {
+        let mut ballot = json!({"id": id, "member": member, "act": act, "at": "2026-11-21T08:00:00.000000Z", "valid": refused.is_none()});
+        if let Some(why) = refused {
+            ballot["refused"] = json!(why);
+        }
+        ballot
+    };
+    let status = json!({"state": "Voting", "why": "The vote is open: 1 of 10 members voted.", "publishedAt": at, "textSha256": "0".repeat(64),
+        "note": "concord.dev/amendment/v1\ntreaty ten-institutes\n", "before": treaty.spec,
+        "received": [ballot("a", "cluster01", "approve", None), ballot("b", "cluster02", "reject", Some("signed with a key that is not in the treaty"))],
+        "counts": {"approving": 1, "rejecting": 0, "abstained": 0, "absent": 9, "recused": 0}, "missing": ["cluster03"],
+        "nextAt": "2027-02-20T08:00:00.000000Z"});
+    let spec = json!({"treaty": treaty.metadata.name, "matter": "body", "replaces": "0".repeat(64), "text": text,
+        "note": "Cluster one has brought <b>nodes</b>."});
+    let metadata =
+        json!({"name": "more-for-one", "uid": "amendment", "resourceVersion": "10", "creationTimestamp": at});
+    let amendment = json!({"metadata": metadata, "spec": spec, "status": status});
+    vec![serde_json::from_value(amendment).unwrap()]
+}
+
 /// All of it as a cluster.
 pub fn cluster(now: Timestamp) -> Cluster {
     Cluster::with(&[treaty()], &claims(now))
         .holding("projects", &projects())
         .holding("nodes", &nodes())
         .holding("gpunodes", &gpu_nodes())
+        .holding("amendments", &amendments())
         .holding("incidents", &incidents())
 }
 
