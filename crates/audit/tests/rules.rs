@@ -106,7 +106,7 @@ fn a_start_is_late_beyond_the_notice_and_judged_once() {
 #[test]
 fn the_notice_is_that_of_the_treaty_at_the_due_time() {
     let longer = |change: &str| {
-        let treaties = vec![ruled(1, "00:00", 60), ruled(2, change, 600, None)];
+        let treaties = vec![ruled(1, "00:00", 60), ruled(2, change, 600)];
         report([treaties, vec![run(1, Some("01:00"), "01:05", "02:00")]].concat()).missed_floors.len()
     };
     assert_eq!([longer("00:59"), longer("01:01")], [0, 1]);
