@@ -14,7 +14,7 @@ mod case;
 mod outcome;
 mod signed;
 
-use crate::finding::Findings;
+use crate::finding::{Findings, LISTED_MAX};
 use crate::history::History;
 use crate::texts::Texts;
 
@@ -50,6 +50,10 @@ pub(crate) fn check<'h>(history: &'h History, texts: &Texts, findings: &mut Find
                 all.notes.push(format!("the outcome of {} was not counted anew: {why}", case.title()));
             }
         }
+    }
+    if all.notes.len() > LISTED_MAX {
+        let more = all.notes.split_off(LISTED_MAX).len();
+        all.notes.push(format!("{more} notes of amendments like these are not listed"));
     }
     all
 }

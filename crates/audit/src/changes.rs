@@ -113,12 +113,17 @@ impl Change<'_> {
         let is_free = |before: &&Dated<TreatyInForce>| {
             before.what.amendment.as_deref() == Some(name)
                 && before.what.treaty == self.ruled.what.treaty
-                && self.texts.treaty(&before.what.text).is_ok_and(|treaty| !is_settled(treaty))
+                && self.texts.treaty(&before.what.text).is_ok_and(|t| !is_settled(t) || self.has_ended(t))
         };
         let (text, at) = (&self.ruled.what.text, self.ruled.at.as_millisecond());
         let of_it = |case: &&Case<'_>| (case.name, case.treaty) == (name, self.ruled.what.treaty.as_str());
         self.changed().filter(is_free).is_some()
             && !self.cases.iter().filter(of_it).any(|case| case.fits(text, at).is_some())
+    }
+
+    /// Whether a text does not hold any more, by its own dates.
+    fn has_ended(&self, treaty: &Treaty) -> bool {
+        !treaty.holds_on(treaty.day(TimestampMillis(self.ruled.at.as_millisecond())))
     }
 
     /// A text that came to rule by an amendment.
@@ -176,8 +181,7 @@ impl Change<'_> {
     fn unnamed(&self, findings: &mut Findings, told: &mut Vec<String>) {
         let Some(before) = self.changed() else { return };
         let (old, was) = (&before.what.treaty, self.texts.treaty(&before.what.text));
-        let day = |treaty: &Treaty| treaty.day(TimestampMillis(self.ruled.at.as_millisecond()));
-        let has_ended = was.is_ok_and(|treaty| !treaty.holds_on(day(treaty)));
+        let has_ended = was.is_ok_and(|treaty| self.has_ended(treaty));
         if *old != self.ruled.what.treaty {
             if !has_ended {
                 told.push(format!(

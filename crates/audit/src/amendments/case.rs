@@ -143,9 +143,12 @@ impl<'h> Case<'h> {
         TimestampMillis(published.unwrap_or(i64::MAX))
     }
 
-    /// Signatures that were recorded before a place.
-    pub(super) fn signatures_before(&self, place: usize) -> Vec<Signature<'h>> {
-        self.signatures.iter().filter(|(at, _)| *at < place).map(|(_, signature)| *signature).collect()
+    /// Signatures that were recorded before a step. What follows from a signature is dated to the millisecond and the signature
+    /// itself more exactly, so that one of the same millisecond may stand behind.
+    pub(super) fn signatures_before(&self, turn: &Placed<'h>) -> Vec<Signature<'h>> {
+        let was_there =
+            |(place, signature): &&(usize, Signature<'_>)| *place < turn.place || signature.at == turn.at();
+        self.signatures.iter().filter(was_there).map(|(_, signature)| *signature).collect()
     }
 }
 

@@ -15,7 +15,7 @@ use crate::span::written;
 /// Checks each recorded outcome against the signatures that were recorded before it.
 pub(super) fn check(case: &Case<'_>, way: &Way, findings: &mut Findings) {
     for placed in &case.turns {
-        let before = case.signatures_before(placed.place);
+        let before = case.signatures_before(placed);
         let standing = way.standing(case.published(), &before, placed.at());
         if let Some(said) = contradicted(placed, &standing) {
             let title = case.title();
@@ -93,7 +93,7 @@ pub(super) fn untold(case: &Case<'_>, way: &Way, history: &History) -> Option<St
              the amendment was withdrawn or overtaken, or because it leaves that out: {}",
             case.title(),
             written(since.0),
-            standing.why
+            standing.why.trim_end_matches('.')
         )
     })
 }

@@ -11,6 +11,7 @@ use concord_audit::span::Span;
 use concord_audit::texts::Texts;
 use concord_ledger::entry::Step;
 use concord_ledger::text::sha256;
+use jiff::SignedDuration;
 use scene::{Scene, at};
 use serde_json::json;
 
@@ -160,12 +161,49 @@ fn a_ballot_that_is_not_there_does_not_carry() {
     let mut scene = Scene::carried();
     scene.leave_out("ballot/south-yes");
     is_found(&scene, &[Kind::Unratified, Kind::Count], "The vote is open.");
-    // Recorded after the decision, it was not there when it was counted.
+    // Recorded after the decision, it was not there when it was counted, whatever its date.
+    let mut scene = Scene::new(&json!({"of": "annex", "noticeDays": 1, "entryIntoForceDays": 0}));
+    let text = scene.more_gpus();
+    scene.propose("01T21:00", "annex", &text, &[]);
+    scene.sign("01T21:10", "north", "yes", "north");
+    scene.sign("01T21:20", "south", "yes", "south");
+    scene.decided("02T21:00", true);
+    scene.in_force("02T21:00", None, false);
+    is_sound(&scene);
+    scene.entries.swap(3, 4);
+    is_found(&scene, &[Kind::Count], "is recorded as passed at 2026-03-02T21:00:00Z");
+}
+
+/// The operator dates ballots to the microsecond and decisions to the millisecond, and writes steps in the order of time.
+#[test]
+fn a_decision_may_stand_before_the_ballot_of_its_millisecond() {
     let mut scene = Scene::carried();
-    let ballot = scene.entries.remove(3);
-    assert_eq!(ballot.id, "amendment/m/ballot/south-yes");
-    scene.entries.push(ballot);
-    is_found(&scene, &[Kind::Count], "is recorded as passed at 2026-03-01T21:20:00Z");
+    let mut ballot = scene.entries.remove(3);
+    assert_eq!(ballot.id, "amendment/more-gpus/ballot/south-yes");
+    ballot.at += SignedDuration::from_micros(456);
+    scene.entries.insert(5, ballot);
+    is_sound(&scene);
+}
+
+/// The text changed while the notice ran: what the ballots come to afterwards needs no decision.
+#[test]
+fn an_amendment_that_was_overtaken_is_sound() {
+    let mut scene = Scene::new(&json!({"of": "annex", "noticeDays": 1, "entryIntoForceDays": 0}));
+    let (first, text) = (scene.first.clone(), scene.more_gpus());
+    scene.name = "slow";
+    scene.propose("01T20:10", "annex", &text, &[]);
+    scene.sign("01T20:20", "north", "yes", "north");
+    scene.sign("01T20:30", "south", "yes", "south");
+    scene.name = "more-gpus";
+    scene.propose("01T21:00", "emergency", &text, &[]);
+    scene.sign("01T21:10", "north", "yes", "north");
+    scene.sign("01T21:20", "south", "yes", "south");
+    scene.decided("01T21:20", true);
+    scene.in_force("01T21:20", Some("02T21:20"), false);
+    scene.rules("01T21:21", 2, &text, Some("more-gpus"));
+    scene.rules("02T21:20", 3, &first, Some("more-gpus"));
+    scene.step("expired", "02T21:20", Step::Expired);
+    is_sound(&scene);
 }
 
 #[test]

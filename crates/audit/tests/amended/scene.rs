@@ -20,6 +20,8 @@ pub struct Scene {
     pub entries: Vec<Entry>,
     /// Texts that lie beside the record.
     pub texts: Vec<Vec<u8>>,
+    /// The amendment whose steps come next.
+    pub name: &'static str,
     proposal: Option<Proposal>,
 }
 
@@ -43,8 +45,14 @@ impl Scene {
             "amendments": [annex, emergency, at_once("body")],
             "withdrawal": {"noticeDays": 1},
         });
-        let mut scene =
-            Self { signers, first: first.clone(), entries: Vec::new(), texts: Vec::new(), proposal: None };
+        let mut scene = Self {
+            signers,
+            first: first.clone(),
+            entries: Vec::new(),
+            texts: Vec::new(),
+            name: "more-gpus",
+            proposal: None,
+        };
         scene.rules("01T20:00", 1, &first, None);
         scene
     }
@@ -94,7 +102,7 @@ impl Scene {
     pub fn propose(&mut self, time: &str, matter: &str, text: &Value, concerns: &[&str]) {
         let proposal = Proposal {
             treaty: "two-states".to_owned(),
-            amendment: "more-gpus".to_owned(),
+            amendment: self.name.to_owned(),
             matter: matter.to_owned(),
             replaces: note::text_sha256(&self.first).unwrap(),
             text: self.keep(text),
@@ -133,21 +141,24 @@ impl Scene {
 
     /// Any step.
     pub fn step(&mut self, name: &str, time: &str, step: Step) {
-        let event =
-            AmendmentEvent { amendment: "more-gpus".to_owned(), treaty: "two-states".to_owned(), step };
-        self.entries.push(Entry::new(format!("amendment/m/{name}"), at(time), Event::Amendment(event)));
+        let event = AmendmentEvent { amendment: self.name.to_owned(), treaty: "two-states".to_owned(), step };
+        self.entries.push(Entry::new(
+            format!("amendment/{}/{name}", self.name),
+            at(time),
+            Event::Amendment(event),
+        ));
     }
 
     /// Somebody leaves a step out.
     pub fn leave_out(&mut self, name: &str) {
         let all = self.entries.len();
-        self.entries.retain(|entry| entry.id != format!("amendment/m/{name}"));
+        self.entries.retain(|entry| entry.id != format!("amendment/more-gpus/{name}"));
         assert_eq!(self.entries.len() + 1, all, "there is no {name}");
     }
 
     /// Somebody changes a step.
     pub fn change(&mut self, name: &str, change: impl FnOnce(&mut Step)) {
-        let entry = self.entries.iter_mut().find(|entry| entry.id == format!("amendment/m/{name}"));
+        let entry = self.entries.iter_mut().find(|entry| entry.id == format!("amendment/more-gpus/{name}"));
         let Event::Amendment(event) = &mut entry.unwrap().event else { panic!("{name} is no step") };
         change(&mut event.step);
     }
