@@ -3,8 +3,12 @@
 //! record in their hands may try.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the report")]
 
+#[path = "verify/amended.rs"]
+mod amended;
 #[path = "verify/http.rs"]
 mod http;
+#[path = "../../crates/audit/tests/amended/scene.rs"]
+mod scene;
 #[path = "verify/story.rs"]
 mod story;
 mod support;

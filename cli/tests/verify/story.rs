@@ -38,6 +38,15 @@ impl Pool {
         pool
     }
 
+    /// With these texts beside the record, too.
+    pub fn with_texts(entries: &[Entry], texts: &[Vec<u8>]) -> Self {
+        let pool = Self::with(entries);
+        for bytes in texts {
+            fs::write(pool.record().join("text").join(text::sha256(bytes)), bytes).unwrap();
+        }
+        pool
+    }
+
     pub fn record(&self) -> PathBuf {
         self.folder.path().join("record")
     }

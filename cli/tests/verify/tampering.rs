@@ -17,7 +17,7 @@ fn after(entries: &[Entry], tamper: impl FnOnce(&Path)) -> (String, i32) {
 }
 
 #[track_caller]
-fn is_found((told, code): &(String, i32), title: &str, what: &str) {
+pub fn is_found((told, code): &(String, i32), title: &str, what: &str) {
     assert_eq!(*code, 1, "{told}");
     assert!(told.starts_with("NOT SOUND"), "{told}");
     let line = told.lines().find(|line| line.starts_with(&format!("Wrong: {title} (")));

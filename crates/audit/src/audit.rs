@@ -1,6 +1,6 @@
 //! From a history and its texts to a report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use concord_ledger::entry::EndKind;
 
@@ -13,7 +13,7 @@ use crate::rules::Rules;
 use crate::runs::Open;
 use crate::span::grouped;
 use crate::texts::Texts;
-use crate::{capacity, changes, promises, runs};
+use crate::{amendments, capacity, changes, promises, runs};
 
 /// Checks everything that a history can be held against, and works out the accounts.
 #[must_use]
@@ -22,18 +22,21 @@ pub fn audit(history: &mut History, texts: &Texts) -> Report {
     let mut findings = Findings::default();
     let rules = Rules::of(history, texts, &mut findings);
     proposals(history, texts, &mut findings);
+    let amendments = amendments::check(history, texts, &mut findings);
+    let mut notes = changes::check(history, &amendments.cases, texts, &mut findings);
+    notes.extend(amendments.notes);
+    let amended = amendments.counted;
     // What was found entry by entry comes first.
     let mut found = std::mem::take(&mut history.findings);
     found.append(findings);
     history.findings = found;
-    let mut notes = changes::check(history);
     let open = runs::check(history, &rules);
     let has_capacity = capacity::check(history);
     let kept = promises::judge(history, &rules);
     let replayed = books::replay(history, &rules);
     balance(replayed.as_ref().ok(), &mut history.findings);
     notes.extend(told(history, open, &kept, replayed.as_ref().err()));
-    let checks = checks(history, has_capacity, &kept, replayed.is_ok());
+    let checks = checks(history, has_capacity, &kept, replayed.is_ok(), amended);
     let loans = replayed.as_ref().ok().map(|replayed| Loans {
         borrowed_gpu_millis: replayed.loans.values().map(|loans| loans.borrowed).sum(),
         lent_gpu_millis: replayed.loans.values().map(|loans| loans.lent).sum(),
@@ -58,8 +61,9 @@ pub fn audit(history: &mut History, texts: &Texts) -> Report {
 
 /// Texts that were proposed and did not come to rule must be there as well.
 fn proposals(history: &History, texts: &Texts, findings: &mut Findings) {
-    let ruled = |sha256: &String| history.treaties.iter().any(|treaty| treaty.what.text == *sha256);
-    for sha256 in history.texts().iter().filter(|sha256| !ruled(sha256)) {
+    let ruled: BTreeSet<&str> = history.treaties.iter().map(|treaty| treaty.what.text.as_str()).collect();
+    let proposed: BTreeSet<&str> = history.proposed_texts().collect();
+    for sha256 in proposed.difference(&ruled) {
         if let Err(why) = texts.treaty(sha256) {
             findings.add(Kind::Text, || format!("the proposed text {sha256}: {why}"));
         }
@@ -112,7 +116,13 @@ fn told(history: &History, open: Open, kept: &Promises, unbooked: Option<&&str>)
     notes
 }
 
-fn checks(history: &History, has_capacity: bool, kept: &Promises, is_booked: bool) -> Vec<Check> {
+fn checks(
+    history: &History,
+    has_capacity: bool,
+    kept: &Promises,
+    is_booked: bool,
+    amended: u64,
+) -> Vec<Check> {
     let count = |index: usize| history.counts[index];
     let failed = |kinds: &[Kind]| kinds.iter().any(|kind| history.findings.counts.contains_key(kind));
     let check = |what: String, is_known: bool, kinds: &[Kind]| {
@@ -144,7 +154,15 @@ fn checks(history: &History, has_capacity: bool, kept: &Promises, is_booked: boo
                 some(treaties, "treaty text")
             ),
             treaties > 0,
-            &[Kind::Text, Kind::Succession],
+            &[Kind::Text, Kind::Succession, Kind::Unvoted],
+        ),
+        check(
+            format!(
+                "{}: signed with keys of members, counted and in force as the text before says",
+                some(amended, "amendment")
+            ),
+            amended > 0,
+            &[Kind::Proposal, Kind::Signature, Kind::Count, Kind::Unratified],
         ),
         check(
             "what members lent is what was borrowed of them; credits add up to zero".to_owned(),

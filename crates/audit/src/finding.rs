@@ -41,6 +41,16 @@ pub enum Kind {
     Text,
     /// A treaty that does not follow from the one before.
     Succession,
+    /// A treaty that says how it is amended was changed, and no amendment is named.
+    Unvoted,
+    /// A text that rules by an amendment whose signatures do not carry it.
+    Unratified,
+    /// The note of a proposal does not say what its entry says.
+    Proposal,
+    /// A vote that a member has not signed.
+    Signature,
+    /// An amendment that was decided, came into force or ended otherwise than its signatures and its rules say.
+    Count,
     /// Who is charged is no party of the treaty.
     Stranger,
     /// More energy was charged than was spent.
@@ -79,6 +89,11 @@ impl Kind {
             Self::BeyondCapacity => "beyond capacity",
             Self::Text => "treaty text",
             Self::Succession => "treaty out of order",
+            Self::Unvoted => "changed without a vote",
+            Self::Unratified => "not ratified",
+            Self::Proposal => "false proposal",
+            Self::Signature => "false signature",
+            Self::Count => "false count",
             Self::Stranger => "unknown party",
             Self::Energy => "energy charged beyond",
             Self::ZeroSum => "loans do not cancel out",
@@ -123,6 +138,24 @@ impl Kind {
             }
             Self::Succession => {
                 "A treaty came into force that is older than the one before, or is not what its amendment proposed."
+            }
+            Self::Unvoted => {
+                "The treaty said how it is amended, and another text ruled that nobody had voted on in the record."
+            }
+            Self::Unratified => {
+                "A text came to rule by an amendment, and the signatures of the members that are recorded do not carry it \
+                 by the rules of the text before."
+            }
+            Self::Proposal => {
+                "What members signed is not what the record says of the proposal: another text, treaty, name, matter or day."
+            }
+            Self::Signature => {
+                "A vote or a ratification is recorded that the member did not give: no key that it had in the text before \
+                 has signed it."
+            }
+            Self::Count => {
+                "The record says that an amendment was decided, came into force or ended, and whoever counts its recorded \
+                 signatures by the rules of the text before comes to something else."
             }
             Self::Stranger => "Use is charged to a name that is in no treaty of the record.",
             Self::Energy => "More energy of a node is idle or charged to claims than its GPUs spent.",

@@ -1,5 +1,7 @@
 //! What happened, as the record tells it, in a form that a computer can hold: a run takes some 120 bytes.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use concord_ledger::entry::{
@@ -145,18 +147,25 @@ impl History {
         self.time
     }
 
-    /// Hashes of the texts that are needed to judge it.
+    /// Hashes of the texts that are needed to judge it. One that an amendment changes and that never ruled in the record may be
+    /// missing.
     #[must_use]
     pub fn texts(&self) -> Vec<String> {
-        let ruled = self.treaties.iter().map(|treaty| treaty.what.text.clone());
-        let proposed = self.amendments.iter().filter_map(|step| match &step.what.step {
-            Step::Proposed { text, .. } => Some(text.clone()),
+        let ruled = self.treaties.iter().map(|treaty| treaty.what.text.as_str());
+        let changed = self.amendments.iter().filter_map(|step| match &step.what.step {
+            Step::Proposed { replaces, .. } => Some(replaces.as_str()),
             _ => None,
         });
-        let mut all: Vec<String> = ruled.chain(proposed).collect();
-        all.sort_unstable();
-        all.dedup();
-        all
+        let all: BTreeSet<&str> = ruled.chain(self.proposed_texts()).chain(changed).collect();
+        all.into_iter().map(str::to_owned).collect()
+    }
+
+    /// Hashes of the texts that amendments propose.
+    pub(crate) fn proposed_texts(&self) -> impl Iterator<Item = &str> {
+        self.amendments.iter().filter_map(|step| match &step.what.step {
+            Step::Proposed { text, .. } => Some(text.as_str()),
+            _ => None,
+        })
     }
 
     fn run(&mut self, usage: &Usage) -> Run {

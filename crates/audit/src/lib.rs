@@ -12,6 +12,7 @@
 //! Start reading at [`history`], then [`audit`].
 #![forbid(unsafe_code)]
 
+mod amendments;
 pub mod audit;
 mod books;
 mod capacity;

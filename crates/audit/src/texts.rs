@@ -6,14 +6,21 @@ use concord_treaty::diagnostic::Diagnostic;
 use concord_treaty::document::Document;
 use concord_treaty::treaty::Treaty;
 
-/// Texts by their SHA-256: the treaty, or why there is none.
+/// Texts by their SHA-256: the text and the treaty that it makes, or why there is none.
 #[derive(Debug, Default)]
-pub struct Texts(BTreeMap<String, Result<Treaty, String>>);
+pub struct Texts(BTreeMap<String, Result<Box<Read>, String>>);
+
+/// A text that was read.
+#[derive(Debug)]
+struct Read {
+    document: Document,
+    treaty: Treaty,
+}
 
 impl Texts {
     /// Takes a text that has that hash; `Err`: why it is not there.
     pub fn take(&mut self, sha256: &str, text: Result<&[u8], String>) {
-        self.0.insert(sha256.to_owned(), text.and_then(treaty));
+        self.0.insert(sha256.to_owned(), text.and_then(read));
     }
 
     /// The treaty of a hash.
@@ -21,15 +28,29 @@ impl Texts {
     /// # Errors
     /// Why there is none.
     pub fn treaty(&self, sha256: &str) -> Result<&Treaty, &str> {
-        self.0.get(sha256).map_or(Err("it was not read"), |text| text.as_ref().map_err(String::as_str))
+        self.read(sha256).map(|read| &read.treaty)
+    }
+
+    /// The text of a hash, clause by clause as it was typed.
+    ///
+    /// # Errors
+    /// As [`Self::treaty`].
+    pub fn document(&self, sha256: &str) -> Result<&Document, &str> {
+        self.read(sha256).map(|read| &read.document)
+    }
+
+    fn read(&self, sha256: &str) -> Result<&Read, &str> {
+        let text = self.0.get(sha256).ok_or("it was not read")?;
+        text.as_deref().map_err(String::as_str)
     }
 }
 
-fn treaty(text: &[u8]) -> Result<Treaty, String> {
+fn read(text: &[u8]) -> Result<Box<Read>, String> {
     let document: Document =
         serde_json::from_slice(text).map_err(|error| format!("it is no treaty: {error}"))?;
-    Treaty::validate(&document).map_err(|faults| {
+    let treaty = Treaty::validate(&document).map_err(|faults| {
         let first = faults.iter().find(|fault| Diagnostic::is_error(fault));
         format!("it is no sound treaty: {}", first.map_or("unknown fault", |fault| fault.message.as_str()))
-    })
+    })?;
+    Ok(Box::new(Read { document, treaty }))
 }

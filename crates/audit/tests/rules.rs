@@ -7,9 +7,7 @@ use concord_audit::history::History;
 use concord_audit::report::Report;
 use concord_audit::span::Span;
 use concord_audit::texts::Texts;
-use concord_ledger::entry::{
-    AmendmentEvent, Capacity, End, EndKind, Entry, Event, NodeKind, Step, TreatyInForce, Usage,
-};
+use concord_ledger::entry::{Capacity, End, EndKind, Entry, Event, NodeKind, TreatyInForce, Usage};
 use concord_ledger::text::sha256;
 use jiff::Timestamp;
 
@@ -27,10 +25,9 @@ fn text(notice_seconds: i64) -> Vec<u8> {
     spec.to_string().into_bytes()
 }
 
-fn ruled(generation: i64, clock: &str, notice_seconds: i64, amendment: Option<&str>) -> Entry {
+fn ruled(generation: i64, clock: &str, notice_seconds: i64) -> Entry {
     let text = sha256(&text(notice_seconds));
-    let ruled =
-        TreatyInForce { treaty: "t".to_owned(), generation, text, amendment: amendment.map(str::to_owned) };
+    let ruled = TreatyInForce { treaty: "t".to_owned(), generation, text, amendment: None };
     Entry::new(format!("treaty/u/{generation}/{}", at(clock).as_second()), at(clock), Event::Treaty(ruled))
 }
 
@@ -65,22 +62,6 @@ fn run(number: u64, due: Option<&str>, from: &str, until: &str) -> Entry {
     Entry::new(format!("usage/a/{number}"), usage.until, Event::Usage(usage))
 }
 
-fn step(clock: &str, step: Step) -> Entry {
-    let event = AmendmentEvent { amendment: "longer".to_owned(), treaty: "t".to_owned(), step };
-    Entry::new(format!("amendment/v/{clock}"), at(clock), Event::Amendment(event))
-}
-
-fn proposed(clock: &str) -> Entry {
-    let step_of = Step::Proposed {
-        matter: "body".to_owned(),
-        note: String::new(),
-        replaces: sha256(&text(60)),
-        text: sha256(&text(600)),
-        concerns: Vec::new(),
-    };
-    step(clock, step_of)
-}
-
 fn report_in(span: Span, entries: Vec<Entry>) -> Report {
     let mut history = History::new(span);
     entries.into_iter().for_each(|entry| history.take(entry));
@@ -97,7 +78,7 @@ fn report(entries: Vec<Entry>) -> Report {
 
 /// Floors that were due and that were missed.
 fn floors(runs: Vec<Entry>) -> (u64, u64) {
-    let report = report([vec![ruled(1, "00:00", 60, None), capacity("00:00", 2)], runs].concat());
+    let report = report([vec![ruled(1, "00:00", 60), capacity("00:00", 2)], runs].concat());
     report.parties.get("north").map_or((0, 0), |north| (north.due_starts, north.missed_floors))
 }
 
@@ -125,11 +106,11 @@ fn a_start_is_late_beyond_the_notice_and_judged_once() {
 #[test]
 fn the_notice_is_that_of_the_treaty_at_the_due_time() {
     let longer = |change: &str| {
-        let treaties = vec![ruled(1, "00:00", 60, None), ruled(2, change, 600, None)];
+        let treaties = vec![ruled(1, "00:00", 60), ruled(2, change, 600)];
         report([treaties, vec![run(1, Some("01:00"), "01:05", "02:00")]].concat()).missed_floors.len()
     };
     assert_eq!([longer("00:59"), longer("01:01")], [0, 1]);
-    let unknown = report(vec![ruled(1, "01:30", 60, None), run(1, Some("01:00"), "01:05", "02:00")]);
+    let unknown = report(vec![ruled(1, "01:30", 60), run(1, Some("01:00"), "01:05", "02:00")]);
     assert!(unknown.missed_floors.is_empty());
     assert!(
         unknown.notes.iter().any(|note| note.contains("of which the treaty is not known")),
@@ -142,7 +123,7 @@ fn the_notice_is_that_of_the_treaty_at_the_due_time() {
 fn a_span_has_its_own_promises_and_sums_and_all_findings_of_the_record() {
     let entries = || {
         vec![
-            ruled(1, "00:00", 60, None),
+            ruled(1, "00:00", 60),
             capacity("00:00", 2),
             run(1, Some("01:00"), "01:05", "03:00"),
             run(3, None, "03:00", "04:00"),
@@ -157,44 +138,18 @@ fn a_span_has_its_own_promises_and_sums_and_all_findings_of_the_record() {
 }
 
 #[test]
-fn a_treaty_follows_from_its_amendment() {
+fn a_treaty_follows_the_one_before() {
     let kinds = |entries: Vec<Entry>| report(entries).finding_counts.into_keys().collect::<Vec<_>>();
-    let first = || ruled(1, "00:00", 60, None);
-    let second = || ruled(2, "02:00", 600, Some("longer"));
-    let decided = |passed| step("01:30", Step::Decided { passed, why: "all".to_owned() });
-    assert_eq!(kinds(vec![first(), proposed("01:00"), decided(true), second()]), []);
-    assert_eq!(kinds(vec![first(), second()]), [Kind::Succession], "nobody proposed it");
-    assert_eq!(kinds(vec![first(), second(), proposed("03:00")]), [Kind::Succession], "proposed afterwards");
-    assert_eq!(
-        kinds(vec![first(), proposed("01:00"), decided(false), second()]),
-        [Kind::Succession],
-        "voted down"
-    );
-    let other = ruled(2, "02:00", 60, Some("longer"));
-    assert_eq!(kinds(vec![first(), proposed("01:00"), other]), [], "an amendment that expired");
     // A text that rules again is no step back; an older one is.
-    assert_eq!(kinds(vec![ruled(2, "00:00", 60, None), ruled(2, "01:00", 60, None)]), []);
-    assert_eq!(kinds(vec![ruled(2, "00:00", 60, None), ruled(1, "01:00", 60, None)]), [Kind::Succession]);
-    let unvoted = report(vec![first(), ruled(2, "01:00", 600, None)]);
+    assert_eq!(kinds(vec![ruled(2, "00:00", 60), ruled(2, "01:00", 60)]), []);
+    assert_eq!(kinds(vec![ruled(2, "00:00", 60), ruled(1, "01:00", 60)]), [Kind::Succession]);
+    let unvoted = report(vec![ruled(1, "00:00", 60), ruled(2, "01:00", 600)]);
     assert!(unvoted.notes.iter().any(|note| note.contains("name no amendment")), "{:?}", unvoted.notes);
 }
 
 #[test]
-fn a_proposed_text_must_be_there_too() {
-    let Event::Amendment(mut event) = proposed("01:00").event else { unreachable!() };
-    if let Step::Proposed { text, .. } = &mut event.step {
-        *text = "00".repeat(32);
-    }
-    let entry = Entry::new("amendment/v/1".to_owned(), at("01:00"), Event::Amendment(event));
-    assert_eq!(
-        report(vec![ruled(1, "00:00", 60, None), entry]).finding_counts.into_keys().collect::<Vec<_>>(),
-        [Kind::Text]
-    );
-}
-
-#[test]
 fn a_record_that_claims_all_of_time_is_not_booked() {
-    let mut old = ruled(1, "00:00", 60, None);
+    let mut old = ruled(1, "00:00", 60);
     old.at = "-009000-01-01T00:00:00Z".parse().unwrap();
     let mut nodes = capacity("00:00", 2);
     if let Event::Capacity(capacity) = &mut nodes.event {
