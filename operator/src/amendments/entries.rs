@@ -29,7 +29,8 @@ pub fn entries(amendment: &Amendment) -> Vec<Entry> {
     {
         found.push(entry(amendment, "expired", ended.0, Step::Expired));
     }
-    found.sort_by_key(|entry| entry.at);
+    // A decision is known to the millisecond, a ballot to the microsecond; the one that decided comes before it.
+    found.sort_by_key(|entry| entry.at.as_millisecond());
     found
 }
 
@@ -69,7 +70,11 @@ fn in_force(amendment: &Amendment, status: &AmendmentStatus) -> Vec<Entry> {
         found.push(entry(amendment, "provisional", acts, step(true)));
     }
     let rules = matches!(status.state, Some(AmendmentState::InForce | AmendmentState::Expired));
-    found.extend(force.filter(|_| rules).map(|force| entry(amendment, "inForce", force, step(false))));
+    // One that ended before its day of force never came into it.
+    let ends_first = at(&status.sunset).zip(force).is_some_and(|(end, force)| end <= force);
+    found.extend(
+        force.filter(|_| rules && !ends_first).map(|force| entry(amendment, "inForce", force, step(false))),
+    );
     found
 }
 

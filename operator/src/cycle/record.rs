@@ -46,7 +46,7 @@ pub struct Record {
     incidents: BTreeSet<String>,
     /// Answers that were handed over, by UID of the application.
     answers: BTreeMap<String, usize>,
-    /// When treaty, nodes and applications are looked at next.
+    /// When nodes, applications and what else changes rarely are looked at next.
     looks_at: Timestamp,
 }
 
@@ -139,9 +139,9 @@ impl Operator {
         if !self.record.is_kept() {
             return;
         }
+        self.hand_over_treaty(now);
         if now >= self.record.looks_at {
             self.record.looks_at = now + LOOKS_EVERY;
-            self.hand_over_treaty(now);
             self.hand_over_nodes(entries::nodes(rules, &snapshot.nodes), now);
             self.hand_over_decisions(rules);
             self.hand_over_energy();

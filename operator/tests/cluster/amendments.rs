@@ -10,6 +10,7 @@ use concord_pool::Identity;
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
+use super::support::kept::Kept;
 use super::support::{Pool, treaty};
 
 /// What the command line printed.
@@ -160,7 +161,11 @@ fn patch(pool: &Pool, kind: &str, name: &str, patch: &Value) -> (String, bool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_treaty_changes_by_the_signatures_of_its_members_and_in_no_other_way() {
-    let pool = Pool::start(2, &[("alpha", 8), ("beta", 8)], 2).await;
+    let mut pool = Pool::start(2, &[("alpha", 8), ("beta", 8)], 2).await;
+    pool.kill_operator();
+    let kept = Kept::new(pool.folder());
+    let options = kept.options();
+    pool.start_operator_with(&options.iter().map(String::as_str).collect::<Vec<_>>());
     let desk = Desk::new(&pool);
     let mut text = treaty(&[("alpha", 8), ("beta", 8), ("gamma", 0)], 2);
     text["spec"]["members"][2]["suspended"] = json!({"from": "2026-01-01", "reason": "dues not paid"});
@@ -275,6 +280,15 @@ async fn a_treaty_changes_by_the_signatures_of_its_members_and_in_no_other_way()
     applied(&pool, "longer").await;
     assert_eq!(treaties.get("test").await.unwrap().spec.title, "Treaty of a test, amended");
     assert!(desk.must(&["amendments"]).contains("longer"));
+
+    // Whoever reads the record finds the same, by the signatures alone.
+    pool.eventually("both amendments are recorded, and carried by what members signed", async || {
+        let report = kept.audited().await;
+        let counted = report.checks.iter().any(|check| check.what.starts_with("2 amendments"));
+        // Until the last step is recorded it may look otherwise.
+        (counted && report.findings.is_empty()).then_some(())
+    })
+    .await;
     pool.stop().await;
 }
 

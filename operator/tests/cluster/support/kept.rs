@@ -5,9 +5,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
+use concord_audit::audit::audit;
+use concord_audit::history::History;
+use concord_audit::report::Report;
+use concord_audit::span::Span;
+use concord_audit::texts::Texts;
 use concord_ledger::entry::{Entry, Event, Usage};
 use concord_ledger::head::open;
 use concord_ledger::key::LogVerifier;
+use concord_ledger::text::text_of;
 use concord_ledger::tiles::{self, Store};
 use concord_ledger::{files, verify};
 use object_store::local::LocalFileSystem;
@@ -56,6 +62,21 @@ impl Kept {
             entries.extend(bundle.iter().map(|bytes| Entry::read(bytes).unwrap()));
         }
         entries
+    }
+
+    /// What anybody finds who checks it, as `concord verify` does.
+    pub async fn audited(&self) -> Report {
+        let mut history = History::new(Span::default());
+        for entry in self.entries().await {
+            history.take(entry);
+        }
+        let store: Store = Arc::new(LocalFileSystem::new_with_prefix(&self.folder).unwrap());
+        let mut texts = Texts::default();
+        for sha256 in history.texts() {
+            let text = text_of(&store, &sha256).await.unwrap();
+            texts.take(&sha256, Ok(&text));
+        }
+        audit(&mut history, &texts)
     }
 
     /// Use by UID of the claim.
