@@ -5,7 +5,7 @@ use concord_ledger::entry::EndKind;
 use crate::finding::Kind;
 use crate::history::{History, Run};
 use crate::rules::Rules;
-use crate::span::written;
+use crate::span::{Span, written};
 
 /// What is not wrong, and yet to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,7 +55,20 @@ pub(crate) fn check(history: &mut History, rules: &Rules<'_>) -> Open {
                 });
             }
         }
+        let mut ran = 0_u64;
         for run in claim {
+            ran = ran.saturating_add(run.in_span(&Span::default()));
+            if run.lost_gpu_millis > ran && first.number == 1 {
+                findings.add(Kind::FalseSum, || {
+                    let uid = names.claim_text(run.claim);
+                    format!(
+                        "run {} of claim {uid} lost {} GPU-ms of the {ran} that it had run since its start",
+                        run.number, run.lost_gpu_millis
+                    )
+                });
+            }
+            // It goes on, on another account.
+            ran = if run.end == EndKind::Rebooked { ran } else { 0 };
             let party = names.text(run.party);
             if !rules.knew(party, run.from) {
                 findings.add(Kind::Stranger, || {

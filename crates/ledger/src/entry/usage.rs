@@ -36,7 +36,8 @@ pub struct Usage {
     pub until: Timestamp,
     /// GPUs times time, in milliseconds.
     pub gpu_milliseconds: u64,
-    /// Part of it that a stop destroyed: after the last save of the work.
+    /// GPU-milliseconds that a stop destroyed: after the last save of the work, or since it was started; also of the parts before,
+    /// where the run went on from another account.
     pub lost_gpu_milliseconds: u64,
     /// Why it ended.
     pub end: End,

@@ -32,7 +32,8 @@ fn of_usage(index: u64, at: Timestamp, usage: &Usage, mut find: impl FnMut(Findi
         find(Finding::Sum { index, gpus: usage.gpus, milliseconds, said });
     }
     let lost = usage.lost_gpu_milliseconds;
-    if lost > said {
+    // A later part may end a run that began on another account, and then the loss reaches into the parts before.
+    if lost > said && usage.run == 1 {
         find(Finding::Lost { index, lost, used: said });
     }
     if usage.submitted_at.duration_since(usage.from) > CLOCKS_DIFFER_MOST {
