@@ -230,6 +230,7 @@ fn booked_end(
     ended_at: Timestamp,
     reason: &str,
 ) -> GpuClaimStatus {
+    let ended_at = not_before_its_part(status, ended_at);
     let ending = Ending { end: RunEnd::Finished, reason, clause: None, lost_gpu_milliseconds: 0 };
     let mut next = booked(status, ended_at, ending);
     next.state = phase;
@@ -260,8 +261,14 @@ fn released(status: &GpuClaimStatus, now: Timestamp, reason: &str, message: &str
     ended(status, ClaimPhase::Failed, now, reason, message)
 }
 
+/// An end that is known to the second only may lie before a change of account that was decided meanwhile, and is in the record.
+fn not_before_its_part(status: &GpuClaimStatus, ended_at: Timestamp) -> Timestamp {
+    status.on_account_since.as_ref().map_or(ended_at, |since| ended_at.max(since.0))
+}
+
 /// Books the ended admission, once: the placement that it is booked from is cleared in the same write.
 fn booked(status: &GpuClaimStatus, ended_at: Timestamp, ending: Ending<'_>) -> GpuClaimStatus {
+    let ended_at = not_before_its_part(status, ended_at);
     let reclaimed = ending.end == RunEnd::Reclaimed;
     let gpus: i64 = status.placement.iter().map(|p| p.gpus).sum();
     let ran =

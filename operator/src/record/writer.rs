@@ -146,11 +146,14 @@ impl Recorder {
         };
         let count = queue.len().min(BATCH_ENTRIES_MAX);
         for pending in queue.range_mut(..count) {
-            if let Some(text) = pending.text.take() {
-                text::keep(&self.store, text).await?;
+            // Forgotten only once it is kept: what fails is tried again.
+            if let Some(text) = &pending.text {
+                text::keep(&self.store, text.clone()).await?;
+                pending.text = None;
             }
-            if let Some(opening) = pending.opening.take() {
-                beside::publish_opening(&self.store, &opening).await?;
+            if let Some(opening) = &pending.opening {
+                beside::publish_opening(&self.store, opening).await?;
+                pending.opening = None;
             }
         }
         let entries: Vec<Entry> = queue.range(..count).map(|pending| pending.entry.clone()).collect();

@@ -1,5 +1,6 @@
 //! Upkeep of one key, one situation a test.
 
+use concord_api::ClaimBasis;
 use concord_api::claim::Placement;
 use concord_treaty::snapshot::Gang;
 use serde_json::json;
@@ -128,6 +129,24 @@ fn an_end_is_booked_at_the_jobs_own_time_when_it_was_seen_late() {
         assert_eq!(next.reclaimed_gpu_milliseconds, 0);
     }
     assert!(chore(Some(ended(150)), Some(claim(ClaimPhase::Succeeded))).is_none(), "booked once");
+}
+
+/// The Job ended within second 150, and before anybody saw it the claim was booked on another account.
+#[test]
+fn an_end_before_the_last_change_of_account_is_that_change() {
+    let ended = JobView { suspend: false, end: Some(JobEnd { succeeded: true, at: at(150) }), ..job() };
+    let mut running = claim(ClaimPhase::Admitted);
+    crate::runs::rebook(&mut running.status, ClaimBasis::Guaranteed, at(120));
+    crate::runs::rebook(&mut running.status, ClaimBasis::Borrowed, at(153));
+    let Some(Chore::SetStatus(next)) = chore(Some(ended), Some(running)) else { panic!() };
+    let seconds =
+        |run: &concord_api::claim::EndedRun| (run.until.0.as_second() - run.from.0.as_second()) * run.gpus;
+    let sum: i64 = next.ended_runs.iter().map(seconds).sum();
+    assert_eq!((next.used_gpu_milliseconds, sum), (16_000 * 53, 16 * 53), "{:?}", next.ended_runs);
+    assert_eq!(
+        (next.runs_ended, next.ran_milliseconds),
+        (i64::try_from(next.ended_runs.len()).unwrap(), Some(53_000))
+    );
 }
 
 #[test]

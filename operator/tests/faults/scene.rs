@@ -273,11 +273,20 @@ impl Scene {
             Some((claim.uid()?, status.used_gpu_milliseconds))
         };
         let wanted: BTreeMap<String, i64> = all.iter().filter_map(used).collect();
-        self.in_time("all use is in the public record, once", async || {
+        let in_time = self.in_time("all use is in the public record, once", async || {
             let recorded = self.record.used().await;
             wanted.iter().all(|(claim, used)| recorded.get(claim) == Some(used)).then_some(())
-        })
-        .await
+        });
+        if let Err(error) = in_time.await {
+            let recorded = self.record.used().await;
+            let other = wanted.iter().filter(|(claim, used)| recorded.get(*claim) != Some(used));
+            let other: Vec<_> = other.map(|(claim, used)| (claim, used, recorded.get(claim))).collect();
+            let statuses =
+                all.iter().filter(|c| other.iter().any(|(uid, ..)| c.uid().as_ref() == Some(*uid)));
+            let statuses: Vec<_> = statuses.map(|claim| &claim.status).collect();
+            return Err(format!("{error}: claim, in the API server, in the record: {other:?}; {statuses:?}"));
+        }
+        Ok(())
     }
 
     /// Sets the pool back to what it was, and sees that nothing of the run stays.
