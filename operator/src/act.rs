@@ -1,7 +1,7 @@
 //! What one key's writes are, in their order: the claim first, its Job or pods second.
 
-use concord_api::GpuClaim;
 use concord_api::claim::{Placement, WorkloadKind};
+use concord_api::{GpuClaim, GpuClaimStatus};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ObjectReference, Pod};
 
@@ -9,7 +9,7 @@ use crate::placement;
 use crate::pods;
 use crate::transitions::{JobOrder, Transition};
 use crate::upkeep::Chore;
-use crate::view::{JobView, Key};
+use crate::view::{ClaimView, JobView, Key};
 use crate::world::World;
 use crate::write::{WriteError, Writer};
 
@@ -36,8 +36,7 @@ pub async fn carry_out(writer: &Writer, world: &World, key: Key, transition: Tra
     let Some(claim) = world.claims.get(&key) else { return (key, Written::default()) };
     let placement = status.placement.clone();
     let mut written = Written::default();
-    let status = world.outbox.without_recorded(&key, &claim.uid, status);
-    match writer.set_claim_status(&key, claim, status).await {
+    match set_status(writer, world, &key, claim, status).await {
         Ok(claim) => written.claim = Some(claim),
         Err(error) => {
             written.failure = Some(error);
@@ -51,6 +50,17 @@ pub async fn carry_out(writer: &Writer, world: &World, key: Key, transition: Tra
     };
     written.note_job(outcome);
     (key, written)
+}
+
+/// What is in the record already goes with the status that is written anyway.
+async fn set_status(
+    writer: &Writer,
+    world: &World,
+    key: &Key,
+    seen: &ClaimView,
+    status: GpuClaimStatus,
+) -> Result<GpuClaim, WriteError> {
+    writer.set_claim_status(key, seen, world.outbox.without_recorded(key, &seen.uid, status)).await
 }
 
 impl Written {
@@ -90,14 +100,12 @@ pub async fn do_chore(writer: &Writer, world: &World, key: Key, chore: Chore) ->
     let outcome = match (chore, claim) {
         (Chore::CreateClaim(claim), _) => writer.create_claim(&claim).await.map(|c| written.claim = Some(c)),
         (Chore::SetStatus(status), Some(claim)) => {
-            let status = world.outbox.without_recorded(&key, &claim.uid, *status);
-            writer.set_claim_status(&key, claim, status).await.map(|c| written.claim = Some(c))
+            set_status(writer, world, &key, claim, *status).await.map(|c| written.claim = Some(c))
         }
         (Chore::SetStatusWhenPodsAreGone(status), Some(claim)) => {
             match writer.pods_are_gone(&key, &claim.spec.workload.uid).await {
                 Ok(true) => {
-                    let status = world.outbox.without_recorded(&key, &claim.uid, *status);
-                    writer.set_claim_status(&key, claim, status).await.map(|c| written.claim = Some(c))
+                    set_status(writer, world, &key, claim, *status).await.map(|c| written.claim = Some(c))
                 }
                 Ok(false) => {
                     written.not_yet = true;

@@ -203,7 +203,7 @@ impl Record {
         while let Some((commitment, bytes)) = read.next().await {
             let bytes = match bytes {
                 Ok(bytes) => bytes,
-                Err(ReadError::Store { source: object_store::Error::NotFound { .. }, .. }) => continue,
+                Err(error) if error.is_missing() => continue,
                 Err(error) => return Err(error.into()),
             };
             let opening: Option<Opening> = serde_json::from_slice(&bytes).ok();
@@ -218,12 +218,7 @@ impl Record {
 /// Whether a text could not be reached, which says nothing about it.
 fn is_of_way(error: &concord_ledger::text::TextError) -> bool {
     use concord_ledger::text::TextError;
-    match error {
-        TextError::Read(ReadError::Store { source, .. }) => {
-            !matches!(source, object_store::Error::NotFound { .. })
-        }
-        _ => false,
-    }
+    matches!(error, TextError::Read(error @ ReadError::Store { .. }) if !error.is_missing())
 }
 
 fn bar(entries: u64) -> ProgressBar {

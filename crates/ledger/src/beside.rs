@@ -1,25 +1,16 @@
 //! Files beside the log that are no part of it: its public key, and what opens commitments.
 
-use object_store::path::Path;
-use object_store::{PutMode, PutOptions};
-
 use crate::files;
 use crate::key::LogVerifier;
 use crate::redact::Opening;
-use crate::tiles::{ReadError, Store, read};
+use crate::tiles::{ReadError, Store, WriteError, create, read};
 
 /// Why a file beside the log is not there.
 #[derive(Debug, thiserror::Error)]
 pub enum BesideError {
     /// The store does not take it.
-    #[error("{path} cannot be written")]
-    Write {
-        /// Which.
-        path: Path,
-        /// Why.
-        #[source]
-        source: object_store::Error,
-    },
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// The store does not answer.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -41,10 +32,8 @@ pub enum BesideError {
 pub async fn publish_key(store: &Store, verifier: &LogVerifier) -> Result<(), BesideError> {
     let path = files::key();
     let text = format!("{}\n", verifier.text());
-    match create(store, &path, text.clone().into_bytes()).await {
-        Ok(true) => return Ok(()),
-        Ok(false) => {}
-        Err(source) => return Err(BesideError::Write { path, source }),
+    if create(store, path.clone(), text.clone().into_bytes()).await? {
+        return Ok(());
     }
     let found = String::from_utf8_lossy(&read(store, &path).await?).trim().to_owned();
     if found == text.trim() { Ok(()) } else { Err(BesideError::OtherKey { found }) }
@@ -57,15 +46,6 @@ pub async fn publish_key(store: &Store, verifier: &LogVerifier) -> Result<(), Be
 pub async fn publish_opening(store: &Store, opening: &Opening) -> Result<(), BesideError> {
     let path = files::opening(&opening.commitment());
     let text = serde_json::to_vec(opening)?;
-    create(store, &path, text).await.map(drop).map_err(|source| BesideError::Write { path, source })
-}
-
-/// False: it is there already.
-async fn create(store: &Store, path: &Path, content: Vec<u8>) -> Result<bool, object_store::Error> {
-    let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-    match store.put_opts(path, content.into(), options).await {
-        Ok(_) => Ok(true),
-        Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
-        Err(source) => Err(source),
-    }
+    create(store, path, text).await?;
+    Ok(())
 }

@@ -40,7 +40,7 @@ pub fn head(number: u64) -> Path {
 /// Entries of a commit whose tiles may not be written yet, named by their content.
 #[must_use]
 pub fn batch(content: &Hash) -> Path {
-    Path::from(format!("batch/{}", hexadecimal(content)))
+    Path::from(format!("batch/{}", hexadecimal(&content.0)))
 }
 
 /// The log's public key.

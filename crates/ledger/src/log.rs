@@ -12,8 +12,7 @@
 use std::collections::HashMap;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use object_store::path::Path;
-use object_store::{ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::ObjectStoreExt;
 use tlog_tiles::{EMPTY_HASH, Hash, record_hash};
 
 use crate::bundle::{CutOff, pack, unpack};
@@ -22,7 +21,7 @@ use crate::entry::{BadEntry, Entry};
 use crate::files;
 use crate::head::{BadCheckpoint, Head, Signed, open, sign};
 use crate::key::{LogSigner, LogVerifier};
-use crate::tiles::{self, ReadError, Store};
+use crate::tiles::{self, ReadError, Store, WriteError, create, put};
 
 /// Entries of one commit: with the longest entries 64 MB.
 pub const BATCH_ENTRIES_MAX: usize = 1_000;
@@ -39,14 +38,8 @@ pub enum LogError {
     #[error("the log must be opened anew after an error")]
     Stale,
     /// The store does not answer.
-    #[error("{path} cannot be written")]
-    Write {
-        /// What.
-        path: Path,
-        /// Why.
-        #[source]
-        source: object_store::Error,
-    },
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// Something stored is missing or damaged.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -192,14 +185,11 @@ impl Log {
             batch: content.to_string(),
             checkpoint: String::from_utf8_lossy(&newest.note).into_owned(),
         };
-        put(&self.store, files::batch(&content), batch, PutMode::Overwrite).await?;
+        put(&self.store, files::batch(&content), batch).await?;
         let text = serde_json::to_vec(&head).map_err(|source| LogError::Head { number, source })?;
-        put(&self.store, files::head(number), text, PutMode::Create).await.map_err(|error| match error {
-            LogError::Write { source: object_store::Error::AlreadyExists { .. }, .. } => {
-                LogError::AnotherWriter(number)
-            }
-            other => other,
-        })?;
+        if !create(&self.store, files::head(number), text).await? {
+            return Err(LogError::AnotherWriter(number));
+        }
         publish(&self.store, growth, &newest, &content).await?;
         (self.edge, self.commit, self.newest, self.stale) = (edge, number, newest, false);
         Ok(())
@@ -263,7 +253,7 @@ async fn finished(store: &Store, number: u64, verifier: &LogVerifier) -> Result<
     let batch = match tiles::read(store, &path).await {
         Ok(batch) => Some(batch),
         // It is deleted as the last of all.
-        Err(ReadError::Store { source: object_store::Error::NotFound { .. }, .. }) => None,
+        Err(error) if error.is_missing() => None,
         Err(error) => return Err(error.into()),
     };
     let (edge, growth) = match batch {
@@ -293,20 +283,14 @@ async fn publish(store: &Store, growth: Growth, newest: &Signed, batch: &Hash) -
         (files::bundle(number, width), bytes)
     });
     stream::iter(tiles.chain(bundles))
-        .map(|(path, bytes)| put(store, path, bytes, PutMode::Overwrite))
+        .map(|(path, bytes)| put(store, path, bytes))
         .buffer_unordered(AT_ONCE)
         .try_collect::<Vec<()>>()
         .await?;
-    put(store, files::checkpoint(), newest.note.clone(), PutMode::Overwrite).await?;
+    put(store, files::checkpoint(), newest.note.clone()).await?;
     let path = files::batch(batch);
     match store.delete(&path).await {
         Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-        Err(source) => Err(LogError::Write { path, source }),
+        Err(source) => Err(WriteError { path, source }.into()),
     }
-}
-
-async fn put(store: &Store, path: Path, bytes: Vec<u8>, mode: PutMode) -> Result<(), LogError> {
-    let options = PutOptions { mode, ..PutOptions::default() };
-    let written = store.put_opts(&path, PutPayload::from(bytes), options).await;
-    written.map(drop).map_err(|source| LogError::Write { path, source })
 }

@@ -3,7 +3,7 @@
 
 use rand_core::{OsRng, RngCore};
 use serde::{Deserialize, Serialize};
-use tlog_tiles::{Hash, record_hash};
+use tlog_tiles::record_hash;
 
 /// What a commitment was made of: the file `opening/<commitment>`, beside the log and not in it, so that it can be deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub fn new_salt() -> String {
 /// part can reach into the other.
 #[must_use]
 pub fn commit(salt: &str, name: &str) -> String {
-    hexadecimal(&record_hash(format!("{salt}\n{name}").as_bytes()))
+    hexadecimal(&record_hash(format!("{salt}\n{name}").as_bytes()).0)
 }
 
 impl Opening {
@@ -36,8 +36,8 @@ impl Opening {
     }
 }
 
-pub(crate) fn hexadecimal(hash: &Hash) -> String {
-    hash.0.iter().map(|byte| format!("{byte:02x}")).collect()
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

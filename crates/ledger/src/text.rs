@@ -1,10 +1,10 @@
 //! Texts beside the log: entries name them by their SHA-256, so that nobody can change one, and a long one fits.
 
-use object_store::{PutMode, PutOptions};
 use sha2::{Digest, Sha256};
 
 use crate::files;
-use crate::tiles::{ReadError, Store, read};
+use crate::redact::hexadecimal;
+use crate::tiles::{ReadError, Store, WriteError, create, read};
 
 /// Longest text: a treaty of 500 members takes 200 KB.
 pub const TEXT_BYTES_MAX: usize = 4 << 20;
@@ -21,21 +21,15 @@ pub enum TextError {
         /// As the entry names it.
         sha256: String,
     },
-    /// It could not be written.
-    #[error("text/{sha256} cannot be written")]
-    Write {
-        /// Which.
-        sha256: String,
-        /// Why.
-        #[source]
-        source: object_store::Error,
-    },
+    /// The store does not take it.
+    #[error(transparent)]
+    Write(#[from] WriteError),
 }
 
 /// SHA-256 of a text, 64 hexadecimal digits.
 #[must_use]
 pub fn sha256(text: &[u8]) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(text))
 }
 
 /// Stores a text under its hash; to be done before the entry that names it is recorded.
@@ -44,11 +38,8 @@ pub fn sha256(text: &[u8]) -> String {
 /// When the store does not take it.
 pub async fn keep(store: &Store, text: Vec<u8>) -> Result<String, TextError> {
     let sha256 = sha256(&text);
-    let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-    match store.put_opts(&files::text(&sha256), text.into(), options).await {
-        Ok(_) | Err(object_store::Error::AlreadyExists { .. }) => Ok(sha256),
-        Err(source) => Err(TextError::Write { sha256, source }),
-    }
+    create(store, files::text(&sha256), text).await?;
+    Ok(sha256)
 }
 
 /// The text of that hash.

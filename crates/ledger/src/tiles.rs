@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions};
 use tlog_tiles::{Error as TreeError, HASH_SIZE, Hash, HashReader, Tile, prove_record, prove_tree};
 
 use crate::bundle::{CutOff, unpack};
@@ -70,6 +70,41 @@ pub enum ReadError {
     /// What was asked for is not in the tree.
     #[error("not in the tree: {0}")]
     Tree(String),
+}
+
+impl ReadError {
+    /// The store answers, and has no such file.
+    #[must_use]
+    pub const fn is_missing(&self) -> bool {
+        matches!(self, Self::Store { source: object_store::Error::NotFound { .. }, .. })
+    }
+}
+
+/// A file that the store did not take.
+#[derive(Debug, thiserror::Error)]
+#[error("{path} cannot be written")]
+pub struct WriteError {
+    /// Which.
+    pub path: Path,
+    /// Why.
+    #[source]
+    pub source: object_store::Error,
+}
+
+/// Writes a file, whether or not it is there.
+pub(crate) async fn put(store: &Store, path: Path, bytes: Vec<u8>) -> Result<(), WriteError> {
+    let written = store.put(&path, bytes.into()).await;
+    written.map(drop).map_err(|source| WriteError { path, source })
+}
+
+/// Writes a file that is not there yet; false: it is, and stays as it is.
+pub(crate) async fn create(store: &Store, path: Path, bytes: Vec<u8>) -> Result<bool, WriteError> {
+    let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
+    match store.put_opts(&path, bytes.into(), options).await {
+        Ok(_) => Ok(true),
+        Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+        Err(source) => Err(WriteError { path, source }),
+    }
 }
 
 /// The bytes of a file.

@@ -1,6 +1,6 @@
 //! Hands what was stored over to the writer of the public record, and takes in what it has recorded.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use concord_api::snapshot::{class_of, millis};
 use concord_ledger::entry::{Event, NodeKind, Step};
@@ -8,6 +8,7 @@ use concord_ledger::redact::{self, Opening};
 use concord_ledger::text::sha256;
 use concord_treaty::snapshot::Snapshot;
 use concord_treaty::treaty::Treaty as Rules;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 
@@ -16,6 +17,7 @@ use crate::amendments::entries as amendments;
 use crate::record::readings::{Read, Reading};
 use crate::record::{Acknowledged, Order, Pending, entries};
 use crate::view::Key;
+use crate::world::World;
 
 /// A number of nodes is recorded when it has stood so long: a node that restarts is no change of the pool.
 const NODES_STAND: SignedDuration = SignedDuration::from_secs(30);
@@ -40,12 +42,9 @@ pub struct Record {
     nodes: Option<Vec<NodeKind>>,
     /// Other nodes than these, since when.
     nodes_seen: Option<(Vec<NodeKind>, Timestamp)>,
-    /// Steps of amendments that were handed over, by UID.
-    steps: BTreeMap<String, usize>,
-    /// Tellings of incidents that were handed over.
-    incidents: BTreeSet<String>,
-    /// Answers that were handed over, by UID of the application.
-    answers: BTreeMap<String, usize>,
+    /// Amendments, incidents and applications whose entries were handed over, by UID: at which version. The record takes each
+    /// entry once, so that all of a changed object's are handed over again.
+    handed_over: BTreeMap<String, Option<String>>,
     /// When nodes, applications and what else changes rarely are looked at next.
     looks_at: Timestamp,
 }
@@ -72,9 +71,7 @@ impl Record {
             treaty: None,
             nodes: None,
             nodes_seen: None,
-            steps: BTreeMap::new(),
-            incidents: BTreeSet::new(),
-            answers: BTreeMap::new(),
+            handed_over: BTreeMap::new(),
             looks_at: Timestamp::UNIX_EPOCH,
         }
     }
@@ -86,9 +83,7 @@ impl Record {
     /// A term begins: everything is handed over anew.
     pub(super) fn begin(&mut self) {
         (self.treaty, self.nodes, self.nodes_seen) = (None, None, None);
-        self.answers.clear();
-        self.incidents.clear();
-        self.steps.clear();
+        self.handed_over.clear();
         self.readings.clear();
         self.looks_at = Timestamp::UNIX_EPOCH;
         self.order(Order::Begin);
@@ -114,6 +109,16 @@ impl Record {
             // The writer ends with the process only.
             let _ = orders.send(order);
         }
+    }
+
+    /// Whether an object is another one than when its entries were handed over.
+    fn is_news(&self, object: &ObjectMeta) -> bool {
+        object.uid.as_ref().is_some_and(|uid| self.handed_over.get(uid) != Some(&object.resource_version))
+    }
+
+    /// All its entries were handed over.
+    fn note(&mut self, object: &ObjectMeta) {
+        self.handed_over.extend(object.uid.clone().map(|uid| (uid, object.resource_version.clone())));
     }
 
     fn record(&self, pending: Pending) {
@@ -155,7 +160,7 @@ impl Operator {
 
     fn hand_over_runs(&mut self, key: &Key, sent: i64, rules: &Rules, now: Timestamp) {
         let Some(claim) = self.world.claims.get(key) else { return };
-        let opening = self.opening(&claim.spec.project);
+        let opening = opening(&self.world, &claim.spec.project);
         let project = commitment(opening.as_ref(), &claim.spec.project);
         let class = rules.class_name(class_of(rules, &claim.spec.node_selector)).map(str::to_owned);
         let named = rules.publication().is_some_and(|said| said.usage_by_project);
@@ -170,17 +175,10 @@ impl Operator {
             let entry = entries::usage(claim, run, project.clone(), class.clone(), rules);
             let done = Acknowledged { key: key.clone(), uid: claim.uid.clone(), number: run.number };
             let opening = opening.clone().filter(|_| named);
-            self.record.record(Pending { entry, text: None, opening, run: Some(done) });
+            self.record.record(Pending { opening, run: Some(done), ..Pending::of(entry) });
             last = run.number;
         }
         self.world.outbox.sent(key, last, more_wait);
-    }
-
-    /// What opens the commitment to a project's name; `None` when the project has gone, and taken its salt with it.
-    fn opening(&self, name: &str) -> Option<Opening> {
-        let project = &self.world.projects.get(&Key::cluster(name))?.object;
-        let salt = project.status.as_ref()?.record_salt.clone()?;
-        Some(Opening { name: name.to_owned(), salt })
     }
 
     fn hand_over_treaty(&mut self, now: Timestamp) {
@@ -191,7 +189,7 @@ impl Operator {
         }
         let Ok(text) = serde_json_canonicalizer::to_vec(&treaty.spec) else { return };
         let entry = entries::treaty(treaty, id.clone(), since, sha256(&text));
-        self.record.record(Pending { entry, text: Some(text), opening: None, run: None });
+        self.record.record(Pending { text: Some(text), ..Pending::of(entry) });
         self.record.treaty = Some(id);
     }
 
@@ -209,37 +207,30 @@ impl Operator {
             self.record.nodes_seen = Some((nodes, since));
             return;
         }
-        let entry = entries::capacity_changed(nodes.clone(), since);
-        self.record.record(Pending { entry, text: None, opening: None, run: None });
+        self.record.record(Pending::of(entries::capacity_changed(nodes.clone(), since)));
         (self.record.nodes, self.record.nodes_seen) = (Some(nodes), None);
     }
 
     fn hand_over_amendments(&mut self) {
-        for seen in self.world.amendments.values() {
-            let amendment = &seen.object;
-            let Some(uid) = amendment.metadata.uid.as_ref() else { continue };
-            let steps = amendments::entries(amendment);
-            let known = self.record.steps.get(uid).copied().unwrap_or(0);
-            if steps.len() == known {
+        for amendment in self.world.amendments.values().map(|seen| &seen.object) {
+            if !self.record.is_news(&amendment.metadata) {
                 continue;
             }
-            self.record.steps.insert(uid.clone(), steps.len());
-            // They are in order of time, and of one time a later one may come before: the record takes each once.
-            for entry in steps {
+            for entry in amendments::entries(amendment) {
                 let is_proposal = matches!(&entry.event, Event::Amendment(what) if matches!(what.step, Step::Proposed { .. }));
-                let text = is_proposal
-                    .then(|| serde_json_canonicalizer::to_vec(&amendment.spec.text).ok())
-                    .flatten();
-                self.record.record(Pending { entry, text, opening: None, run: None });
+                let text = || serde_json_canonicalizer::to_vec(&amendment.spec.text).ok();
+                let text = is_proposal.then(text).flatten();
+                self.record.record(Pending { text, ..Pending::of(entry) });
             }
+            self.record.note(&amendment.metadata);
         }
     }
 
     fn hand_over_incidents(&mut self) {
-        for seen in self.world.incidents.values() {
-            let entry = entries::incident(&seen.object);
-            if self.record.incidents.insert(entry.id.clone()) {
-                self.record.record(Pending { entry, text: None, opening: None, run: None });
+        for incident in self.world.incidents.values().map(|seen| &seen.object) {
+            if self.record.is_news(&incident.metadata) {
+                self.record.record(Pending::of(entries::incident(incident)));
+                self.record.note(&incident.metadata);
             }
         }
     }
@@ -252,37 +243,37 @@ impl Operator {
             };
             let before = self.record.readings.get(&node);
             let entry = entries::energy(&node, &reading, before, party, self.record.simulated, at);
-            self.record.record(Pending { entry, text: None, opening: None, run: None });
+            self.record.record(Pending::of(entry));
             self.record.readings.insert(node, reading);
         }
     }
 
     fn hand_over_decisions(&mut self, rules: &Rules) {
         let named = rules.publication().is_some_and(|said| said.awards);
-        let mut new = Vec::new();
-        for seen in self.world.applications.values() {
-            let application = &seen.object;
-            let (count, uid) = (entries::answers(application), application.metadata.uid.as_ref());
-            let Some(uid) = uid.filter(|uid| count > self.record.answers.get(*uid).copied().unwrap_or(0))
-            else {
+        for application in self.world.applications.values().map(|seen| &seen.object) {
+            if !self.record.is_news(&application.metadata) {
                 continue;
-            };
-            let opening = self.opening(&application.spec.project);
+            }
+            let project = &application.spec.project;
+            let opening = opening(&self.world, project);
             // The project that an approval makes has a salt in a moment.
             if opening.is_none() && entries::makes_its_project(application) {
                 continue;
             }
-            let entries =
-                entries::decisions(application, &commitment(opening.as_ref(), &application.spec.project));
-            new.push((uid.clone(), count, entries, opening.filter(|_| named)));
-        }
-        for (uid, count, entries, opening) in new {
-            self.record.answers.insert(uid, count);
-            for entry in entries {
-                self.record.record(Pending { entry, text: None, opening: opening.clone(), run: None });
+            for entry in entries::decisions(application, &commitment(opening.as_ref(), project)) {
+                let opening = opening.clone().filter(|_| named);
+                self.record.record(Pending { opening, ..Pending::of(entry) });
             }
+            self.record.note(&application.metadata);
         }
     }
+}
+
+/// What opens the commitment to a project's name; `None` when the project has gone, and taken its salt with it.
+fn opening(world: &World, name: &str) -> Option<Opening> {
+    let project = &world.projects.get(&Key::cluster(name))?.object;
+    let salt = project.status.as_ref()?.record_salt.clone()?;
+    Some(Opening { name: name.to_owned(), salt })
 }
 
 /// Nobody can open it when the salt is lost.

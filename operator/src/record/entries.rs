@@ -163,13 +163,6 @@ pub fn incident(incident: &Incident) -> Entry {
     Entry::new(id, told.began_at, Event::Incident(told))
 }
 
-/// How many answers have been given to an application.
-pub fn answers(application: &Application) -> usize {
-    let status = application.status.as_ref();
-    let given = |answer: Option<&Answer>| usize::from(answer.is_some());
-    given(status.and_then(|s| s.decision.as_ref())) + given(status.and_then(|s| s.appeal_decision.as_ref()))
-}
-
 /// Whether its project is still to be made.
 pub fn makes_its_project(application: &Application) -> bool {
     let made = application.status.as_ref().is_some_and(|status| status.project_made.is_some());

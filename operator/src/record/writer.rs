@@ -45,6 +45,13 @@ pub struct Pending {
     pub run: Option<Acknowledged>,
 }
 
+impl Pending {
+    /// An entry that needs nothing beside it.
+    pub const fn of(entry: Entry) -> Self {
+        Self { entry, text: None, opening: None, run: None }
+    }
+}
+
 /// A run that is in the record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acknowledged {

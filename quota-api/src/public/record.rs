@@ -12,7 +12,7 @@ use concord_ledger::entry::{Entry, Event};
 use concord_ledger::files;
 use concord_ledger::head::{Signed, open};
 use concord_ledger::key::LogVerifier;
-use concord_ledger::tiles::{self, ReadError, Store};
+use concord_ledger::tiles::{self, Store};
 use object_store::local::LocalFileSystem;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -69,9 +69,7 @@ impl Record {
     async fn read(&self, path: &object_store::path::Path) -> Result<Vec<u8>, Error> {
         match tiles::read(&self.0, path).await {
             Ok(bytes) => Ok(bytes.to_vec()),
-            Err(ReadError::Store { source: object_store::Error::NotFound { .. }, .. }) => {
-                Err(Error::NotFound)
-            }
+            Err(error) if error.is_missing() => Err(Error::NotFound),
             Err(error) => {
                 tracing::error!(%error, "the record cannot be read");
                 Err(Error::Internal)
@@ -131,13 +129,12 @@ pub async fn page(State(app): State<Shared>, headers: HeaderMap, frame: Frame) -
 
 /// `None` until an operator has begun it.
 async fn known(app: &Shared, record: &Record) -> Result<Option<Known>, Error> {
-    let key = match record.key().await {
-        Ok(key) => key,
-        Err(Error::NotFound) => return Ok(None),
-        Err(error) => return Err(error),
+    let begun = async {
+        let key = record.key().await?;
+        Ok((record.newest(&key).await?, key))
     };
-    let newest = match record.newest(&key).await {
-        Ok(newest) => newest,
+    let (newest, key) = match begun.await {
+        Ok(begun) => begun,
         Err(Error::NotFound) => return Ok(None),
         Err(error) => return Err(error),
     };
