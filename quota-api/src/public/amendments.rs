@@ -10,6 +10,7 @@ use axum::routing::get;
 use concord_api::amendment::{Amendment, AmendmentStatus, BallotAct};
 use concord_api::treaty::TreatySpec;
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::ResourceExt;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -17,8 +18,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answer::{self, SHORTLY};
+use super::difference::Difference;
 use super::show::{self, Time};
-use super::versions::{Changed, difference};
 use crate::app::Shared;
 use crate::error::{Error, Problem, Refusals};
 use crate::frame::Frame;
@@ -26,8 +27,6 @@ use crate::pages::render;
 
 /// Amendments on the page; a treaty that changes more often has a record.
 const SHOWN_MAX: usize = 200;
-/// A difference longer than this is cut, and the page says so.
-const DIFF_LINES_MAX: usize = 2_000;
 
 /// For everybody.
 pub fn routes() -> OpenApiRouter<Shared> {
@@ -75,22 +74,24 @@ fn word(value: &impl Serialize) -> String {
 }
 
 fn row(amendment: &Amendment) -> Row {
-    let status = amendment.status.clone().unwrap_or_default();
-    let counts = status.counts.unwrap_or_default();
+    let status = amendment.status.as_ref();
+    let counts = status.and_then(|status| status.counts).unwrap_or_default();
+    let time =
+        |of: fn(&AmendmentStatus) -> &Option<MicroTime>| status.and_then(|s| of(s).as_ref()).map(|at| at.0);
     Row {
         name: amendment.name_any(),
         treaty: amendment.spec.treaty.clone(),
         matter: word(&amendment.spec.matter),
-        state: status.state.map(|state| word(&state)),
-        why: status.why,
-        published_at: status.published_at.map(|at| at.0),
-        next_at: status.next_at.map(|at| at.0),
-        in_force_from: status.in_force_from.map(|at| at.0),
-        sunset: status.sunset.map(|at| at.0),
+        state: status.and_then(|status| status.state).map(|state| word(&state)),
+        why: status.map(|status| status.why.clone()).unwrap_or_default(),
+        published_at: status.and_then(|status| status.published_at.as_ref()).map(|at| at.0),
+        next_at: time(|status| &status.next_at),
+        in_force_from: time(|status| &status.in_force_from),
+        sunset: time(|status| &status.sunset),
         approving: counts.approving,
         rejecting: counts.rejecting,
         replaces: amendment.spec.replaces.clone(),
-        text: status.text_sha256,
+        text: status.map(|status| status.text_sha256.clone()).unwrap_or_default(),
     }
 }
 
@@ -145,8 +146,7 @@ struct One {
     missing: String,
     ballots: Vec<Ballot>,
     signed: String,
-    changes: Vec<Changed>,
-    cut: bool,
+    difference: Difference,
     frame: Frame,
 }
 
@@ -167,18 +167,14 @@ pub async fn one(
 ) -> Result<Response, Error> {
     let found = app.pool.amendments.state().into_iter().find(|amendment| amendment.name_any() == name);
     let amendment = found.ok_or(Error::NotFound)?;
-    let status = amendment.status.clone().unwrap_or_default();
-    let mut changes = changes(&app, &amendment, &status);
-    let cut = changes.len() > DIFF_LINES_MAX;
-    changes.truncate(DIFF_LINES_MAX);
+    let status = amendment.status.as_ref();
     let one = One {
         note: amendment.spec.note.clone(),
-        missing: status.missing.join(", "),
-        ballots: ballots(&status, &frame),
-        signed: status.note.clone(),
+        missing: status.map(|status| status.missing.join(", ")).unwrap_or_default(),
+        ballots: status.map(|status| ballots(status, &frame)).unwrap_or_default(),
+        signed: status.map(|status| status.note.clone()).unwrap_or_default(),
         amendment: shown(row(&amendment), &frame),
-        changes,
-        cut,
+        difference: difference(&app, &amendment),
         frame,
     };
     Ok(answer::page(&headers, render(&one)?))
@@ -197,17 +193,15 @@ fn ballots(status: &AmendmentStatus, frame: &Frame) -> Vec<Ballot> {
 }
 
 /// Against the text that it changes, or against the treaty itself before the operator has looked at it.
-fn changes(app: &Shared, amendment: &Amendment, status: &AmendmentStatus) -> Vec<Changed> {
+fn difference(app: &Shared, amendment: &Amendment) -> Difference {
     let text = |spec: &TreatySpec| serde_yaml::to_string(spec).unwrap_or_default();
+    let before = amendment.status.as_ref().and_then(|status| status.before.as_deref()).map(text);
     let in_force = || {
         let treaties = app.pool.treaties.state();
-        treaties
-            .iter()
-            .find(|treaty| treaty.name_any() == amendment.spec.treaty)
-            .map(|treaty| text(&treaty.spec))
+        let treaty = treaties.iter().find(|treaty| treaty.name_any() == amendment.spec.treaty);
+        treaty.map(|treaty| text(&treaty.spec)).unwrap_or_default()
     };
-    let before = status.before.as_deref().map(text).or_else(in_force).unwrap_or_default();
-    difference(&before, &text(&amendment.spec.text))
+    Difference::of(&before.unwrap_or_else(in_force), &text(&amendment.spec.text))
 }
 
 /// Amendments of the treaty, the newest first.

@@ -11,6 +11,7 @@ pub mod api;
 mod assets;
 mod calendar;
 mod charts;
+mod difference;
 mod energy;
 mod front;
 mod history;

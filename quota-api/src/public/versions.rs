@@ -8,12 +8,12 @@ use axum::response::Response;
 use axum::routing::get;
 use jiff::Timestamp;
 use serde::Serialize;
-use similar::{ChangeTag, TextDiff};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answer::{self, HALF_A_MINUTE};
+use super::difference::Difference;
 use super::show::{self, Time};
 use super::treaty::{TextLine, lines};
 use crate::app::Shared;
@@ -30,11 +30,6 @@ pub fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(json))
 }
 
-/// Lines around a change that are shown with it.
-const CONTEXT: usize = 3;
-/// A treaty of 500 members has about 3,000 lines; a difference longer than this is cut, and the page says so.
-const DIFF_LINES_MAX: usize = 2_000;
-
 /// A text that was in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Version {
@@ -47,14 +42,6 @@ pub struct Version {
     /// When it was first seen in force; within a minute.
     pub seen_at: Timestamp,
     /// The text.
-    pub text: String,
-}
-
-/// A line of a difference.
-pub struct Changed {
-    /// `+`, `-` or a blank; `…` where lines are left out.
-    pub sign: char,
-    /// Text.
     pub text: String,
 }
 
@@ -71,8 +58,7 @@ struct One {
     row: TextRow,
     seen: Time,
     before: Option<TextRow>,
-    changes: Vec<Changed>,
-    cut: bool,
+    difference: Difference,
     lines: Vec<TextLine>,
     frame: Frame,
 }
@@ -97,32 +83,10 @@ pub async fn version(
     let place = place.ok_or(Error::NotFound)?;
     let row = rows[place].clone();
     let before = rows.get(place + 1).cloned();
-    let mut changes = before.as_ref().map(|before| difference(&before.body, &row.body)).unwrap_or_default();
-    let cut = changes.len() > DIFF_LINES_MAX;
-    changes.truncate(DIFF_LINES_MAX);
-    let one =
-        One { seen: show::of_ms(row.seen_ms), lines: lines(&row.body), row, before, changes, cut, frame };
+    let old = before.as_ref().map_or(row.body.as_str(), |before| before.body.as_str());
+    let difference = Difference::of(old, &row.body);
+    let one = One { seen: show::of_ms(row.seen_ms), lines: lines(&row.body), row, before, difference, frame };
     Ok(answer::page(&headers, render(&one)?))
-}
-
-/// Unified: changed lines with three around them.
-pub(super) fn difference(old: &str, new: &str) -> Vec<Changed> {
-    let difference = TextDiff::from_lines(old, new);
-    let mut changed = Vec::new();
-    for (place, group) in difference.grouped_ops(CONTEXT).iter().enumerate() {
-        if place > 0 {
-            changed.push(Changed { sign: '…', text: String::new() });
-        }
-        for change in group.iter().flat_map(|part| difference.iter_changes(part)) {
-            let sign = match change.tag() {
-                ChangeTag::Delete => '-',
-                ChangeTag::Insert => '+',
-                ChangeTag::Equal => ' ',
-            };
-            changed.push(Changed { sign, text: change.value().trim_end_matches('\n').to_owned() });
-        }
-    }
-    changed
 }
 
 /// Every text of the treaty that this server saw in force, newest first, at most 200.
