@@ -4,14 +4,14 @@ use std::{collections::BTreeMap, fmt, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use concord_api::GpuClaim;
-use concord_audit::{audit::audit, history::History, span::Span, texts::Texts};
+use concord_audit::{audit::audit, history::History, report::Report, span::Span, texts::Texts};
 use concord_ledger::{
     files,
     head::open,
     key::LogVerifier,
     text::text_of,
     tiles::{self, Store},
-    verify::walk,
+    verify::{Report as Whole, walk},
 };
 use kube::{Api, Client, api::ListParams};
 use object_store::local::LocalFileSystem;
@@ -62,7 +62,11 @@ pub async fn compare(folder: &Path, client: &Client, energy: Option<&Energy>) ->
     }
 }
 
-async fn read(folder: &Path, client: &Client, energy: Option<&Energy>) -> Result<Recorded> {
+/// Checks a record in a folder, by the key beside it: whether it is whole, and what it comes to.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn check(folder: &Path) -> Result<(Whole, Report)> {
     let store: Store = Arc::new(LocalFileSystem::new_with_prefix(folder)?);
     let key = tiles::read(&store, &files::key()).await?;
     let verifier = LogVerifier::of_text(&String::from_utf8_lossy(&key)).context("the record's key")?;
@@ -76,7 +80,11 @@ async fn read(folder: &Path, client: &Client, energy: Option<&Energy>) -> Result
             Err(error) => texts.take(&sha256, Err(error.to_string())),
         }
     }
-    let report = audit(&mut history, &texts);
+    Ok((whole, audit(&mut history, &texts)))
+}
+
+async fn read(folder: &Path, client: &Client, energy: Option<&Energy>) -> Result<Recorded> {
+    let (whole, report) = check(folder).await?;
     let mut used: BTreeMap<String, (u64, u64)> =
         report.parties.iter().map(|(name, party)| (name.clone(), (party.used_gpu_millis, 0))).collect();
     let claims: Api<GpuClaim> = Api::all(client.clone());

@@ -70,6 +70,7 @@ impl Operator {
             self.world.touched.clear();
             self.world.touched_projects.clear();
             self.world.stories.clear();
+            self.record.take_readings();
         }
     }
 

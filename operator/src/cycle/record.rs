@@ -34,6 +34,8 @@ pub struct Record {
     energy: mpsc::UnboundedReceiver<Read>,
     /// Whoever started this operator says that the GPUs are made up; agents cannot tell.
     simulated: bool,
+    /// The newest reading of each node that is not handed over.
+    unrecorded: BTreeMap<String, Read>,
     /// The last reading of each node that was handed over.
     readings: BTreeMap<String, Reading>,
     /// Treaty that was handed over last, by the id of its entry.
@@ -67,6 +69,7 @@ impl Record {
             done: mpsc::unbounded_channel().1,
             energy: mpsc::unbounded_channel().1,
             simulated: false,
+            unrecorded: BTreeMap::new(),
             readings: BTreeMap::new(),
             treaty: None,
             nodes: None,
@@ -92,6 +95,13 @@ impl Record {
     /// It is over.
     pub(super) fn rest(&self) {
         self.order(Order::Rest);
+    }
+
+    /// Keeps the newest reading of each node: counters say all that the ones before said, and a standby may read for months.
+    pub(super) fn take_readings(&mut self) {
+        while let Ok(read) = self.energy.try_recv() {
+            self.unrecorded.insert(read.node.clone(), read);
+        }
     }
 
     /// The next run that is recorded.
@@ -236,7 +246,8 @@ impl Operator {
     }
 
     fn hand_over_energy(&mut self) {
-        while let Ok(Read { node, at, reading }) = self.record.energy.try_recv() {
+        self.record.take_readings();
+        for Read { node, at, reading } in std::mem::take(&mut self.record.unrecorded).into_values() {
             let party = |namespace: &str| {
                 let project = self.world.projects.get(&Key::cluster(namespace))?;
                 Some(project.object.spec.member.clone())

@@ -46,3 +46,21 @@ impl Difference {
         Self { lines, is_cut }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_shows_what_changed_and_what_is_around_it() {
+        let old = "a\nb\nc\nd\ne\nf\ng\nh\n";
+        let new = "a\nb\nc\nd\ne\nF\ng\nh\n";
+        let shown: String = Difference::of(old, new)
+            .lines
+            .iter()
+            .map(|line| format!("{}{}\n", line.sign, line.text))
+            .collect();
+        assert_eq!(shown, " c\n d\n e\n-f\n+F\n g\n h\n");
+        assert!(Difference::of(old, old).lines.is_empty());
+    }
+}

@@ -104,18 +104,3 @@ pub async fn json(State(app): State<Shared>, headers: HeaderMap) -> Result<Respo
         app.store.texts().await.map_err(Error::from)?.into_iter().map(version).collect();
     Ok(answer::json(&headers, HALF_A_MINUTE, &versions)?)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_difference_shows_what_changed_and_what_is_around_it() {
-        let old = "a\nb\nc\nd\ne\nf\ng\nh\n";
-        let new = "a\nb\nc\nd\ne\nF\ng\nh\n";
-        let shown: String =
-            difference(old, new).iter().map(|line| format!("{}{}\n", line.sign, line.text)).collect();
-        assert_eq!(shown, " c\n d\n e\n-f\n+F\n g\n h\n");
-        assert!(difference(old, old).is_empty());
-    }
-}

@@ -11,7 +11,7 @@ use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use tlog_tiles::check_tree;
 
-use crate::support::{Break, Breaking, Keys, ORIGIN, entries};
+use crate::support::{Break, Hindered, Keys, ORIGIN, entries};
 
 /// Every checkpoint that was ever signed is a beginning of the newest.
 pub async fn nothing_disagrees(store: &Store, keys: &Keys) {
@@ -35,7 +35,7 @@ pub async fn nothing_disagrees(store: &Store, keys: &Keys) {
 async fn record(store: &Store, keys: &Keys, at: usize, how: Break) -> bool {
     let mut died = false;
     for part in [0..200, 200..300, 300..600] {
-        let broken = Breaking::at(store, at, how);
+        let broken = Hindered::breaking_at(store, at, how);
         let tried = match keys.open(&broken).await {
             Ok(mut log) => log.append(&entries(part.clone())).await.map(drop),
             Err(error) => Err(error),

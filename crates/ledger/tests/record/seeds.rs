@@ -15,7 +15,7 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64;
 
 use crate::crashes::nothing_disagrees;
-use crate::support::{Break, Breaking, Hindered, Keys, ORIGIN, entries};
+use crate::support::{Break, Hindered, Keys, ORIGIN, entries};
 
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().map_or(default, |value| value.parse().expect("a number"))
@@ -25,8 +25,8 @@ fn setting(name: &str, default: u64) -> u64 {
 fn treated_badly(store: &Store, dice: &mut Pcg64) -> Store {
     let at = dice.random_range(0..14);
     match dice.random_range(0..4) {
-        0 => Breaking::at(store, at, Break::Before),
-        1 => Breaking::at(store, at, Break::After),
+        0 => Hindered::breaking_at(store, at, Break::Before),
+        1 => Hindered::breaking_at(store, at, Break::After),
         2 => Hindered::full_after(store, dice.random_range(0..40_000)),
         _ => Hindered::slow(store, dice.random_range(0..300)),
     }

@@ -84,45 +84,79 @@ pub enum Break {
     After,
 }
 
-/// A store whose writes all fail from the `at`th on, as if its user had been killed there.
+/// A store that treats its writer badly.
 #[derive(Debug)]
-pub struct Breaking {
-    pub inner: Store,
-    pub how: Break,
-    pub left: AtomicUsize,
+pub struct Hindered {
+    inner: Store,
+    how: How,
 }
 
-impl Breaking {
-    pub fn at(inner: &Store, at: usize, how: Break) -> Store {
-        Arc::new(Self { inner: inner.clone(), how, left: AtomicUsize::new(at) })
+#[derive(Debug)]
+enum How {
+    /// All writes fail from one on, as if their writer had been killed there; so many are left until then.
+    Breaks(Break, AtomicUsize),
+    /// So many bytes are left.
+    Fills(AtomicI64),
+    /// Each call takes so long.
+    Slow(Duration),
+}
+
+impl Hindered {
+    pub fn breaking_at(inner: &Store, at: usize, how: Break) -> Store {
+        Arc::new(Self { inner: inner.clone(), how: How::Breaks(how, AtomicUsize::new(at)) })
     }
 
-    /// Whether this write is done and whether it is told.
-    fn next(&self) -> (bool, bool) {
-        let left = self.left.load(Ordering::SeqCst);
-        if left == usize::MAX {
-            return (false, false);
+    pub fn full_after(inner: &Store, bytes: u64) -> Store {
+        let left = AtomicI64::new(i64::try_from(bytes).unwrap());
+        Arc::new(Self { inner: inner.clone(), how: How::Fills(left) })
+    }
+
+    pub fn slow(inner: &Store, microseconds: u64) -> Store {
+        Arc::new(Self { inner: inner.clone(), how: How::Slow(Duration::from_micros(microseconds)) })
+    }
+
+    /// Whether a write of so many bytes is done and whether it is told.
+    fn next(&self, bytes: usize) -> (bool, bool) {
+        match &self.how {
+            How::Breaks(how, left) => {
+                let before = left.load(Ordering::SeqCst);
+                if before == usize::MAX {
+                    return (false, false);
+                }
+                left.store(if before == 0 { usize::MAX } else { before - 1 }, Ordering::SeqCst);
+                (before > 0 || *how == Break::After, before > 0)
+            }
+            How::Fills(left) => {
+                let bytes = i64::try_from(bytes).unwrap();
+                let fits = left.fetch_sub(bytes, Ordering::SeqCst) >= bytes;
+                (fits, fits)
+            }
+            How::Slow(_) => (true, true),
         }
-        let next = if left == 0 { usize::MAX } else { left - 1 };
-        self.left.store(next, Ordering::SeqCst);
-        (left > 0 || self.how == Break::After, left > 0)
+    }
+
+    async fn wait(&self) {
+        if let How::Slow(by) = self.how {
+            tokio::time::sleep(by).await;
+        }
     }
 }
 
 fn broken() -> object_store::Error {
-    object_store::Error::Generic { store: "Breaking", source: "broken".into() }
+    object_store::Error::Generic { store: "Hindered", source: "broken, or no space left on device".into() }
 }
 
-impl fmt::Display for Breaking {
+impl fmt::Display for Hindered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Breaking")
+        write!(f, "Hindered")
     }
 }
 
 #[async_trait]
-impl ObjectStore for Breaking {
+impl ObjectStore for Hindered {
     async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        let (is_done, is_told) = self.next();
+        self.wait().await;
+        let (is_done, is_told) = self.next(payload.content_length());
         let done = if is_done { Some(self.inner.put_opts(path, payload, options).await) } else { None };
         done.filter(|_| is_told).unwrap_or_else(|| Err(broken()))
     }
@@ -136,81 +170,15 @@ impl ObjectStore for Breaking {
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
+        self.wait().await;
         self.inner.get_opts(path, options).await
     }
 
     fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
-        match self.next() {
-            (_, true) => self.inner.delete_stream(paths),
-            _ => futures::stream::once(async { Err(broken()) }).boxed(),
+        // A full disk lets files go.
+        if matches!(self.how, How::Breaks(..)) && !self.next(0).1 {
+            return futures::stream::once(async { Err(broken()) }).boxed();
         }
-    }
-
-    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        self.inner.list(prefix)
-    }
-
-    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
-        self.inner.list_with_delimiter(prefix).await
-    }
-
-    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
-        self.inner.copy_opts(from, to, options).await
-    }
-}
-
-/// A store that is full after so many bytes, or whose every call takes its time.
-#[derive(Debug)]
-pub struct Hindered {
-    inner: Store,
-    bytes_left: AtomicI64,
-    delay: Duration,
-}
-
-impl Hindered {
-    pub fn full_after(inner: &Store, bytes: u64) -> Store {
-        let bytes_left = AtomicI64::new(i64::try_from(bytes).unwrap());
-        Arc::new(Self { inner: inner.clone(), bytes_left, delay: Duration::ZERO })
-    }
-
-    pub fn slow(inner: &Store, microseconds: u64) -> Store {
-        let bytes_left = AtomicI64::new(i64::MAX);
-        Arc::new(Self { inner: inner.clone(), bytes_left, delay: Duration::from_micros(microseconds) })
-    }
-}
-
-impl fmt::Display for Hindered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Hindered")
-    }
-}
-
-#[async_trait]
-impl ObjectStore for Hindered {
-    async fn put_opts(&self, path: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
-        tokio::time::sleep(self.delay).await;
-        let bytes = i64::try_from(payload.content_length()).unwrap();
-        if self.bytes_left.fetch_sub(bytes, Ordering::SeqCst) < bytes {
-            let source = "no space left on device".into();
-            return Err(object_store::Error::Generic { store: "Hindered", source });
-        }
-        self.inner.put_opts(path, payload, options).await
-    }
-
-    async fn put_multipart_opts(
-        &self,
-        path: &Path,
-        options: PutMultipartOptions,
-    ) -> Result<Box<dyn MultipartUpload>> {
-        self.inner.put_multipart_opts(path, options).await
-    }
-
-    async fn get_opts(&self, path: &Path, options: GetOptions) -> Result<GetResult> {
-        tokio::time::sleep(self.delay).await;
-        self.inner.get_opts(path, options).await
-    }
-
-    fn delete_stream(&self, paths: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
         self.inner.delete_stream(paths)
     }
 

@@ -5,17 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use concord_audit::audit::audit;
-use concord_audit::history::History;
 use concord_audit::report::Report;
-use concord_audit::span::Span;
-use concord_audit::texts::Texts;
 use concord_ledger::entry::{Entry, Event, Usage};
+use concord_ledger::files;
 use concord_ledger::head::open;
 use concord_ledger::key::LogVerifier;
-use concord_ledger::text::text_of;
 use concord_ledger::tiles::{self, Store};
-use concord_ledger::{files, verify};
+use concord_ledger::verify::walk;
 use object_store::local::LocalFileSystem;
 
 /// A record in a folder.
@@ -52,31 +48,18 @@ impl Kept {
             return Vec::new();
         }
         let store: Store = Arc::new(LocalFileSystem::new_with_prefix(&self.folder).unwrap());
-        let report = verify::verify(&store, &self.verifier, None).await.unwrap();
-        assert_eq!(report.findings, []);
         let newest = open(&self.verifier, &tiles::read(&store, &files::checkpoint()).await.unwrap()).unwrap();
         let mut entries = Vec::new();
-        // Another operator may have written more meanwhile; this is of the checkpoint.
-        for (number, width) in tiles::bundles(newest.size) {
-            let bundle = tiles::bundle(&store, number, width).await.unwrap();
-            entries.extend(bundle.iter().map(|bytes| Entry::read(bytes).unwrap()));
-        }
+        let whole = walk(&store, newest, None, |_, entry| entries.push(entry)).await.unwrap();
+        assert_eq!(whole.findings, []);
         entries
     }
 
     /// What anybody finds who checks it, as `concord verify` does.
     pub async fn audited(&self) -> Report {
-        let mut history = History::new(Span::default());
-        for entry in self.entries().await {
-            history.take(entry);
-        }
-        let store: Store = Arc::new(LocalFileSystem::new_with_prefix(&self.folder).unwrap());
-        let mut texts = Texts::default();
-        for sha256 in history.texts() {
-            let text = text_of(&store, &sha256).await.unwrap();
-            texts.take(&sha256, Ok(&text));
-        }
-        audit(&mut history, &texts)
+        let (whole, report) = concord_pool::record::check(&self.folder).await.unwrap();
+        assert_eq!(whole.findings, []);
+        report
     }
 
     /// Use by UID of the claim.
